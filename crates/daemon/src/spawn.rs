@@ -1,0 +1,139 @@
+//! The one place that starts another program. A child never outlives its parent: the kernel ends it
+//! when the parent dies, however that happened.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use tokio::process::{Child, Command};
+
+/// A program to be started.
+#[derive(Debug, Clone)]
+pub struct Program {
+    path: PathBuf,
+    arg0: OsString,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    output: Output,
+}
+
+/// Where a child's standard output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Output {
+    Stderr,
+    Piped,
+}
+
+impl Program {
+    /// The executable at `path`, shown in process lists as `arg0`. Its output joins our stderr.
+    pub fn new(path: impl Into<PathBuf>, arg0: impl AsRef<OsStr>) -> Self {
+        Self {
+            path: path.into(),
+            arg0: arg0.as_ref().to_owned(),
+            args: Vec::new(),
+            env: Vec::new(),
+            output: Output::Stderr,
+        }
+    }
+
+    /// Adds an argument. No secret may be one: every user of the machine can read them.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Sets a variable of the child's environment.
+    #[must_use]
+    pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((key.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Keeps the child's standard output for the caller to read.
+    #[must_use]
+    pub fn piped(mut self) -> Self {
+        self.output = Output::Piped;
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the executable is missing or cannot be run.
+    #[allow(clippy::disallowed_methods, unsafe_code)]
+    pub fn start(&self) -> io::Result<Child> {
+        let mut command = Command::new(&self.path);
+        let parent = nix::unistd::getpid();
+        command
+            .arg0(&self.arg0)
+            .args(&self.args)
+            .envs(self.env.iter().map(|(k, v)| (k, v)))
+            .stdin(Stdio::null())
+            .stdout(match self.output {
+                Output::Piped => Stdio::piped(),
+                Output::Stderr => Stdio::from(io::stderr()),
+            })
+            .kill_on_drop(true);
+        // SAFETY: between fork and exec only two system calls are made, both async-signal-safe.
+        unsafe {
+            command.pre_exec(move || {
+                nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+                // The parent may have died before the line above took hold.
+                if nix::unistd::getppid() != parent {
+                    return Err(io::ErrorKind::NotConnected.into());
+                }
+                Ok(())
+            });
+        }
+        command.spawn()
+    }
+
+    /// Becomes it: on success this call does not return.
+    #[must_use]
+    #[allow(clippy::disallowed_methods)]
+    pub fn become_it(&self) -> io::Error {
+        std::process::Command::new(&self.path)
+            .arg0(&self.arg0)
+            .args(&self.args)
+            .envs(self.env.iter().map(|(k, v)| (k, v)))
+            .exec()
+    }
+}
+
+/// The path of an executable that is installed beside this one, or in `../lib/robocast`.
+#[must_use]
+pub fn sibling(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    let folder = own.parent().unwrap_or(std::path::Path::new("/usr/bin"));
+    let beside = folder.join(name);
+    let library = folder.parent().unwrap_or(folder).join("lib/robocast").join(name);
+    if !beside.exists() && library.exists() { library } else { beside }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn a_child_shows_under_its_given_name_and_sees_its_variables() {
+        let mut child = Program::new("/bin/sh", "robocast camera front")
+            .arg("-c")
+            .arg("echo $COLOUR; tr '\\0' ' ' < /proc/$$/cmdline")
+            .env("COLOUR", "green")
+            .piped()
+            .start()
+            .unwrap();
+        let mut out = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut out).await.unwrap();
+        assert!(out.starts_with("green\nrobocast camera front -c"), "{out}");
+        assert!(child.wait().await.unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_an_error_and_not_a_panic() {
+        assert!(Program::new("/nonexistent", "x").start().is_err());
+    }
+}
