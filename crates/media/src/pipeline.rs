@@ -116,47 +116,6 @@ impl Pipeline {
         }
     }
 
-    /// Calls `taken` on a streaming thread for each access unit that reaches the appsink `name`.
-    ///
-    /// # Errors
-    /// When there is no such appsink.
-    pub fn on_units(
-        &self,
-        name: &'static str,
-        mut taken: impl FnMut(AccessUnit) + Send + 'static,
-    ) -> Result<(), PipelineError> {
-        let pipeline = self.pipeline.downgrade();
-        self.on_samples(name, move |sample, arrived| {
-            let base = pipeline.upgrade().and_then(|p| p.base_time());
-            if let Some(unit) = base.and_then(|base| unit_of(sample, base, arrived)) {
-                taken(unit);
-            }
-        })
-    }
-
-    /// Calls `taken` on a streaming thread for each sample that reaches the appsink `name`.
-    ///
-    /// # Errors
-    /// When there is no such appsink.
-    pub fn on_samples(
-        &self,
-        name: &'static str,
-        mut taken: impl FnMut(&gst::Sample, Stamp) + Send + 'static,
-    ) -> Result<(), PipelineError> {
-        let sink: gst_app::AppSink = self.element(name)?;
-        sink.set_callbacks(
-            gst_app::AppSinkCallbacks::builder()
-                .new_sample(move |sink| {
-                    let arrived = Stamp::now();
-                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                    taken(&sample, arrived);
-                    Ok(gst::FlowSuccess::Ok)
-                })
-                .build(),
-        );
-        Ok(())
-    }
-
     /// Stops it and frees what it holds.
     ///
     /// # Errors
@@ -169,6 +128,34 @@ impl Pipeline {
             _ => Err(PipelineError::Stuck),
         }
     }
+}
+
+/// Calls `taken` on a streaming thread for each access unit that reaches the appsink `name`.
+///
+/// # Errors
+/// When there is no such appsink.
+pub fn on_units(
+    pipeline: &gst::Pipeline,
+    name: &'static str,
+    mut taken: impl FnMut(AccessUnit) + Send + 'static,
+) -> Result<(), PipelineError> {
+    let sink = pipeline.by_name(name).and_then(|e| e.downcast::<gst_app::AppSink>().ok());
+    let sink = sink.ok_or(PipelineError::Missing(name))?;
+    let pipeline = pipeline.downgrade();
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let arrived = Stamp::now();
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                let base = pipeline.upgrade().and_then(|p| p.base_time());
+                if let Some(unit) = base.and_then(|base| unit_of(&sample, base, arrived)) {
+                    taken(unit);
+                }
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build(),
+    );
+    Ok(())
 }
 
 impl From<gst::Pipeline> for Pipeline {
@@ -253,7 +240,7 @@ mod tests {
         )
         .unwrap();
         let (tell, mut units) = mpsc::unbounded_channel();
-        pipeline.on_units("out", move |unit| drop(tell.send(unit))).unwrap();
+        on_units(pipeline.gst(), "out", move |unit| drop(tell.send(unit))).unwrap();
         pipeline.play().unwrap();
         let first = tokio::time::timeout(Duration::from_secs(10), units.recv()).await.unwrap().unwrap();
         assert!(first.keyframe);

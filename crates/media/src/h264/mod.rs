@@ -3,7 +3,7 @@
 mod nal;
 mod parameter_sets;
 
-pub use nal::{NalKind, nals, push_nal};
+pub use nal::{NalKind, nals, push_nal, starts_picture};
 pub use parameter_sets::{ParameterSets, Picture};
 
 use crate::clock::Stamp;

@@ -53,7 +53,7 @@ impl NalKind {
 
 /// Whether a slice is the first of its picture: `first_mb_in_slice` is 0, which codes as a single 1 bit.
 #[must_use]
-pub(crate) fn starts_picture(slice: &[u8]) -> bool {
+pub fn starts_picture(slice: &[u8]) -> bool {
     slice.get(1).is_some_and(|byte| byte & 0x80 != 0)
 }
 

@@ -18,4 +18,5 @@ pub use feed::{Feed, Subscriber};
 pub use log::{Limits, Taken};
 pub use reader::{FromCamera, Reader};
 pub use server::{Served, serve};
-pub use wire::{Request, SourceReport, SourceState, WireError};
+pub use wire::{Request, SourceReport, WireError};
+pub use robocast_bus::SourceState;

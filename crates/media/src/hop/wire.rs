@@ -11,6 +11,7 @@
 use crate::clock::Stamp;
 use crate::h264::AccessUnit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use robocast_bus::SourceState;
 use robocast_config::Bitrate;
 use serde::{Deserialize, Serialize};
 
@@ -23,22 +24,6 @@ const UNIT: u8 = 2;
 const REPORT: u8 = 3;
 const BITRATE: u8 = 16;
 const KEYFRAME: u8 = 17;
-
-/// How the source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SourceState {
-    /// Not asked for yet, or being set up.
-    Starting,
-    /// Frames arrive.
-    Live,
-    /// The robot or camera is away; it is being looked for.
-    Lost,
-    /// Nobody watches, so the camera rests.
-    Resting,
-    /// This source cannot work as it is set; somebody must act.
-    Failed,
-}
 
 /// How the source is, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,456 @@
+//! The camera's loop.
+
+use crate::counters::Counters;
+use crate::outlet::{Notice, Shared};
+use crate::recode::{RecodeInput, Recoder, Steer};
+use crate::source::{Attempt, OpenError, Source};
+use robocast_bus::{CameraStatus, SourceState};
+use robocast_config::{Settings, Start, Stream};
+use robocast_daemon::backoff::Backoff;
+use robocast_daemon::notify::{self, Heartbeat};
+use robocast_daemon::signals::{Signals, Wish};
+use robocast_daemon::{journal, places};
+use robocast_media::clock::Stamp;
+use robocast_media::encoder::{Encoder, Target};
+use robocast_media::h264::Picture;
+use robocast_media::hop::{self, Feed, Limits, Request, Served, SourceReport};
+use robocast_media::pipeline::{PipelineError, PipelineEvent};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// What the hop keeps: readers may lag by a second; a group of pictures may have 8 MiB.
+const KEPT: Limits = Limits { lag: Duration::from_secs(1), bytes: 8 << 20 };
+/// Frames that stay away for so long mean that the source is lost.
+const LOST_AFTER: Duration = Duration::from_secs(1);
+/// A camera on demand rests when nobody has read for so long.
+const REST_AFTER: Duration = Duration::from_secs(10);
+/// A source may take so long to its first frame before it is opened anew.
+const FIRST_FRAME: Duration = Duration::from_secs(10);
+
+/// The camera program cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum CameraError {
+    /// The settings cannot be read.
+    #[error(transparent)]
+    Settings(#[from] robocast_config::LoadError),
+    /// The settings have no such stream.
+    #[error("no [[stream]] is called `{0}`")]
+    NoStream(String),
+    /// The hop's socket cannot be made.
+    #[error("cannot serve {}", path.display())]
+    Hop {
+        /// The socket.
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// Signals cannot be listened to.
+    #[error("cannot listen to signals")]
+    Signals(#[source] io::Error),
+    /// A pipeline holds on to what it has; only a new process helps.
+    #[error("the source does not let go")]
+    Stuck(#[source] PipelineError),
+}
+
+/// Runs the camera of stream `name` until it is told to end.
+///
+/// # Errors
+/// When it cannot start, or cannot go on in this process.
+pub async fn run(name: &str, settings: &Path) -> Result<(), CameraError> {
+    let mut camera = Camera::new(name, settings)?;
+    notify::ready();
+    let ended = camera.work().await;
+    notify::stopping();
+    ended
+}
+
+struct Camera {
+    name: String,
+    path: PathBuf,
+    settings: Settings,
+    shared: Shared,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    requests: mpsc::Receiver<Request>,
+    report: watch::Sender<SourceReport>,
+    served: Served,
+    signals: Signals,
+    tick: Interval,
+    heartbeat: Heartbeat,
+    target: Target,
+    picture: Option<Picture>,
+    /// When the source was opened.
+    opened: Stamp,
+    /// When the last reader left, if none is there.
+    unread_since: Option<Stamp>,
+}
+
+/// What made the loop turn.
+enum Turn<T> {
+    /// The work at hand is done.
+    Done(T),
+    /// The source must be closed and opened again, for this reason.
+    Reopen(String),
+    /// The pictures need an encoder, for this reason.
+    Unfit(String),
+    /// The settings changed: open it as they say now.
+    Changed,
+    /// Nobody reads: rest.
+    Rest,
+    /// The end.
+    End,
+}
+
+fn target_of(stream: &Stream) -> Target {
+    Target {
+        bitrate: stream.bitrate.max,
+        size: stream.size,
+        fps: stream.fps,
+        keyframe_interval: stream.keyframe_interval,
+    }
+}
+
+impl Camera {
+    fn new(name: &str, path: &Path) -> Result<Self, CameraError> {
+        let settings = robocast_config::load(path)?.settings;
+        let stream = settings.stream(name).ok_or_else(|| CameraError::NoStream(name.into()))?.clone();
+        let signals = Signals::listen().map_err(CameraError::Signals)?;
+        let (tell, notices) = mpsc::unbounded_channel();
+        let (ask, requests) = mpsc::channel(16);
+        let report = watch::Sender::new(SourceReport { state: SourceState::Starting, text: String::new() });
+        let feed = Feed::new(KEPT);
+        let socket = places::camera_socket(name);
+        let served = hop::serve(&socket, feed.clone(), report.subscribe(), ask)
+            .map_err(|source| CameraError::Hop { path: socket, source })?;
+        let mut tick = tokio::time::interval(Duration::from_millis(250));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            target: target_of(&stream),
+            shared: Shared {
+                stream: Arc::new(stream),
+                feed,
+                counters: Arc::new(Counters::default()),
+                notices: tell,
+                recode: RecodeInput::default(),
+                steer: Steer::default(),
+            },
+            settings,
+            notices,
+            requests,
+            report,
+            served,
+            signals,
+            tick,
+            heartbeat: Heartbeat::from_env(),
+            picture: None,
+            opened: Stamp::now(),
+            unread_since: Some(Stamp::now()),
+        })
+    }
+
+    async fn work(&mut self) -> Result<(), CameraError> {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(800));
+        let mut fruitless = 0;
+        loop {
+            match self.meanwhile(tokio::time::sleep(backoff.next_wait())).await {
+                Turn::End => return Ok(()),
+                Turn::Rest => {
+                    if !self.rest().await {
+                        return Ok(());
+                    }
+                    backoff.reset();
+                    continue;
+                }
+                _ => {}
+            }
+            let before = self.shared.counters.frames_in.load(Relaxed);
+            let source = match self.open(fruitless).await {
+                Ok(source) => source,
+                Err(error) => {
+                    self.away(!error.may_pass(), journal::chain(&error));
+                    fruitless += 1;
+                    continue;
+                }
+            };
+            let turn = self.attend(source).await?;
+            if self.shared.counters.frames_in.load(Relaxed) > before {
+                backoff.reset();
+                fruitless = 0;
+            } else {
+                fruitless += 1;
+            }
+            match turn {
+                Turn::End => return Ok(()),
+                Turn::Rest => {
+                    if !self.rest().await {
+                        return Ok(());
+                    }
+                }
+                Turn::Reopen(why) => {
+                    self.shared.counters.rebuilds.fetch_add(1, Relaxed);
+                    self.away(false, why);
+                }
+                Turn::Changed | Turn::Done(()) | Turn::Unfit(_) => {}
+            }
+        }
+    }
+
+    async fn open(&mut self, number: u32) -> Result<Source, OpenError> {
+        let (settings, shared) = (self.settings.clone(), self.shared.clone());
+        let attempt = Attempt { number, target: self.target };
+        self.opened = Stamp::now();
+        // Devices and GStreamer may block: not on the loop's thread.
+        let opening =
+            tokio::task::spawn_blocking(move || Source::open(&settings, &shared.stream.clone(), &shared, attempt));
+        let opened = opening.await.unwrap_or_else(|panic| Err(OpenError::Device(panic.to_string())));
+        if opened.is_ok() {
+            tracing::debug!(stream = self.name, source = %self.shared.stream.source, "source opened");
+        }
+        opened
+    }
+
+    /// Stays with an open source until something must change.
+    async fn attend(&mut self, mut source: Source) -> Result<Turn<()>, CameraError> {
+        let mut recoder: Option<Recoder> = None;
+        let mut encoders = 0;
+        let turn = loop {
+            let patience = source.patience();
+            let turn = {
+                let running = async {
+                    tokio::select! {
+                        why = source.run() => (true, why),
+                        why = broken(recoder.as_mut()) => (false, why),
+                    }
+                };
+                self.watch(running, patience).await
+            };
+            match turn {
+                Turn::Done((true, why)) => break Turn::Reopen(why),
+                Turn::Done((false, why)) => {
+                    tracing::warn!(stream = self.name, why, "the encoder failed; trying the next");
+                    encoders += 1;
+                    close_recoder(recoder.take()).await?;
+                    recoder = self.recode(encoders);
+                }
+                Turn::Unfit(reason) if recoder.is_none() => {
+                    tracing::info!(stream = self.name, reason, "the source's H.264 is encoded anew");
+                    recoder = self.recode(encoders);
+                }
+                Turn::Unfit(_) => {}
+                Turn::Reopen(why) => break Turn::Reopen(why),
+                Turn::Changed => break Turn::Changed,
+                Turn::Rest => break Turn::Rest,
+                Turn::End => break Turn::End,
+            }
+        };
+        close_recoder(recoder).await?;
+        source.close().await.map_err(CameraError::Stuck)?;
+        self.shared.steer.set(None);
+        Ok(turn)
+    }
+
+    fn recode(&mut self, number: usize) -> Option<Recoder> {
+        let started = robocast_media::pipeline::init().map_err(|e| journal::chain(&e)).and_then(|()| {
+            let encoders = Encoder::available().map_err(|e| journal::chain(&e))?;
+            let encoder = encoders[number % encoders.len()];
+            Recoder::start(&self.shared, encoder, self.target).map_err(|e| journal::chain(&e))
+        });
+        started.inspect_err(|why| self.away(true, why.clone())).ok()
+    }
+
+    /// Rests until somebody reads or the settings change; false at the end.
+    async fn rest(&mut self) -> bool {
+        self.shared.feed.clear();
+        self.say(SourceState::Resting, String::new());
+        let mut readers = self.served.readers();
+        loop {
+            let woken = async {
+                let _ = readers.wait_for(|&count| count > 0).await;
+            };
+            match self.meanwhile(woken).await {
+                Turn::Done(()) | Turn::Changed => {
+                    self.say(SourceState::Starting, String::new());
+                    return true;
+                }
+                Turn::End => return false,
+                _ => {}
+            }
+        }
+    }
+
+    /// Does `work` while an open source is judged: frames must advance.
+    async fn watch<T>(&mut self, work: impl Future<Output = T>, patience: Duration) -> Turn<T> {
+        self.turn(work, Some(patience)).await
+    }
+
+    /// Does `work` while the loop's other duties go on.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Turn<T> {
+        self.turn(work, None).await
+    }
+
+    async fn turn<T>(&mut self, work: impl Future<Output = T>, patience: Option<Duration>) -> Turn<T> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Turn::Done(done),
+                wish = self.signals.next() => match wish {
+                    Wish::End => return Turn::End,
+                    Wish::Reread if self.reread() => return Turn::Changed,
+                    Wish::Reread => {}
+                },
+                Some(request) = self.requests.recv() => self.obey(request),
+                Some(notice) = self.notices.recv() => match notice {
+                    Notice::Picture(picture) => self.picture = Some(picture),
+                    Notice::Unfit(reason) => return Turn::Unfit(reason),
+                },
+                _ = self.tick.tick() => {
+                    self.heartbeat.beat();
+                    let stalled = patience.and_then(|patience| self.judge(patience));
+                    self.tell();
+                    if let Some(why) = stalled {
+                        return Turn::Reopen(why);
+                    }
+                    if self.unread() {
+                        return Turn::Rest;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether frames advance; if they have not for too long, why to open the source anew.
+    fn judge(&mut self, patience: Duration) -> Option<String> {
+        let now = Stamp::now();
+        let since_open = now.since(self.opened);
+        let silence = self.shared.counters.silence(now).map_or(since_open, |silence| silence.min(since_open));
+        let fresh = self.shared.counters.silence(now).is_some_and(|silence| silence < since_open);
+        if fresh && silence < LOST_AFTER {
+            self.say(SourceState::Live, String::new());
+            return None;
+        }
+        let limit = if fresh { patience } else { FIRST_FRAME.min(patience.max(Duration::from_secs(5))) };
+        let why = format!("no frames from {} for {} s", self.shared.stream.source, silence.as_secs());
+        if silence >= LOST_AFTER && (fresh || since_open >= LOST_AFTER * 2) {
+            self.say(SourceState::Lost, why.clone());
+        }
+        (silence >= limit).then_some(why)
+    }
+
+    fn unread(&mut self) -> bool {
+        if self.shared.stream.start == Start::Always || *self.served.readers().borrow() > 0 {
+            self.unread_since = None;
+            return false;
+        }
+        if self.report.borrow().state == SourceState::Resting {
+            return false;
+        }
+        let now = Stamp::now();
+        now.since(*self.unread_since.get_or_insert(now)) >= REST_AFTER
+    }
+
+    fn obey(&mut self, request: Request) {
+        match request {
+            Request::Bitrate(wanted) => {
+                let range = self.shared.stream.bitrate;
+                self.target.bitrate = wanted.clamp(range.min, range.max);
+                let encoding = self.shared.steer.set_bitrate(self.target.bitrate);
+                tracing::debug!(stream = self.name, bitrate = %self.target.bitrate, encoding, "bitrate asked for");
+            }
+            Request::Keyframe => self.shared.steer.force_keyframe(),
+        }
+    }
+
+    /// Reads the settings again; true when this stream is another now.
+    fn reread(&mut self) -> bool {
+        let settings = match robocast_config::load(&self.path) {
+            Ok(checked) => checked.settings,
+            Err(error) => {
+                tracing::error!(stream = self.name, "settings not taken over: {}", journal::chain(&error));
+                return false;
+            }
+        };
+        let Some(stream) = settings.stream(&self.name).cloned() else {
+            tracing::warn!(stream = self.name, "the settings no longer have this stream; it goes on as it was");
+            return false;
+        };
+        if stream == *self.shared.stream && settings.robot == self.settings.robot {
+            self.settings = settings;
+            return false;
+        }
+        tracing::info!(stream = self.name, "settings taken over");
+        self.target = target_of(&stream);
+        self.shared.stream = Arc::new(stream);
+        self.settings = settings;
+        true
+    }
+
+    /// The source is not there; `failed` says that waiting does not help.
+    fn away(&mut self, failed: bool, why: String) {
+        self.say(if failed { SourceState::Failed } else { SourceState::Lost }, why);
+    }
+
+    fn say(&mut self, state: SourceState, text: String) {
+        let before = self.report.borrow().state;
+        if before != state {
+            match state {
+                SourceState::Lost => tracing::warn!(stream = self.name, "source lost: {text}"),
+                SourceState::Failed => tracing::error!(stream = self.name, "source failed: {text}"),
+                _ => tracing::info!(stream = self.name, state = ?state, "source"),
+            }
+        }
+        let report = SourceReport { state, text };
+        self.report.send_if_modified(|current| *current != report && { *current = report; true });
+    }
+
+    fn tell(&self) {
+        let status = self.status();
+        if let Ok(json) = serde_json::to_string(&status) {
+            notify::status(&format!("{:?} {}", status.source_state, status.text), &json);
+        }
+    }
+
+    fn status(&self) -> CameraStatus {
+        let counters = &self.shared.counters;
+        let report = self.report.borrow().clone();
+        let encoder = self.shared.steer.encoder();
+        CameraStatus {
+            source_state: report.state,
+            text: report.text,
+            frames_in: counters.frames_in.load(Relaxed),
+            frames_out: counters.frames_out.load(Relaxed),
+            bytes_out: counters.bytes_out.load(Relaxed),
+            keyframes: counters.keyframes.load(Relaxed),
+            broken: counters.broken.load(Relaxed),
+            rebuilds: counters.rebuilds.load(Relaxed),
+            width: self.picture.map_or(0, |picture| picture.width),
+            height: self.picture.map_or(0, |picture| picture.height),
+            encoder: encoder.unwrap_or_default().to_owned(),
+            target_bps: encoder.map_or(0, |_| self.target.bitrate.bps()),
+            readers: *self.served.readers().borrow(),
+        }
+    }
+}
+
+/// Why the recoder failed; never without one.
+async fn broken(recoder: Option<&mut Recoder>) -> String {
+    match recoder {
+        None => std::future::pending().await,
+        Some(recoder) => match recoder.next_event().await {
+            PipelineEvent::Failed { element, message } => format!("{element}: {message}"),
+            PipelineEvent::Ended | PipelineEvent::SegmentDone => "the encoder ended".into(),
+        },
+    }
+}
+
+async fn close_recoder(recoder: Option<Recoder>) -> Result<(), CameraError> {
+    match recoder {
+        Some(recoder) => recoder.stop(Duration::from_secs(5)).await.map_err(CameraError::Stuck),
+        None => Ok(()),
+    }
+}

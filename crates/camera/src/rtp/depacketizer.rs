@@ -1,0 +1,172 @@
+//! RTP payloads into access units (RFC 6184): single NAL units, STAP-A and FU-A. An access unit of
+//! which anything is missing or malformed is marked; no hostile payload can do more than that.
+
+use super::reorder::Packet;
+use robocast_media::h264::{NalKind, push_nal, starts_picture};
+
+/// An access unit larger than this is a sender gone mad.
+const LARGEST: usize = 8 << 20;
+
+/// An access unit as it came out of its packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assembled {
+    /// Annex B.
+    pub data: Vec<u8>,
+    /// The RTP timestamp of its packets.
+    pub timestamp: u32,
+    /// Nothing is missing in it, and every NAL unit is one.
+    pub intact: bool,
+    /// Packets were lost before it: what it refers to may be missing.
+    pub after_loss: bool,
+}
+
+/// The state between packets.
+#[derive(Debug, Default)]
+pub struct Depacketizer {
+    data: Vec<u8>,
+    timestamp: Option<u32>,
+    /// Where in `data` the NAL unit begins whose fragments are being joined.
+    fragment: Option<usize>,
+    broken: bool,
+    after_loss: bool,
+    /// False until the first packet: whatever came before it counts as lost.
+    joined: bool,
+}
+
+impl Depacketizer {
+    /// Another sender begins.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes the next packet in order; `lost` says that packets before it are missing. Calls `done`
+    /// with each access unit that is complete.
+    pub fn push(&mut self, packet: &Packet, lost: bool, mut done: impl FnMut(Assembled)) {
+        let lost = lost || !std::mem::replace(&mut self.joined, true);
+        if lost {
+            // The tail of the unit being assembled may be among what was lost.
+            self.broken |= self.timestamp.is_some();
+            self.fragment = None;
+        }
+        if self.timestamp.is_some_and(|timestamp| timestamp != packet.timestamp) {
+            // Its last packet had no marker.
+            self.finish(&mut done);
+        }
+        let begins = self.timestamp.is_none();
+        self.timestamp = Some(packet.timestamp);
+        if lost {
+            self.after_loss = true;
+            // Whether the head of this unit was lost shows in how it begins.
+            self.broken |= !begins || !begins_unit(&packet.payload);
+        }
+        self.take(&packet.payload);
+        if packet.marker {
+            self.finish(&mut done);
+        }
+    }
+
+    fn finish(&mut self, done: &mut impl FnMut(Assembled)) {
+        let Some(timestamp) = self.timestamp.take() else { return };
+        let intact = !self.broken && self.fragment.is_none();
+        self.fragment = None;
+        self.broken = false;
+        let data = std::mem::take(&mut self.data);
+        let after_loss = std::mem::take(&mut self.after_loss);
+        if !data.is_empty() || !intact || after_loss {
+            done(Assembled { data, timestamp, intact, after_loss });
+        }
+    }
+
+    fn take(&mut self, payload: &[u8]) {
+        if self.data.len() + payload.len() > LARGEST {
+            self.data.clear();
+            self.broken = true;
+            return;
+        }
+        let Some(&first) = payload.first() else { return };
+        if first & 0x80 != 0 {
+            self.broken = true;
+            return;
+        }
+        match first & 0x1f {
+            1..=23 => self.nal(payload),
+            24 => self.aggregate(&payload[1..]),
+            28 => self.fragment(first, &payload[1..]),
+            // Interleaved modes (25 to 27, 29) need an offer that nobody made.
+            _ => self.broken = true,
+        }
+    }
+
+    fn nal(&mut self, nal: &[u8]) {
+        // A fragmented unit that was never ended.
+        self.broken |= self.fragment.take().is_some();
+        if NalKind::of(nal) == NalKind::Invalid || (NalKind::of(nal).is_slice() && nal.len() < 2) {
+            self.broken = true;
+            return;
+        }
+        push_nal(&mut self.data, nal);
+    }
+
+    /// STAP-A (5.7.1): NAL units, each behind its length.
+    fn aggregate(&mut self, mut rest: &[u8]) {
+        while let [high, low, behind @ ..] = rest {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            let Some((nal, next)) = behind.split_at_checked(length) else {
+                self.broken = true;
+                return;
+            };
+            self.nal(nal);
+            rest = next;
+        }
+        self.broken |= !rest.is_empty();
+    }
+
+    /// FU-A (5.8): a piece of a NAL unit.
+    fn fragment(&mut self, indicator: u8, rest: &[u8]) {
+        let [header, piece @ ..] = rest else {
+            self.broken = true;
+            return;
+        };
+        let (start, end) = (header & 0x80 != 0, header & 0x40 != 0);
+        let first = indicator & 0x60 | header & 0x1f;
+        match (start, self.fragment) {
+            (true, open) => {
+                self.broken |= open.is_some();
+                if NalKind::of(&[first]) == NalKind::Invalid {
+                    self.fragment = None;
+                    self.broken = true;
+                    return;
+                }
+                self.fragment = Some(self.data.len() + 4);
+                push_nal(&mut self.data, &[first]);
+            }
+            (false, Some(at)) if self.data.get(at) == Some(&first) => {}
+            (false, _) => {
+                self.broken = true;
+                return;
+            }
+        }
+        self.data.extend_from_slice(piece);
+        if end {
+            self.fragment = None;
+        }
+    }
+}
+
+/// Whether a payload can be the first of an access unit.
+fn begins_unit(payload: &[u8]) -> bool {
+    let first_nal = match payload {
+        [first, _, _, nal @ ..] if first & 0x1f == 24 => nal,
+        [first, header, piece @ ..] if first & 0x1f == 28 => {
+            // Only the start of a first slice; the slice's second byte is the piece's first.
+            let kind = NalKind::of(&[header & 0x1f]);
+            return header & 0x80 != 0 && (!kind.is_slice() || starts_picture(&[0, *piece.first().unwrap_or(&0)]));
+        }
+        other => other,
+    };
+    match NalKind::of(first_nal) {
+        NalKind::Slice | NalKind::IdrSlice => starts_picture(first_nal),
+        NalKind::Delimiter | NalKind::Sps | NalKind::Pps | NalKind::Sei => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,157 @@
+//! The sources: where a robot's or a camera's video comes from.
+//!
+//! Every source hands what it gets to an [`Outlet`](crate::outlet::Outlet) and is silent otherwise; it only speaks up when it can
+//! go on no longer. A source that is merely quiet is the camera's loop to judge.
+
+mod capture;
+mod file;
+mod rtp;
+mod rtsp;
+
+pub use capture::{Mode, choose_mode};
+
+use crate::outlet::Shared;
+use robocast_config::{self as config, Settings, Stream};
+use robocast_media::encoder::{Encoder, NoEncoder, Target};
+use robocast_media::pipeline::{Pipeline, PipelineError, PipelineEvent};
+use std::io;
+use std::time::Duration;
+
+/// A source could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The network interface is not there (yet).
+    #[error("interface `{0}` does not exist; name the one on the robot's side in `[robot] interface` or `?interface=`")]
+    NoInterface(String),
+    /// The socket cannot be made.
+    #[error("cannot listen on {address}")]
+    Socket {
+        /// What was to be listened on.
+        address: String,
+        #[source]
+        source: io::Error,
+    },
+    /// The pipeline cannot be made or started.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// Raw video, and nothing here encodes it.
+    #[error(transparent)]
+    NoEncoder(#[from] NoEncoder),
+    /// The device is not there (yet).
+    #[error("{0}")]
+    Device(String),
+    /// This version cannot do it.
+    #[error("this version has no `{0}` source")]
+    Unsupported(&'static str),
+}
+
+impl OpenError {
+    /// Whether waiting may help. Otherwise somebody must act.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Self::Unsupported(_) | Self::NoEncoder(_))
+    }
+}
+
+/// An opened source.
+#[derive(Debug)]
+pub struct Source {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Rtp(rtp::RtpSource),
+    Pipeline { pipeline: Pipeline, looped: bool },
+}
+
+/// How a source is opened: what may differ from one try to the next.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// How many tries in a row came to nothing; sources use it to try another way.
+    pub number: u32,
+    /// What to encode to, when the source gives raw pictures.
+    pub target: Target,
+}
+
+impl Source {
+    /// Opens the source of `stream`.
+    ///
+    /// # Errors
+    /// When it cannot be opened now, or never.
+    pub fn open(settings: &Settings, stream: &Stream, shared: &Shared, attempt: Attempt) -> Result<Self, OpenError> {
+        let robot_interface = settings.robot.interface.as_str();
+        match &stream.source {
+            config::Source::Go2 { interface } => {
+                let interface = interface.as_deref().unwrap_or(robot_interface);
+                Self::rtp(rtp::go2(interface), stream, shared)
+            }
+            config::Source::Rtp(source) => Self::rtp(rtp::plan(source, robot_interface), stream, shared),
+            config::Source::Rtsp(source) => rtsp::open(source, settings, stream, shared, attempt),
+            config::Source::V4l2 { device } => capture::v4l2(device, stream, shared, attempt),
+            config::Source::Libcamera { camera } => capture::libcamera(camera, stream, shared, attempt),
+            config::Source::Argus { sensor } => capture::argus(*sensor, stream, shared, attempt),
+            config::Source::Test { pattern } => capture::test(pattern.as_deref(), stream, shared, attempt),
+            config::Source::File { path } => file::open(path, shared),
+            config::Source::Spot => Err(OpenError::Unsupported("spot:")),
+        }
+    }
+
+    fn rtp(plan: rtp::Plan, stream: &Stream, shared: &Shared) -> Result<Self, OpenError> {
+        let source = rtp::RtpSource::open(plan, stream.jitter_buffer, shared)?;
+        Ok(Self { kind: Kind::Rtp(source) })
+    }
+
+    fn pipeline(pipeline: Pipeline) -> Self {
+        Self { kind: Kind::Pipeline { pipeline, looped: false } }
+    }
+
+    fn looped(pipeline: Pipeline) -> Self {
+        Self { kind: Kind::Pipeline { pipeline, looped: true } }
+    }
+
+    /// Lets the source work until it cannot go on; says why. Cancel safe.
+    pub async fn run(&mut self) -> String {
+        match &mut self.kind {
+            Kind::Rtp(source) => source.run().await,
+            Kind::Pipeline { pipeline, looped } => loop {
+                match pipeline.next_event().await {
+                    PipelineEvent::Failed { element, message } => return format!("{element}: {message}"),
+                    PipelineEvent::SegmentDone if *looped => {
+                        if let Err(why) = file::rewind(pipeline) {
+                            return why;
+                        }
+                    }
+                    PipelineEvent::Ended | PipelineEvent::SegmentDone => return "the source ended".into(),
+                }
+            },
+        }
+    }
+
+    /// Whether opening it again may help when no frames come. A socket that joined its group needs
+    /// that rarely: when the interface went away and came back.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        match self.kind {
+            Kind::Rtp(_) => Duration::from_secs(2),
+            Kind::Pipeline { .. } => Duration::from_secs(3),
+        }
+    }
+
+    /// Closes it.
+    ///
+    /// # Errors
+    /// When it does not let go in time; the process is then best ended.
+    pub async fn close(self) -> Result<(), PipelineError> {
+        match self.kind {
+            Kind::Rtp(_) => Ok(()),
+            Kind::Pipeline { pipeline, .. } => pipeline.stop(Duration::from_secs(5)).await,
+        }
+    }
+}
+
+/// The encoder for the `number`th try: the best that opens, or the next one after each failure.
+fn encoder_for(attempt: Attempt) -> Result<Encoder, OpenError> {
+    let available = Encoder::available()?;
+    Ok(available[attempt.number as usize % available.len()])
+}
