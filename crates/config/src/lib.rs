@@ -1,1 +1,114 @@
+//! The settings document of robocast.
+//!
+//! This crate owns the schema of `robocast.toml`: its keys, units, defaults and secrets, the rules between them, and what a user
+//! is told about a mistake. Bytes come in; [`Settings`] with every default filled in go out, or *all* that is wrong, each with
+//! line, column and the mend. It does no I/O but to read a file, and knows no other part of robocast.
+//!
+//! The way through: bytes → text (`text`) → TOML with spans (`document`) → the current schema (`migration`) → values, read one by
+//! one without stopping at a fault (`reader` and the types' own files) → rules between values (`rules`).
 
+mod bitrate;
+mod cidr;
+mod document;
+pub mod duration;
+mod excerpt;
+mod file;
+mod malformed;
+mod migration;
+mod place;
+mod problem;
+mod reader;
+mod redaction;
+mod robot;
+mod rules;
+mod secret;
+mod service;
+mod settings;
+mod sink;
+mod size;
+mod source;
+mod stream;
+mod text;
+mod uplink;
+mod window;
+
+pub use bitrate::{Bitrate, BitrateRange};
+pub use cidr::Cidr;
+pub use file::{LIMIT, LoadError, load, load_with, read};
+pub use malformed::Malformed;
+pub use migration::SCHEMA;
+pub use problem::{Problem, Problems, Severity};
+pub use robot::{Device, Robot, RobotKind};
+pub use secret::{Secret, Unseal};
+pub use service::{Control, Page, Time, Tls, Update};
+pub use settings::Settings;
+pub use sink::{SinkScheme, SinkUrl};
+pub use size::Size;
+pub use source::{RtpSource, RtspSource, RtspTransport, Source};
+pub use stream::{Encode, Start, Stream};
+pub use uplink::{Ethernet, Lte, Uplink, UplinkKind, Wifi};
+pub use url::Url;
+pub use window::Window;
+
+use migration::{STEPS, Step};
+use place::Places;
+use problem::Collector;
+use reader::Reader;
+use secret::Seals;
+use text::Lines;
+
+/// Valid settings, and what their author should know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The settings.
+    pub settings: Settings,
+    /// By position; at most 50.
+    pub warnings: Vec<Problem>,
+}
+
+/// Checks a settings file's bytes as found: a byte order mark and CRLF are fine.
+///
+/// # Errors
+/// Everything that is wrong, by position. A sealed value is: it can only be read on its box, with [`parse_with`].
+pub fn parse(text: &[u8]) -> Result<Checked, Problems> {
+    examine(text, Seals::Refuse, STEPS)
+}
+
+/// As [`parse`], opening sealed values with the box's own key.
+///
+/// # Errors
+/// Everything that is wrong, by position.
+pub fn parse_with(text: &[u8], key: &dyn Unseal) -> Result<Checked, Problems> {
+    examine(text, Seals::Open(key), STEPS)
+}
+
+/// Checks a file on a machine that is not its box: sealed values are taken as good. Returns the warnings.
+///
+/// # Errors
+/// Everything that is wrong, by position.
+pub fn check(text: &[u8]) -> Result<Vec<Problem>, Problems> {
+    examine(text, Seals::Trust, STEPS).map(|checked| checked.warnings)
+}
+
+fn examine(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Checked, Problems> {
+    if bytes.len() > LIMIT {
+        return Err(Problems::one(file::too_large()));
+    }
+    let text = text::decode(bytes).map_err(|(good, fault)| {
+        let (line, column) = Lines::new(good).position(good.len());
+        let (message, hint) = fault.into_parts();
+        Problems::one(Problem { hint, ..Problem::error(line, column, message) })
+    })?;
+    let lines = Lines::new(text);
+    let mut out = Collector::default();
+    let mut root = document::tree(text, &mut out);
+    if !migration::migrate(&mut root, steps, &mut out) {
+        // Of another schema nothing can be judged but its number.
+        root.clear();
+    }
+    let mut reader = Reader { out, places: Places::default(), seals };
+    let settings = Settings::read(&mut reader, &root);
+    let Reader { mut out, places, .. } = reader;
+    rules::check(&settings, &places, &mut out);
+    Ok(Checked { settings, warnings: out.finish(&lines)? })
+}

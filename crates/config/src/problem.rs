@@ -1,0 +1,242 @@
+//! What is wrong with a settings file, and where.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::malformed::{Malformed, choice, nearest};
+use crate::text::Lines;
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Severity {
+    /// The file is refused.
+    Error,
+    /// The file is taken, but its author should know.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// One thing wrong with a file. Neither message nor hint ever holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1. It may be one past the line's last character.
+    pub column: usize,
+    /// Error or warning.
+    pub severity: Severity,
+    /// What is wrong; lower case, one line.
+    pub message: String,
+    /// How to mend it, if that can be told; one line.
+    pub hint: Option<String>,
+    /// How many characters from the column on the problem spans, at least 1.
+    pub(crate) width: usize,
+}
+
+impl Problem {
+    /// An error of one character's width without a hint.
+    pub fn error(line: usize, column: usize, message: impl Into<String>) -> Self {
+        Self { line, column, severity: Severity::Error, message: message.into(), hint: None, width: 1 }
+    }
+
+    /// `FILE:LINE:COL: error: MESSAGE` and, if there is one, a second line `  hint: HINT`. No newline at the end.
+    pub fn display<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
+        struct Shown<'a>(&'a Problem, &'a str);
+        impl fmt::Display for Shown<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let Self(problem, file) = self;
+                let Problem { line, column, severity, message, .. } = problem;
+                write!(f, "{file}:{line}:{column}: {severity}: {message}")?;
+                problem.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n  hint: {hint}"))
+            }
+        }
+        Shown(self, file)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.display(NO_FILE).fmt(f)
+    }
+}
+
+/// Name of a file that has none.
+const NO_FILE: &str = "<settings>";
+
+/// Every error of a file, by position; never empty. After the first 50 a last one says how many more there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// A single error.
+    pub fn one(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+
+    /// The errors, by position.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.0.iter()
+    }
+
+    /// All errors as `FILE:LINE:COL: error: MESSAGE` with their hints, one below the other. No newline at the end.
+    pub fn display<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
+        struct Shown<'a>(&'a Problems, &'a str);
+        impl fmt::Display for Shown<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                for (number, problem) in self.0.iter().enumerate() {
+                    f.write_str(if number == 0 { "" } else { "\n" })?;
+                    problem.display(self.1).fmt(f)?;
+                }
+                Ok(())
+            }
+        }
+        Shown(self, file)
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.display(NO_FILE).fmt(f)
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// How many errors are reported one by one.
+pub(crate) const SHOWN: usize = 50;
+
+/// What a problem says about the others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The text is not TOML here: what was read from the same line is not trusted.
+    Syntax,
+    /// Something is not there: not trusted when anything could not be parsed.
+    Absence,
+    Fault,
+}
+
+enum Mend {
+    Said(Option<String>),
+    /// Looked up only if the problem is shown.
+    Nearest(String, &'static [&'static str], &'static str),
+}
+
+struct Entry {
+    span: Range<usize>,
+    severity: Severity,
+    kind: Kind,
+    message: String,
+    mend: Mend,
+}
+
+/// Gathers problems in any order.
+#[derive(Default)]
+pub(crate) struct Collector {
+    entries: Vec<Entry>,
+}
+
+impl Collector {
+    fn add(&mut self, span: Range<usize>, severity: Severity, kind: Kind, fault: Malformed) {
+        let (message, hint) = fault.into_parts();
+        self.entries.push(Entry { span, severity, kind, message, mend: Mend::Said(hint) });
+    }
+
+    pub fn syntax(&mut self, span: Range<usize>, fault: Malformed) {
+        self.add(span, Severity::Error, Kind::Syntax, fault);
+    }
+
+    pub fn error(&mut self, span: Range<usize>, fault: Malformed) {
+        self.add(span, Severity::Error, Kind::Fault, fault);
+    }
+
+    pub fn absence(&mut self, span: Range<usize>, fault: Malformed) {
+        self.add(span, Severity::Error, Kind::Absence, fault);
+    }
+
+    pub fn warning(&mut self, span: Range<usize>, fault: Malformed) {
+        self.add(span, Severity::Warning, Kind::Fault, fault);
+    }
+
+    /// An error whose hint is the nearest of the known words, or `all` of them.
+    pub fn unknown(
+        &mut self,
+        span: Range<usize>,
+        message: String,
+        word: &str,
+        known: &'static [&'static str],
+        all: &'static str,
+    ) {
+        let mend = Mend::Nearest(word.chars().take(80).collect(), known, all);
+        self.entries.push(Entry { span, severity: Severity::Error, kind: Kind::Fault, message, mend });
+    }
+
+    /// The problems by position, or the warnings when there is no error.
+    pub fn finish(mut self, lines: &Lines<'_>) -> Result<Vec<Problem>, Problems> {
+        self.entries.sort_by_key(|e| (e.span.start, e.kind != Kind::Syntax));
+        let mut broken: Vec<usize> = self
+            .entries
+            .iter()
+            .filter(|e| e.kind == Kind::Syntax)
+            .map(|e| lines.line(e.span.start))
+            .collect();
+        broken.dedup();
+        let mut last_syntax = None;
+        let mut last_place: Option<(usize, String)> = None;
+        self.entries.retain(|e| {
+            let line = lines.line(e.span.start);
+            let keep = match e.kind {
+                Kind::Syntax => last_syntax.replace(line) != Some(line),
+                Kind::Absence => broken.is_empty(),
+                Kind::Fault => broken.binary_search(&line).is_err(),
+            };
+            let place = (e.span.start, e.message.clone());
+            keep && last_place.replace(place.clone()).is_none_or(|last| last != place)
+        });
+        let (errors, warnings): (Vec<Entry>, Vec<Entry>) =
+            self.entries.into_iter().partition(|e| e.severity == Severity::Error);
+        let more = errors.len().saturating_sub(SHOWN);
+        let next = errors.get(SHOWN).map(|e| lines.position(e.span.start));
+        let mut problems: Vec<Problem> = errors.into_iter().take(SHOWN).map(|e| e.place(lines)).collect();
+        if let Some((line, column)) = next {
+            let errors = if more == 1 { "1 more error".to_owned() } else { format!("{more} more errors") };
+            problems.push(Problem::error(line, column, format!("{errors} from here on")));
+        }
+        if problems.is_empty() {
+            Ok(warnings.into_iter().take(SHOWN).map(|e| e.place(lines)).collect())
+        } else {
+            Err(Problems(problems))
+        }
+    }
+}
+
+impl Entry {
+    fn place(self, lines: &Lines<'_>) -> Problem {
+        let (line, column) = lines.position(self.span.start);
+        let width = lines.width(&self.span);
+        let hint = match self.mend {
+            Mend::Said(hint) => hint,
+            Mend::Nearest(word, known, all) => Some(match nearest(&word, known) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("{all}{}", choice(known)),
+            }),
+        };
+        Problem { line, column, severity: self.severity, message: self.message, hint, width }
+    }
+}

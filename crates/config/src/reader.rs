@@ -1,0 +1,343 @@
+//! Reads values out of the document. Nothing stops at the first fault: each is reported and reading goes on.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::malformed::{Malformed, quote};
+use crate::place::Places;
+use crate::problem::Collector;
+use crate::secret::{Seals, Secret};
+
+/// A reader with what it has found so far.
+pub(crate) struct Reader<'a> {
+    pub out: Collector,
+    pub places: Places,
+    pub seals: Seals<'a>,
+}
+
+/// A value with its place.
+pub(crate) struct Node<'d> {
+    pub path: String,
+    pub span: Range<usize>,
+    value: &'d DeValue<'d>,
+}
+
+/// A table with its place.
+pub(crate) struct Section<'d> {
+    pub path: String,
+    /// As written in the file: `[robot]`, `[[stream]]`; empty for the root.
+    title: &'static str,
+    span: Range<usize>,
+    table: &'d DeTable<'d>,
+}
+
+/// A secret text.
+pub(crate) enum SecretText {
+    Plain(String),
+    /// Sealed, and nobody here needs to open it.
+    Trusted,
+}
+
+impl<'d> Section<'d> {
+    pub fn root(table: &'d DeTable<'d>) -> Self {
+        Self { path: String::new(), title: "", span: 0..0, table }
+    }
+
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    pub fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+impl Reader<'_> {
+    /// Reports every key of a table that is not known.
+    pub fn known(&mut self, section: &Section<'_>, keys: &'static [&'static str]) {
+        for (key, value) in section.table {
+            let name = key.get_ref().as_ref();
+            if keys.contains(&name) {
+                continue;
+            }
+            let is_table = match value.get_ref() {
+                DeValue::Table(_) => true,
+                DeValue::Array(items) => items.first().is_some_and(|i| i.get_ref().is_table()),
+                _ => false,
+            };
+            let what = if is_table { "table" } else { "key" };
+            let place =
+                if section.title.is_empty() { String::new() } else { format!(" in {}", section.title) };
+            let message = format!("unknown {what} {}{place}", quote(name));
+            self.out.unknown(key.span(), message, name, keys, "known here are ");
+        }
+    }
+
+    /// The value of a key, if there is one.
+    pub fn node<'d>(&mut self, section: &Section<'d>, key: &str) -> Option<Node<'d>> {
+        let (name, value) = section.table.get_key_value(key)?;
+        let span = if value.span().is_empty() { name.span() } else { value.span() };
+        let path = section.path_of(key);
+        self.places.set(path.clone(), span.clone());
+        Some(Node { path, span, value: value.get_ref() })
+    }
+
+    /// Reports a fault of a value, whose stand-in no rule will then judge.
+    pub fn fault(&mut self, node: &Node<'_>, fault: Malformed) {
+        self.places.spoil(&node.path);
+        self.out.error(node.span.clone(), fault);
+    }
+
+    fn wrong_type(&mut self, node: &Node<'_>, expected: &str, example: &str) {
+        let name = node.path.rsplit('.').find(|p| p.parse::<usize>().is_err()).unwrap_or(&node.path);
+        let found = kind(node.value);
+        let fault = Malformed::new(format!("`{name}` is {found}, expected {expected}"));
+        self.fault(node, fault.hint(format!("write {example}")));
+    }
+
+    pub fn has(&self, section: &Section<'_>, key: &str) -> bool {
+        section.table.contains_key(key)
+    }
+
+    /// Reports a key that must be there.
+    pub fn missing(&mut self, section: &Section<'_>, key: &str, example: &str) {
+        self.places.spoil(&section.path_of(key));
+        let place = if section.title.is_empty() { String::new() } else { format!(" in {}", section.title) };
+        let fault = Malformed::new(format!("missing key `{key}`{place}")).hint(format!("add {example}"));
+        self.out.absence(section.span(), fault);
+    }
+
+    /// A text.
+    pub fn text<'n>(&mut self, node: &'n Node<'_>, example: &str) -> Option<&'n str> {
+        match node.value {
+            DeValue::String(text) => Some(text),
+            _ => {
+                self.wrong_type(node, "a text", example);
+                None
+            }
+        }
+    }
+
+    /// A text of some form. `example` is the whole line: `` `size = "1280x720"` ``.
+    pub fn parsed<T>(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        example: &str,
+        parse: impl FnOnce(&str) -> Result<T, Malformed>,
+    ) -> Option<T> {
+        let node = self.node(section, key)?;
+        let text = self.text(&node, example)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.fault(&node, fault);
+                None
+            }
+        }
+    }
+
+    /// As [`Reader::parsed`], of a key that must be there.
+    pub fn required<T>(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        example: &str,
+        parse: impl FnOnce(&str) -> Result<T, Malformed>,
+    ) -> Option<T> {
+        if !self.has(section, key) {
+            self.missing(section, key, example);
+        }
+        self.parsed(section, key, example, parse)
+    }
+
+    /// True or false.
+    pub fn flag(&mut self, section: &Section<'_>, key: &str, default: bool) -> bool {
+        let Some(node) = self.node(section, key) else { return default };
+        let DeValue::Boolean(value) = node.value else {
+            self.wrong_type(&node, "true or false", &format!("`{key} = {default}`"));
+            return default;
+        };
+        *value
+    }
+
+    /// A whole number within bounds.
+    pub fn integer(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        bounds: std::ops::RangeInclusive<u32>,
+        example: &str,
+    ) -> Option<u32> {
+        let node = self.node(section, key)?;
+        let DeValue::Integer(number) = node.value else {
+            self.wrong_type(&node, "a whole number", example);
+            return None;
+        };
+        let value = u32::from_str_radix(number.as_str(), number.radix()).ok().filter(|n| bounds.contains(n));
+        if value.is_none() {
+            let fault = Malformed::new(format!("`{key}` is out of range")).hint(format!(
+                "write a number from {} to {}",
+                bounds.start(),
+                bounds.end()
+            ));
+            self.fault(&node, fault);
+        }
+        value
+    }
+
+    /// The values of a list, with their places; empty when there is none.
+    pub fn list<'d>(&mut self, section: &Section<'d>, key: &str, example: &str) -> Vec<Node<'d>> {
+        let Some(node) = self.node(section, key) else { return Vec::new() };
+        let DeValue::Array(items) = node.value else {
+            self.wrong_type(&node, "a list", example);
+            return Vec::new();
+        };
+        let mut nodes = Vec::with_capacity(items.len());
+        for (number, item) in items.iter().enumerate() {
+            let span = if item.span().is_empty() { node.span.clone() } else { item.span() };
+            let path = format!("{}.{number}", node.path);
+            self.places.set(path.clone(), span.clone());
+            nodes.push(Node { path, span, value: item.get_ref() });
+        }
+        nodes
+    }
+
+    /// The texts of a list, each of some form.
+    pub fn texts<T>(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        example: &str,
+        parse: impl Fn(&str) -> Result<T, Malformed>,
+    ) -> Vec<T> {
+        let mut values = Vec::new();
+        for node in self.list(section, key, example) {
+            match self.text(&node, example).map(&parse) {
+                Some(Ok(value)) => values.push(value),
+                Some(Err(fault)) => self.fault(&node, fault),
+                None => {}
+            }
+        }
+        if values.is_empty() && self.places.written(&section.path_of(key)) {
+            self.places.spoil(&section.path_of(key));
+        }
+        values
+    }
+
+    /// A table written once.
+    pub fn section<'d>(
+        &mut self,
+        outer: &Section<'d>,
+        key: &str,
+        title: &'static str,
+    ) -> Option<Section<'d>> {
+        let node = self.node(outer, key)?;
+        match node.value {
+            DeValue::Table(table) => Some(Section { path: node.path, title, span: node.span, table }),
+            DeValue::Array(items) if items.first().is_some_and(|i| i.get_ref().is_table()) => {
+                let fault = Malformed::new(format!("`{key}` can be given only once"));
+                self.fault(&node, fault.hint(format!("write `{title}` with single brackets")));
+                None
+            }
+            _ => {
+                self.wrong_type(&node, "a table", &format!("`{title}` and its keys on the lines below"));
+                None
+            }
+        }
+    }
+
+    /// The bounds of a bitrate: a table, most often written inline.
+    pub fn bounds<'d>(&mut self, node: &Node<'d>) -> Option<Section<'d>> {
+        let DeValue::Table(table) = node.value else {
+            self.wrong_type(node, "a table", "`bitrate = { min = \"300 kbit/s\", max = \"4 Mbit/s\" }`");
+            return None;
+        };
+        Some(Section { path: node.path.clone(), title: "`bitrate`", span: node.span.clone(), table })
+    }
+
+    /// A table written any number of times.
+    pub fn sections<'d>(&mut self, outer: &Section<'d>, key: &str, title: &'static str) -> Vec<Section<'d>> {
+        let Some(node) = self.node(outer, key) else { return Vec::new() };
+        let example = format!("`{title}` and its keys on the lines below");
+        if node.value.is_table() {
+            let fault = Malformed::new(format!("`{key}` is a single table, expected a list of tables"));
+            self.fault(&node, fault.hint(format!("write `{title}` with double brackets")));
+            return Vec::new();
+        }
+        let mut sections = Vec::new();
+        for item in self.list(outer, key, &example) {
+            match item.value {
+                DeValue::Table(table) => {
+                    sections.push(Section { path: item.path, title, span: item.span, table });
+                }
+                _ => self.wrong_type(&item, "a table", &example),
+            }
+        }
+        sections
+    }
+
+    /// A text that may be sealed.
+    pub fn secret_text(&mut self, node: &Node<'_>, example: &str) -> Option<SecretText> {
+        let DeValue::Table(table) = node.value else {
+            return self.text(node, example).map(|text| SecretText::Plain(text.to_owned()));
+        };
+        let section =
+            Section { path: node.path.clone(), title: "a sealed value", span: node.span.clone(), table };
+        self.known(&section, &["sealed"]);
+        let form = "`{ sealed = \"...\" }`, as `robocast stick seal` prints it";
+        let sealed = self.required(&section, "sealed", form, |text| Ok(text.to_owned()));
+        let Some(sealed) = sealed.filter(|_| self.places.sound(&node.path)) else {
+            self.places.spoil(&node.path);
+            return None;
+        };
+        let opened = match self.seals {
+            Seals::Trust => return Some(SecretText::Trusted),
+            Seals::Refuse => Err("this value is sealed to a box; it can only be read there".to_owned()),
+            Seals::Open(key) => {
+                key.unseal(&sealed).map_err(|reason| format!("this value cannot be unsealed: {reason}"))
+            }
+        };
+        match opened {
+            Ok(text) => Some(SecretText::Plain(text)),
+            Err(message) => {
+                self.fault(node, Malformed::new(message));
+                None
+            }
+        }
+    }
+
+    /// A secret of some form; a trusted one comes as an empty text.
+    pub fn secret(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        example: &str,
+        check: impl FnOnce(&str) -> Result<(), Malformed>,
+    ) -> Option<Secret<String>> {
+        let node = self.node(section, key)?;
+        match self.secret_text(&node, example)? {
+            SecretText::Trusted => Some(Secret::new(String::new())),
+            SecretText::Plain(text) => match check(&text) {
+                Ok(()) => Some(Secret::new(text)),
+                Err(fault) => {
+                    self.fault(&node, fault);
+                    None
+                }
+            },
+        }
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a decimal number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,153 @@
+//! `[device]` and `[robot]`: the box and what carries it.
+
+use std::net::IpAddr;
+
+use crate::cidr::Cidr;
+use crate::malformed::{Malformed, quote, unknown_word};
+use crate::reader::{Reader, Section};
+use crate::secret::Secret;
+use crate::source::interface;
+
+/// The box itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Host name, MQTT id and prefix of metrics: 1 to 32 of a-z, 0-9 and `-`, no `-` at either end. Default `robocast`.
+    pub name: String,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self { name: "robocast".to_owned() }
+    }
+}
+
+/// What the box is mounted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum RobotKind {
+    /// Boston Dynamics Spot.
+    Spot,
+    /// Unitree Go2.
+    Go2,
+    /// No robot that the box talks to.
+    #[default]
+    None,
+}
+
+impl RobotKind {
+    /// The robot's address and the box's own in its network, as the robot leaves the factory.
+    fn addresses(self) -> Option<(IpAddr, Cidr)> {
+        let net = |robot: [u8; 4], own: [u8; 4]| (robot.into(), Cidr { address: own.into(), prefix: 24 });
+        match self {
+            Self::Spot => Some(net([192, 168, 50, 3], [192, 168, 50, 10])),
+            Self::Go2 => Some(net([192, 168, 123, 161], [192, 168, 123, 222])),
+            Self::None => None,
+        }
+    }
+}
+
+/// The robot and the wire to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Robot {
+    /// Default none.
+    pub kind: RobotKind,
+    /// The robot's address; default that of the kind.
+    pub address: Option<IpAddr>,
+    /// The interface towards the robot, default `eth0`.
+    pub interface: String,
+    /// The box's own address in the robot's network; default that of the kind. None when the robot is reached over the
+    /// loopback (a simulator) and none is written.
+    pub own_address: Option<Cidr>,
+    /// User on the robot.
+    pub username: Option<String>,
+    /// Password on the robot.
+    pub password: Option<Secret<String>>,
+}
+
+impl Default for Robot {
+    fn default() -> Self {
+        Self {
+            kind: RobotKind::None,
+            address: None,
+            interface: "eth0".to_owned(),
+            own_address: None,
+            username: None,
+            password: None,
+        }
+    }
+}
+
+/// Checks a name that goes into host names, topics and unit names.
+pub(crate) fn name(text: &str) -> Result<String, Malformed> {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let fault = |why: &str| {
+        Malformed::new(format!("the name {} {why}", quote(text)))
+            .hint("1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as \"spot-07\"")
+    };
+    match text {
+        "" => Err(fault("is empty")),
+        _ if !text.bytes().all(legal) => Err(fault("has other characters than a-z, 0-9 and `-`")),
+        _ if text.len() > 32 => Err(fault("is longer than 32 characters")),
+        _ if text.starts_with('-') || text.ends_with('-') => Err(fault("starts or ends with `-`")),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// Checks an IP address.
+pub(crate) fn ip(text: &str) -> Result<IpAddr, Malformed> {
+    text.parse().map_err(|_| {
+        let fault = Malformed::new(format!("{} is not an IP address", quote(text)));
+        match text.parse::<Cidr>() {
+            Ok(cidr) => fault.hint(format!("leave the prefix length out: \"{}\"", cidr.address)),
+            Err(_) => {
+                fault.hint("write four numbers with dots, such as \"192.168.50.3\", or an IPv6 address")
+            }
+        }
+    })
+}
+
+/// Checks a text that must only not be empty.
+pub(crate) fn filled(text: &str) -> Result<String, Malformed> {
+    if text.is_empty() {
+        return Err(Malformed::new("the text is empty").hint("leave the key out, or give it a value"));
+    }
+    Ok(text.to_owned())
+}
+
+impl Device {
+    pub(crate) fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> Self {
+        let mut device = Self::default();
+        let Some(section) = reader.section(root, "device", "[device]") else { return device };
+        reader.known(&section, &["name"]);
+        if let Some(name) = reader.parsed(&section, "name", "`name = \"spot-07\"`", name) {
+            device.name = name;
+        }
+        device
+    }
+}
+
+impl Robot {
+    pub(crate) fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> Self {
+        let mut robot = Self::default();
+        let Some(section) = reader.section(root, "robot", "[robot]") else { return robot };
+        reader.known(&section, &["kind", "address", "interface", "own_address", "username", "password"]);
+        let kind = reader.parsed(&section, "kind", "`kind = \"spot\"`", |text| match text {
+            "spot" => Ok(RobotKind::Spot),
+            "go2" => Ok(RobotKind::Go2),
+            "none" => Ok(RobotKind::None),
+            other => Err(unknown_word("kind of robot", other, &["spot", "go2", "none"])),
+        });
+        robot.kind = kind.unwrap_or_default();
+        let address = reader.parsed(&section, "address", "`address = \"192.168.50.3\"`", ip);
+        let own = reader.parsed(&section, "own_address", "`own_address = \"192.168.50.10/24\"`", str::parse);
+        let (usual_address, usual_own) = robot.kind.addresses().unzip();
+        robot.address = address.or(usual_address);
+        robot.own_address = own.or(usual_own.filter(|_| !address.is_some_and(|a: IpAddr| a.is_loopback())));
+        if let Some(name) = reader.parsed(&section, "interface", "`interface = \"eth0\"`", interface) {
+            robot.interface = name;
+        }
+        robot.username = reader.parsed(&section, "username", "`username = \"operator\"`", filled);
+        robot.password =
+            reader.secret(&section, "password", "`password = \"...\"`", |t| filled(t).map(|_| ()));
+        robot
+    }
+}

@@ -1,0 +1,59 @@
+//! Values that must never be printed.
+
+use std::fmt;
+
+/// A value that prints as `***`, in `Debug` and in `Display`.
+///
+/// It has no `Serialize`: a secret leaves the process only where [`Secret::expose`] is called.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret<T>(T);
+
+impl<T> Secret<T> {
+    /// Wraps a value.
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value itself. Do not log it.
+    pub fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> From<T> for Secret<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl<T> fmt::Display for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Opens values written as `{ sealed = "..." }`, with the key that only this box holds.
+pub trait Unseal {
+    /// The plain text of a sealed value.
+    ///
+    /// # Errors
+    /// Says in plain words why the value cannot be opened. The words are shown to the user: no secret in them.
+    fn unseal(&self, sealed: &str) -> Result<String, String>;
+}
+
+/// What a reader does with a sealed value.
+#[derive(Clone, Copy)]
+pub(crate) enum Seals<'a> {
+    /// No key here and the value is needed: an error at its place.
+    Refuse,
+    /// No key here, but only the form is wanted: taken as good.
+    Trust,
+    /// This box's key.
+    Open(&'a dyn Unseal),
+}

@@ -1,0 +1,70 @@
+//! The settings, resolved.
+
+use toml::de::DeTable;
+
+use crate::malformed::Malformed;
+use crate::reader::{Reader, Section};
+use crate::robot::{Device, Robot};
+use crate::service::{Control, Page, Time, Tls, Update};
+use crate::stream::Stream;
+use crate::uplink::Uplink;
+
+/// Everything the box is told, with every default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The box.
+    pub device: Device,
+    /// What it is mounted on.
+    pub robot: Robot,
+    /// The streams, in the order of the file; names are unique.
+    pub streams: Vec<Stream>,
+    /// The ways into the world.
+    pub uplink: Uplink,
+    /// Control over MQTT; off when absent.
+    pub control: Option<Control>,
+    /// The local page; off when absent.
+    pub page: Option<Page>,
+    /// Updates; off when absent.
+    pub update: Option<Update>,
+    /// The clock.
+    pub time: Time,
+    /// Trust.
+    pub tls: Tls,
+}
+
+impl Settings {
+    /// The stream of a name.
+    pub fn stream(&self, name: &str) -> Option<&Stream> {
+        self.streams.iter().find(|stream| stream.name == name)
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Self {
+        let root = Section::root(root);
+        reader.known(
+            &root,
+            &["schema", "device", "robot", "stream", "uplink", "control", "page", "update", "time", "tls"],
+        );
+        let device = Device::read(reader, &root);
+        let robot = Robot::read(reader, &root);
+        let mut streams = Vec::new();
+        for section in reader.sections(&root, "stream", "[[stream]]") {
+            streams.push(Stream::read(reader, &section));
+        }
+        if streams.is_empty() && reader.places.sound("stream") {
+            let fault = Malformed::new("no [[stream]]: the box will push nothing");
+            reader.out.warning(0..0, fault.hint("add a [[stream]] with `name`, `source` and `push`"));
+        }
+        let control = Control::read(reader, &root, &device.name);
+        Self {
+            robot,
+            streams,
+            uplink: Uplink::read(reader, &root),
+            control,
+            page: Page::read(reader, &root),
+            update: Update::read(reader, &root),
+            time: Time::read(reader, &root),
+            tls: Tls::read(reader, &root),
+            device,
+        }
+    }
+}
