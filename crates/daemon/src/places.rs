@@ -1,6 +1,6 @@
 //! The folders of state and of run-time sockets. `ROBOCAST_STATE` and `ROBOCAST_RUN` replace them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What outlives a reboot: `/var/lib/robocast`, or `$ROBOCAST_STATE`.
 #[must_use]
@@ -8,10 +8,22 @@ pub fn state() -> PathBuf {
     std::env::var_os("ROBOCAST_STATE").map_or_else(|| PathBuf::from("/var/lib/robocast"), PathBuf::from)
 }
 
-/// What lives as long as the machine is up: `/run/robocast`, or `$ROBOCAST_RUN`.
+/// What lives as long as the machine is up: `/run/robocast`, or `$ROBOCAST_RUN`. Who may not write
+/// there (a developer without privilege) uses a folder of their own.
 #[must_use]
 pub fn run() -> PathBuf {
-    std::env::var_os("ROBOCAST_RUN").map_or_else(|| PathBuf::from("/run/robocast"), PathBuf::from)
+    if let Some(folder) = std::env::var_os("ROBOCAST_RUN") {
+        return PathBuf::from(folder);
+    }
+    let system = PathBuf::from("/run/robocast");
+    let writable = |path: &Path| nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok();
+    if writable(&system) || (!system.exists() && writable(Path::new("/run"))) {
+        return system;
+    }
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(own) => PathBuf::from(own).join("robocast"),
+        None => PathBuf::from(format!("/tmp/robocast-{}", nix::unistd::getuid())),
+    }
 }
 
 /// The settings as they stand on the box.

@@ -15,14 +15,8 @@ pub struct Program {
     arg0: OsString,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
-    output: Output,
-}
-
-/// Where a child's standard output goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Output {
-    Stderr,
-    Piped,
+    output_piped: bool,
+    errors_piped: bool,
 }
 
 impl Program {
@@ -33,7 +27,8 @@ impl Program {
             arg0: arg0.as_ref().to_owned(),
             args: Vec::new(),
             env: Vec::new(),
-            output: Output::Stderr,
+            output_piped: false,
+            errors_piped: false,
         }
     }
 
@@ -54,7 +49,14 @@ impl Program {
     /// Keeps the child's standard output for the caller to read.
     #[must_use]
     pub fn piped(mut self) -> Self {
-        self.output = Output::Piped;
+        self.output_piped = true;
+        self
+    }
+
+    /// Keeps the child's standard error for the caller to read.
+    #[must_use]
+    pub fn errors_piped(mut self) -> Self {
+        self.errors_piped = true;
         self
     }
 
@@ -71,10 +73,8 @@ impl Program {
             .args(&self.args)
             .envs(self.env.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
-            .stdout(match self.output {
-                Output::Piped => Stdio::piped(),
-                Output::Stderr => Stdio::from(io::stderr()),
-            })
+            .stdout(if self.output_piped { Stdio::piped() } else { Stdio::from(io::stderr()) })
+            .stderr(if self.errors_piped { Stdio::piped() } else { Stdio::inherit() })
             .kill_on_drop(true);
         // SAFETY: between fork and exec only two system calls are made, both async-signal-safe.
         unsafe {

@@ -1,1 +1,17 @@
+//! The push program: it owns the uplink of one stream.
+//!
+//! ```text
+//! hop --> Mixer (robot's video, or the slate while it is away) --> Feed
+//!                                                   each sink has a cursor of its own in it:
+//!                                                   Sink --> RTMP session --> TCP or TLS --> server
+//! ```
+//! One sink that fails, hangs or is slow never disturbs another, nor the camera.
+//! One task is [`program::run`]; each sink is a task of its own.
 
+pub mod flv;
+pub mod mixer;
+pub mod program;
+pub mod rtmp;
+pub mod sink;
+pub mod slate;
+pub mod tls;

@@ -1,1 +1,48 @@
-fn main() {}
+//! `robocast`: the one command on the box. It holds no GStreamer: `camera` and `push` become
+//! `robocast-media`, which does.
+
+mod check;
+mod children;
+mod cli;
+mod run;
+mod status;
+mod view;
+
+use clap::Parser;
+use cli::{Cli, Command, Program};
+use robocast_daemon::{journal, spawn};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Check { file } => check::check(&file),
+        Command::Run { file, seconds, json } => in_runtime(run::run(&file, seconds, json)),
+        Command::Status { json, watch } => in_runtime(status::status(json, watch)),
+        Command::Camera(program) => become_media("camera", &program),
+        Command::Push(program) => become_media("push", &program),
+    }
+}
+
+fn in_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
+    journal::start("run");
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => {
+            eprintln!("robocast: cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn become_media(word: &str, program: &Program) -> ExitCode {
+    let media = spawn::sibling("robocast-media");
+    let error = spawn::Program::new(&media, "robocast")
+        .arg(word)
+        .arg(&program.name)
+        .arg("--settings")
+        .arg(&program.settings)
+        .become_it();
+    eprintln!("robocast: cannot run {}: {error}; it belongs beside this executable", media.display());
+    ExitCode::FAILURE
+}

@@ -133,5 +133,3 @@ impl Receiver {
     }
 }
 
-#[cfg(test)]
-mod tests;

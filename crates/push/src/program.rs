@@ -1,0 +1,353 @@
+//! The push program's loop.
+
+use crate::mixer::{Mixer, Showing};
+use crate::sink::Sink;
+use crate::slate;
+use crate::tls::Tls;
+use robocast_bus::{PushStatus, SinkState, SourceState};
+use robocast_config::{Settings, Size, Start, Stream};
+use robocast_daemon::backoff::Backoff;
+use robocast_daemon::notify::{self, Heartbeat};
+use robocast_daemon::signals::{Signals, Wish};
+use robocast_daemon::{journal, places};
+use robocast_media::clock::Stamp;
+use robocast_media::h264::{AccessUnit, ParameterSets};
+use robocast_media::hop::{Feed, FromCamera, Limits, Reader, Request};
+use robocast_media::slate::{FPS, Frame};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// What sinks may still want: a slow one may lag three seconds before it is cut to a newer keyframe.
+const KEPT: Limits = Limits { lag: Duration::from_secs(3), bytes: 8 << 20 };
+/// A slate is made once the robot's video runs, so as not to hold up its start.
+const SLATE_AFTER: Duration = Duration::from_secs(2);
+/// The size of a slate before any picture was seen.
+const USUAL: Size = Size { width: 1280, height: 720 };
+
+/// The push program cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The settings cannot be read.
+    #[error(transparent)]
+    Settings(#[from] robocast_config::LoadError),
+    /// The settings have no such stream.
+    #[error("no [[stream]] is called `{0}`")]
+    NoStream(String),
+    /// Signals cannot be listened to.
+    #[error("cannot listen to signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs the push side of stream `name` until it is told to end.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(name: &str, settings: &Path) -> Result<(), PushError> {
+    let mut push = Push::new(name, settings)?;
+    notify::ready();
+    push.work().await;
+    notify::stopping();
+    push.end().await;
+    Ok(())
+}
+
+struct Push {
+    path: PathBuf,
+    settings: Settings,
+    stream: Stream,
+    hop: HopLink,
+    mixer: Mixer,
+    feed: Feed,
+    /// By the URL as written, in the order of the settings.
+    sinks: Vec<(String, Sink)>,
+    tls: Tls,
+    origin: Stamp,
+    started: bool,
+    slate: SlateBox,
+    sets: ParameterSets,
+    live_since: Option<Stamp>,
+    signals: Signals,
+    heartbeat: Heartbeat,
+}
+
+impl Push {
+    fn new(name: &str, path: &Path) -> Result<Self, PushError> {
+        let settings = robocast_config::load(path)?.settings;
+        let stream = settings.stream(name).ok_or_else(|| PushError::NoStream(name.into()))?.clone();
+        let signals = Signals::listen().map_err(PushError::Signals)?;
+        let now = Stamp::now();
+        let mut push = Self {
+            path: path.to_owned(),
+            hop: HopLink::new(places::camera_socket(name)),
+            mixer: Mixer::new(now),
+            feed: Feed::new(KEPT),
+            sinks: Vec::new(),
+            tls: Tls::new(settings.tls.ca.clone()),
+            origin: now,
+            started: stream.start == Start::Always,
+            slate: SlateBox::default(),
+            sets: ParameterSets::default(),
+            live_since: None,
+            signals,
+            heartbeat: Heartbeat::from_env(),
+            settings,
+            stream,
+        };
+        push.arrange_sinks();
+        Ok(push)
+    }
+
+    async fn work(&mut self) {
+        let mut tick = tokio::time::interval(Duration::from_secs(1) / FPS);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut round = 0u32;
+        loop {
+            tokio::select! {
+                message = self.hop.next(), if self.started => self.heard(message).await,
+                wish = self.signals.next() => match wish {
+                    Wish::End => return,
+                    Wish::Reread => self.reread().await,
+                },
+                _ = tick.tick() => {
+                    self.heartbeat.beat();
+                    self.mind_the_slate();
+                    round += 1;
+                    if round % FPS == 0 {
+                        self.tell();
+                    }
+                }
+            }
+        }
+    }
+
+    async fn end(&mut self) {
+        let sinks = std::mem::take(&mut self.sinks);
+        let mut stopping = tokio::task::JoinSet::new();
+        for (_, sink) in sinks {
+            stopping.spawn(sink.stop());
+        }
+        while stopping.join_next().await.is_some() {}
+    }
+
+    async fn heard(&mut self, message: FromCamera) {
+        match message {
+            FromCamera::Unit(unit) => {
+                let now = Stamp::now();
+                if unit.keyframe {
+                    self.sets.observe_all(&unit.data);
+                }
+                let showed = self.mixer.showing();
+                match self.mixer.robot(unit, now) {
+                    Some(unit) => {
+                        if showed != Showing::Robot {
+                            self.live_since = Some(now);
+                            if showed == Showing::Slate {
+                                tracing::info!(stream = self.stream.name, "the robot is back");
+                            }
+                        }
+                        self.feed.push(unit);
+                    }
+                    // Waiting for a keyframe: one may be had for the asking.
+                    None => self.hop.ask(Request::Keyframe).await,
+                }
+            }
+            FromCamera::Report(report) => {
+                if report.state == SourceState::Lost {
+                    tracing::debug!(stream = self.stream.name, "{}", report.text);
+                }
+            }
+        }
+    }
+
+    /// Makes the slate when there is time for it, and shows it when the robot is away.
+    fn mind_the_slate(&mut self) {
+        if !self.stream.slate || self.stream.push.is_empty() || !self.started {
+            return;
+        }
+        let now = Stamp::now();
+        let away = self.mixer.away(now);
+        let settled = self.live_since.is_some_and(|since| now.since(since) > SLATE_AFTER);
+        if away || settled {
+            let picture = self.sets.picture().map(|p| Size { width: p.width, height: p.height });
+            let size = picture.or(self.stream.size).unwrap_or(USUAL);
+            let text = format!("{} {}: waiting for the robot", self.settings.device.name, self.stream.name);
+            self.slate.prepare(size, text, self.stream.keyframe_interval, &self.stream.name);
+        }
+        let Some(frames) = self.slate.frames().filter(|_| away) else { return };
+        if self.mixer.showing() != Showing::Slate {
+            tracing::info!(stream = self.stream.name, "the robot is away: the slate goes on");
+        }
+        let Frame { data, keyframe } = frames[self.mixer.slate_frame(frames.len())].clone();
+        let mut unit = AccessUnit { data, pts: now, dts: now, arrived: now, keyframe };
+        self.mixer.rise(&mut unit);
+        self.feed.push(unit);
+    }
+
+    /// Starts the sinks that are new in the settings, ends those that are gone, leaves the others alone.
+    fn arrange_sinks(&mut self) -> Vec<Sink> {
+        let mut before = std::mem::take(&mut self.sinks);
+        for url in &self.stream.push {
+            let written = url.as_written().expose();
+            let known = before.iter().position(|(other, _)| other == written);
+            let sink = match known {
+                Some(at) => before.swap_remove(at).1,
+                None => Sink::start(
+                    &self.stream.name,
+                    url,
+                    self.feed.clone(),
+                    self.tls.clone(),
+                    self.origin,
+                    self.started,
+                ),
+            };
+            self.sinks.push((written.clone(), sink));
+        }
+        before.into_iter().map(|(_, sink)| sink).collect()
+    }
+
+    async fn reread(&mut self) {
+        let name = self.stream.name.clone();
+        let settings = match robocast_config::load(&self.path) {
+            Ok(checked) => checked.settings,
+            Err(error) => {
+                tracing::error!(stream = name, "settings not taken over: {}", journal::chain(&error));
+                return;
+            }
+        };
+        let Some(stream) = settings.stream(&name).cloned() else {
+            tracing::warn!(stream = name, "the settings no longer have this stream; it goes on as it was");
+            return;
+        };
+        let new_roots = settings.tls != self.settings.tls;
+        if new_roots {
+            self.tls = Tls::new(settings.tls.ca.clone());
+            self.end().await;
+        }
+        if stream.start != self.stream.start {
+            self.started = stream.start == Start::Always;
+        }
+        if stream != self.stream || new_roots {
+            tracing::info!(stream = name, "settings taken over");
+        }
+        self.slate.forget_if(stream.keyframe_interval != self.stream.keyframe_interval);
+        self.stream = stream;
+        self.settings = settings;
+        for gone in self.arrange_sinks() {
+            gone.stop().await;
+        }
+        for (_, sink) in &self.sinks {
+            sink.want(self.started);
+        }
+    }
+
+    fn tell(&self) {
+        let mut latencies: Vec<f64> = self.sinks.iter().flat_map(|(_, sink)| sink.report.take_latencies()).collect();
+        latencies.sort_by(f64::total_cmp);
+        let status = PushStatus {
+            live: self.mixer.showing() == Showing::Robot && !self.mixer.away(Stamp::now()),
+            slate: self.mixer.showing() == Showing::Slate,
+            started: self.started,
+            latency_ms: latencies.get(latencies.len() / 2).map(|ms| (ms * 100.0).round() / 100.0),
+            sinks: self.sinks.iter().map(|(_, sink)| sink.report.status()).collect(),
+        };
+        let publishing = status.sinks.iter().filter(|sink| sink.state == SinkState::Publishing).count();
+        let line = format!("{publishing} of {} sinks publishing", status.sinks.len());
+        if let Ok(json) = serde_json::to_string(&status) {
+            notify::status(&line, &json);
+        }
+    }
+}
+
+/// The way to the camera, made again for as long as it takes.
+struct HopLink {
+    path: PathBuf,
+    reader: Option<Reader>,
+    backoff: Backoff,
+    next_try: Instant,
+}
+
+impl HopLink {
+    fn new(path: PathBuf) -> Self {
+        let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(100));
+        Self { path, reader: None, backoff, next_try: Instant::now() }
+    }
+
+    /// The next message of the camera, whichever process that is by then. Cancel safe.
+    async fn next(&mut self) -> FromCamera {
+        loop {
+            if let Some(reader) = &mut self.reader {
+                match reader.next().await {
+                    Ok(message) => {
+                        self.backoff.reset();
+                        return message;
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "the camera's program is gone");
+                        self.reader = None;
+                        self.next_try = Instant::now();
+                    }
+                }
+            }
+            tokio::time::sleep_until(self.next_try).await;
+            match Reader::connect(&self.path).await {
+                Ok(reader) => self.reader = Some(reader),
+                Err(_) => self.next_try = Instant::now() + self.backoff.next_wait().max(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    async fn ask(&mut self, request: Request) {
+        if let Some(reader) = &mut self.reader {
+            let _ = reader.ask(request).await;
+        }
+    }
+}
+
+/// The slate that is ready, and the one being made.
+struct SlateBox {
+    ready: Option<(Size, Vec<Frame>)>,
+    /// The size being made, or the last that was asked for.
+    asked: Option<Size>,
+    made: mpsc::Receiver<(Size, Vec<Frame>)>,
+    tell: mpsc::Sender<(Size, Vec<Frame>)>,
+}
+
+impl Default for SlateBox {
+    fn default() -> Self {
+        let (tell, made) = mpsc::channel(1);
+        Self { ready: None, asked: None, made, tell }
+    }
+}
+
+impl SlateBox {
+    /// Has a slate of `size` made, unless it is there. One that cannot be made is not tried again.
+    fn prepare(&mut self, size: Size, text: String, keyframe_interval: Duration, stream: &str) {
+        if let Ok(made) = self.made.try_recv() {
+            self.ready = Some(made);
+        }
+        if self.asked == Some(size) {
+            return;
+        }
+        self.asked = Some(size);
+        let (tell, stream) = (self.tell.clone(), stream.to_owned());
+        tokio::spawn(async move {
+            match slate::make(size, &text, keyframe_interval).await {
+                Ok(frames) => drop(tell.send((size, frames)).await),
+                Err(error) => tracing::warn!(stream, "no slate: {}", journal::chain(&error)),
+            }
+        });
+    }
+
+    fn frames(&self) -> Option<&[Frame]> {
+        self.ready.as_ref().map(|(_, frames)| frames.as_slice())
+    }
+
+    fn forget_if(&mut self, changed: bool) {
+        if changed {
+            *self = Self::default();
+        }
+    }
+}

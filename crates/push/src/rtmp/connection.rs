@@ -1,0 +1,216 @@
+//! A session on a socket of our own.
+
+use super::address::Address;
+use super::session::{Session, SessionError};
+use crate::tls::{self, Tls, TlsError};
+use robocast_media::h264::AccessUnit;
+use socket2::{SockRef, TcpKeepalive};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Each step towards a server may take this long: name, TCP, TLS, RTMP.
+const STEP: Duration = Duration::from_secs(5);
+/// Data unacknowledged for so long means that the way is gone (Linux: `TCP_USER_TIMEOUT`).
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// Enough for 13 Mbit/s over 300 ms; more would only hide a slow uplink in the kernel, where a unit
+/// can no longer be skipped.
+const SEND_BUFFER: usize = 256 << 10;
+
+/// A server cannot be published to.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Its name is not known.
+    #[error("cannot find `{0}`")]
+    Name(String, #[source] io::Error),
+    /// No TCP connection.
+    #[error("cannot connect to {0}")]
+    Tcp(SocketAddr, #[source] io::Error),
+    /// A step took too long.
+    #[error("no answer to the {0}")]
+    Late(&'static str),
+    /// TLS cannot be set up on our side.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The TLS handshake failed: most often a certificate that is not to be trusted.
+    #[error("the server's certificate is not accepted")]
+    Handshake(#[source] io::Error),
+    /// The connection broke.
+    #[error("the connection broke")]
+    Broken(#[source] io::Error),
+    /// The server closed the connection.
+    #[error("the server closed the connection")]
+    Closed,
+    /// The session is over.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+impl ConnectError {
+    /// Whether the server said no, so that trying again soon would only annoy it.
+    #[must_use]
+    pub fn refusal(&self) -> bool {
+        match self {
+            Self::Session(SessionError::Refused { .. }) | Self::Tls(_) => true,
+            Self::Handshake(error) => error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
+            _ => false,
+        }
+    }
+}
+
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A publishing connection.
+pub struct Connection {
+    socket: Box<dyn Duplex>,
+    session: Session,
+    input: Vec<u8>,
+    /// Bytes of the session that the socket has not taken yet.
+    pending: Vec<u8>,
+    written: usize,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Connects and goes on until the server takes video. Times will rise over `after`.
+    ///
+    /// # Errors
+    /// When a step fails or takes too long.
+    pub async fn open(address: Address, tls: &Tls, after: Option<u32>) -> Result<Self, ConnectError> {
+        let tcp = connect(&address).await?;
+        let socket: Box<dyn Duplex> = if address.tls {
+            let name = tls::server_name(&address.host)?;
+            let handshake = tls.connector()?.connect(name, tcp);
+            let stream = tokio::time::timeout(STEP, handshake).await.map_err(|_| ConnectError::Late("TLS handshake"))?;
+            Box::new(stream.map_err(ConnectError::Handshake)?)
+        } else {
+            Box::new(tcp)
+        };
+        let session = Session::new(address, after)?;
+        let mut connection =
+            Self { socket, session, input: vec![0; 4096], pending: Vec::new(), written: 0 };
+        let publish = async {
+            while !connection.session.publishing() {
+                connection.flush().await?;
+                connection.receive().await?;
+            }
+            connection.flush().await
+        };
+        tokio::time::timeout(STEP, publish).await.map_err(|_| ConnectError::Late("request to publish"))??;
+        Ok(connection)
+    }
+
+    /// Queues a unit; it is on its way once [`Connection::flush`] is done.
+    ///
+    /// # Errors
+    /// When it cannot be sent by RTMP at all.
+    pub fn queue(&mut self, unit: &AccessUnit, ms: u32) -> Result<usize, ConnectError> {
+        self.session.video(unit, ms)?;
+        self.collect();
+        Ok(self.pending.len() - self.written)
+    }
+
+    /// The time of the last unit queued, in ms.
+    #[must_use]
+    pub fn last_ms(&self) -> Option<u32> {
+        self.session.last_ms()
+    }
+
+    /// Reads what the server sends and writes what is queued, until everything is written. Cancel safe.
+    ///
+    /// # Errors
+    /// When the connection broke or the server ended the session.
+    pub async fn flush(&mut self) -> Result<(), ConnectError> {
+        self.collect();
+        while self.written < self.pending.len() {
+            let (mut reader, mut writer) = tokio::io::split(&mut self.socket);
+            tokio::select! {
+                biased;
+                wrote = writer.write(&self.pending[self.written..]) => match wrote {
+                    Ok(0) => return Err(ConnectError::Closed),
+                    Ok(count) => self.written += count,
+                    Err(error) => return Err(ConnectError::Broken(error)),
+                },
+                read = reader.read(&mut self.input) => {
+                    let read = read.map_err(ConnectError::Broken)?;
+                    self.came(read)?;
+                }
+            }
+        }
+        self.pending.clear();
+        self.written = 0;
+        self.socket.flush().await.map_err(ConnectError::Broken)
+    }
+
+    /// Waits for something from the server and acts on it. Cancel safe.
+    ///
+    /// # Errors
+    /// When the connection broke or the server ended the session.
+    pub async fn receive(&mut self) -> Result<(), ConnectError> {
+        let read = self.socket.read(&mut self.input).await.map_err(ConnectError::Broken)?;
+        self.came(read)
+    }
+
+    /// Says good-bye.
+    pub async fn close(mut self) {
+        self.session.finish();
+        let parting = async {
+            let _ = self.flush().await;
+            let _ = self.socket.shutdown().await;
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(500), parting).await;
+    }
+
+    fn came(&mut self, count: usize) -> Result<(), ConnectError> {
+        if count == 0 {
+            return Err(ConnectError::Closed);
+        }
+        self.session.input(&self.input[..count])?;
+        self.collect();
+        Ok(())
+    }
+
+    fn collect(&mut self) {
+        let more = self.session.take_output();
+        if self.pending.is_empty() {
+            self.pending = more;
+        } else {
+            self.pending.extend(more);
+        }
+    }
+}
+
+async fn connect(address: &Address) -> Result<TcpStream, ConnectError> {
+    let host = address.host.trim_start_matches('[').trim_end_matches(']');
+    let lookup = tokio::net::lookup_host((host, address.port));
+    let found = tokio::time::timeout(STEP, lookup).await.map_err(|_| ConnectError::Late("name lookup"))?;
+    let found: Vec<SocketAddr> = found.map_err(|error| ConnectError::Name(host.to_owned(), error))?.collect();
+    let mut last = ConnectError::Name(host.to_owned(), io::ErrorKind::NotFound.into());
+    for address in found {
+        match tokio::time::timeout(STEP, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                tune(&stream).map_err(|error| ConnectError::Tcp(address, error))?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = ConnectError::Tcp(address, error),
+            Err(_) => last = ConnectError::Tcp(address, io::ErrorKind::TimedOut.into()),
+        }
+    }
+    Err(last)
+}
+
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(5)).with_interval(Duration::from_secs(2)))
+}

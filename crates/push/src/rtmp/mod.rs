@@ -1,0 +1,13 @@
+//! Publishing over RTMP (Adobe RTMP 1.0).
+//!
+//! Chunks, AMF0 and the handshake are `rml_rtmp`'s; the publishing session is ours: it must say
+//! precisely why a server refuses, answer as Twitch, YouTube, SRS and MediaMTX expect, and run over a
+//! socket that we own (for binding, deadlines and evidence of the uplink).
+
+mod address;
+mod connection;
+mod session;
+
+pub use address::{Address, AddressError};
+pub use connection::{Connection, ConnectError};
+pub use session::{Event, Session, SessionError};

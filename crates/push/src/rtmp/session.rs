@@ -1,0 +1,359 @@
+//! The publishing session, without a socket: bytes in, bytes and events out.
+
+use super::address::Address;
+use crate::flv;
+use rml_amf0::Amf0Value;
+use rml_rtmp::chunk_io::{ChunkDeserializer, ChunkSerializer};
+use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
+use rml_rtmp::messages::{MessagePayload, RtmpMessage, UserControlEventType};
+use rml_rtmp::time::RtmpTimestamp;
+use robocast_media::h264::{AccessUnit, ParameterSets};
+use std::collections::HashMap;
+
+/// Our chunk size: a whole P picture in one chunk.
+const CHUNK: u32 = 65_536;
+/// The largest chunk size a server may announce.
+const LARGEST_CHUNK: u32 = 16 << 20;
+
+const CONNECT: f64 = 1.0;
+const CREATE_STREAM: f64 = 4.0;
+const PUBLISH: f64 = 5.0;
+
+/// What the peer's bytes led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The server takes the stream from now on.
+    Publishing,
+}
+
+/// The session is over.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SessionError {
+    /// The server said no.
+    #[error("the server refuses to {step}: {reason}")]
+    Refused {
+        /// What was asked.
+        step: &'static str,
+        /// What the server says.
+        reason: String,
+    },
+    /// The server ended it.
+    #[error("the server ended the session: {0}")]
+    Ended(String),
+    /// What the peer sends is not RTMP.
+    #[error("the peer does not speak RTMP: {0}")]
+    Protocol(String),
+}
+
+enum Step {
+    Handshake(Box<Handshake>),
+    Connecting,
+    Creating,
+    Asking { stream: u32 },
+    Publishing { stream: u32 },
+}
+
+/// A publishing session with one server.
+pub struct Session {
+    address: Address,
+    step: Step,
+    chunks_out: ChunkSerializer,
+    chunks_in: ChunkDeserializer,
+    out: Vec<u8>,
+    received: u64,
+    acknowledged: u64,
+    window: Option<u64>,
+    sets: ParameterSets,
+    /// The last sequence header that was sent.
+    header: Option<Vec<u8>>,
+    last_ms: Option<u32>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Begins a session; its first bytes are ready in [`Session::take_output`]. Its times rise over
+    /// `after`, the last time that an earlier session with this server sent.
+    ///
+    /// # Errors
+    /// When the handshake cannot be made.
+    pub fn new(address: Address, after: Option<u32>) -> Result<Self, SessionError> {
+        let mut handshake = Handshake::new(PeerType::Client);
+        let out = handshake.generate_outbound_p0_and_p1().map_err(protocol)?;
+        Ok(Self {
+            address,
+            step: Step::Handshake(Box::new(handshake)),
+            chunks_out: ChunkSerializer::new(),
+            chunks_in: ChunkDeserializer::new(),
+            out,
+            received: 0,
+            acknowledged: 0,
+            window: None,
+            sets: ParameterSets::default(),
+            header: None,
+            last_ms: after,
+        })
+    }
+
+    /// What is to be written to the peer now.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Whether the server takes video.
+    #[must_use]
+    pub fn publishing(&self) -> bool {
+        matches!(self.step, Step::Publishing { .. })
+    }
+
+    /// The time of the last unit sent, in ms.
+    #[must_use]
+    pub fn last_ms(&self) -> Option<u32> {
+        self.last_ms
+    }
+
+    /// Takes bytes from the peer.
+    ///
+    /// # Errors
+    /// When the server refuses or ends the session, or does not speak RTMP.
+    pub fn input(&mut self, bytes: &[u8]) -> Result<Option<Event>, SessionError> {
+        let rest;
+        let mut bytes = bytes;
+        if let Step::Handshake(handshake) = &mut self.step {
+            match handshake.process_bytes(bytes).map_err(protocol)? {
+                HandshakeProcessResult::InProgress { response_bytes } => {
+                    self.out.extend(response_bytes);
+                    return Ok(None);
+                }
+                HandshakeProcessResult::Completed { response_bytes, remaining_bytes } => {
+                    self.out.extend(response_bytes);
+                    self.connect()?;
+                    rest = remaining_bytes;
+                    bytes = &rest;
+                }
+            }
+        }
+        self.received += bytes.len() as u64;
+        let mut event = None;
+        let mut next = self.chunks_in.get_next_message(bytes).map_err(protocol)?;
+        while let Some(payload) = next {
+            // A message of a kind that we do not know is none of our business.
+            if let Ok(message) = payload.to_rtmp_message() {
+                event = self.message(message)?.or(event);
+            }
+            next = self.chunks_in.get_next_message(&[]).map_err(protocol)?;
+        }
+        self.acknowledge()?;
+        Ok(event)
+    }
+
+    /// Sends an access unit; nothing before the first keyframe. Times are in ms of the stream's own axis
+    /// and rise strictly, whatever comes.
+    ///
+    /// # Errors
+    /// When it is too large for RTMP.
+    pub fn video(&mut self, unit: &AccessUnit, ms: u32) -> Result<(), SessionError> {
+        let Step::Publishing { stream } = self.step else { return Ok(()) };
+        let ms = match self.last_ms {
+            // Serial number arithmetic: the clock wraps after 49 days.
+            Some(last) if ms.wrapping_sub(last).wrapping_sub(1) >= 1 << 31 => last.wrapping_add(1),
+            _ => ms,
+        };
+        if unit.keyframe {
+            self.sets.observe_all(&unit.data);
+            let header = flv::sequence_header(&self.sets);
+            if let Some(header) = header.filter(|header| self.header.as_ref() != Some(header)) {
+                self.metadata(stream, ms)?;
+                self.send(RtmpMessage::VideoData { data: header.clone().into() }, stream, ms)?;
+                self.header = Some(header);
+            }
+        }
+        if self.header.is_none() {
+            return Ok(());
+        }
+        self.last_ms = Some(ms);
+        self.send(RtmpMessage::VideoData { data: flv::video(unit).into() }, stream, ms)
+    }
+
+    /// Ends the publication politely.
+    pub fn finish(&mut self) {
+        if let Step::Publishing { stream } | Step::Asking { stream } = self.step {
+            let name = text(self.address.stream.expose());
+            let _ = self.command("FCUnpublish", 0.0, Amf0Value::Null, vec![name], 0);
+            let _ = self.command("deleteStream", 0.0, Amf0Value::Null, vec![Amf0Value::Number(stream.into())], 0);
+        }
+    }
+
+    fn connect(&mut self) -> Result<(), SessionError> {
+        let bigger = self.chunks_out.set_max_chunk_size(CHUNK, RtmpTimestamp::new(0)).map_err(protocol)?;
+        self.out.extend(bigger.bytes);
+        let wishes = HashMap::from([
+            ("app".to_owned(), text(self.address.app.expose())),
+            ("type".to_owned(), text("nonprivate")),
+            ("flashVer".to_owned(), text("FMLE/3.0 (compatible; robocast)")),
+            ("tcUrl".to_owned(), text(self.address.tc_url.expose())),
+        ]);
+        self.step = Step::Connecting;
+        self.command("connect", CONNECT, Amf0Value::Object(wishes), vec![], 0)
+    }
+
+    fn message(&mut self, message: RtmpMessage) -> Result<Option<Event>, SessionError> {
+        match message {
+            RtmpMessage::SetChunkSize { size } => {
+                let size = size.clamp(1, LARGEST_CHUNK) as usize;
+                self.chunks_in.set_max_chunk_size(size).map_err(protocol)?;
+            }
+            RtmpMessage::WindowAcknowledgement { size } => self.window = Some(u64::from(size.max(1))),
+            RtmpMessage::UserControl { event_type: UserControlEventType::PingRequest, timestamp, .. } => {
+                let pong = RtmpMessage::UserControl {
+                    event_type: UserControlEventType::PingResponse,
+                    stream_id: None,
+                    buffer_length: None,
+                    timestamp,
+                };
+                self.send(pong, 0, 0)?;
+            }
+            RtmpMessage::Amf0Command { command_name, transaction_id, additional_arguments, .. } => {
+                return self.answer(&command_name, transaction_id, &additional_arguments);
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn answer(&mut self, name: &str, transaction: f64, arguments: &[Amf0Value]) -> Result<Option<Event>, SessionError> {
+        let is = |wanted: f64| (transaction - wanted).abs() < 0.5;
+        match (name, &self.step) {
+            ("_result", Step::Connecting) if is(CONNECT) => {
+                // What every encoder sends; some servers wait for it.
+                let stream = text(self.address.stream.expose());
+                self.command("releaseStream", 2.0, Amf0Value::Null, vec![stream.clone()], 0)?;
+                self.command("FCPublish", 3.0, Amf0Value::Null, vec![stream], 0)?;
+                self.command("createStream", CREATE_STREAM, Amf0Value::Null, vec![], 0)?;
+                self.step = Step::Creating;
+            }
+            ("_result", Step::Creating) if is(CREATE_STREAM) => {
+                let Some(Amf0Value::Number(id)) = arguments.first() else {
+                    return Err(SessionError::Protocol("createStream was answered without a number".into()));
+                };
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                let stream = *id as u32;
+                let wanted = vec![text(self.address.stream.expose()), text("live")];
+                self.command("publish", PUBLISH, Amf0Value::Null, wanted, stream)?;
+                self.step = Step::Asking { stream };
+            }
+            ("_error", Step::Connecting) if is(CONNECT) => return Err(refused("connect", arguments)),
+            ("_error", Step::Creating) if is(CREATE_STREAM) => return Err(refused("create a stream", arguments)),
+            ("_error", Step::Asking { .. }) if is(PUBLISH) => return Err(refused("publish", arguments)),
+            ("onStatus", step) => {
+                let code = field(arguments, "code").unwrap_or_default();
+                match (code.as_str(), step) {
+                    ("NetStream.Publish.Start", &Step::Asking { stream }) => {
+                        self.step = Step::Publishing { stream };
+                        return Ok(Some(Event::Publishing));
+                    }
+                    (_, Step::Asking { .. }) if field(arguments, "level").as_deref() == Some("error") => {
+                        return Err(refused("publish", arguments));
+                    }
+                    (_, Step::Publishing { .. }) if field(arguments, "level").as_deref() == Some("error") => {
+                        return Err(SessionError::Ended(described(arguments)));
+                    }
+                    _ => {}
+                }
+            }
+            ("close", _) => return Err(SessionError::Ended(described(arguments))),
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn metadata(&mut self, stream: u32, ms: u32) -> Result<(), SessionError> {
+        let mut facts = HashMap::from([
+            ("videocodecid".to_owned(), Amf0Value::Number(7.0)),
+            ("encoder".to_owned(), text("robocast")),
+        ]);
+        if let Some(picture) = self.sets.picture() {
+            facts.insert("width".into(), Amf0Value::Number(picture.width.into()));
+            facts.insert("height".into(), Amf0Value::Number(picture.height.into()));
+            if let Some(fps) = picture.fps {
+                facts.insert("framerate".into(), Amf0Value::Number(fps));
+            }
+        }
+        let values = vec![text("@setDataFrame"), text("onMetaData"), Amf0Value::Object(facts)];
+        self.send(RtmpMessage::Amf0Data { values }, stream, ms)
+    }
+
+    /// Tells the server how much came, once every half of its window.
+    fn acknowledge(&mut self) -> Result<(), SessionError> {
+        if let Some(window) = self.window
+            && self.received - self.acknowledged >= window / 2
+        {
+            self.acknowledged = self.received;
+            #[allow(clippy::cast_possible_truncation)]
+            let sequence_number = self.received as u32;
+            self.send(RtmpMessage::Acknowledgement { sequence_number }, 0, 0)?;
+        }
+        Ok(())
+    }
+
+    fn command(
+        &mut self,
+        name: &str,
+        transaction_id: f64,
+        command_object: Amf0Value,
+        additional_arguments: Vec<Amf0Value>,
+        stream: u32,
+    ) -> Result<(), SessionError> {
+        let command_name = name.to_owned();
+        let message = RtmpMessage::Amf0Command { command_name, transaction_id, command_object, additional_arguments };
+        self.send(message, stream, 0)
+    }
+
+    fn send(&mut self, message: RtmpMessage, stream: u32, ms: u32) -> Result<(), SessionError> {
+        let payload: MessagePayload =
+            message.into_message_payload(RtmpTimestamp::new(ms), stream).map_err(protocol)?;
+        let packet = self.chunks_out.serialize(&payload, false, false).map_err(protocol)?;
+        if self.out.is_empty() {
+            self.out = packet.bytes;
+        } else {
+            self.out.extend(packet.bytes);
+        }
+        Ok(())
+    }
+}
+
+fn text(value: &str) -> Amf0Value {
+    Amf0Value::Utf8String(value.to_owned())
+}
+
+fn protocol(error: impl std::fmt::Display) -> SessionError {
+    SessionError::Protocol(error.to_string())
+}
+
+fn field(arguments: &[Amf0Value], name: &str) -> Option<String> {
+    arguments.iter().find_map(|argument| match argument {
+        Amf0Value::Object(fields) => match fields.get(name) {
+            Some(Amf0Value::Utf8String(value)) => Some(value.clone()),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// What a server says in an answer, on one bounded line.
+fn described(arguments: &[Amf0Value]) -> String {
+    let parts: Vec<String> = ["code", "description"].iter().filter_map(|name| field(arguments, name)).collect();
+    let line: String = parts.join(", ").chars().filter(|c| !c.is_control()).take(200).collect();
+    if line.is_empty() { "no reason given".into() } else { line }
+}
+
+fn refused(step: &'static str, arguments: &[Amf0Value]) -> SessionError {
+    SessionError::Refused { step, reason: described(arguments) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! `robocast run FILE`: every stream here and now, without systemd and without privilege.
+
+use crate::children::{Keeper, Role, Said};
+use crate::view::View;
+use robocast_bus::{CameraStatus, PushStatus, SourceState, StreamState, StreamStatus};
+use robocast_config::{LoadError, Settings};
+use robocast_daemon::signals::{Signals, Wish};
+use robocast_daemon::{journal, places};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+/// Runs until a signal comes or the time is up: 0. When nothing can be run: 1.
+pub async fn run(file: &Path, seconds: Option<u64>, json: bool) -> ExitCode {
+    match work(file, seconds, json).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn work(file: &Path, seconds: Option<u64>, json: bool) -> Result<(), String> {
+    let file = file.canonicalize().map_err(|error| format!("robocast: cannot read {}: {error}", file.display()))?;
+    let settings = load(&file)?;
+    if settings.streams.is_empty() {
+        return Err(format!("{}: no [[stream]]: nothing to run", file.display()));
+    }
+    if settings.control.is_some() || settings.page.is_some() {
+        tracing::warn!("[control] and [page] need the agent, which this version does not have; streams run without");
+    }
+    let mut signals = Signals::listen().map_err(|error| format!("robocast: cannot listen to signals: {error}"))?;
+    let place = Place::take()?;
+    let (tell, lines) = mpsc::unbounded_channel();
+    let mut view = View::choose(json, &settings.device.name, lines);
+    let mut streams = Streams { file, keepers: BTreeMap::new(), lines: view.live().then_some(tell) };
+    streams.arrange(&settings).await;
+    let status = watch::Sender::new(Vec::new());
+    place.serve(status.subscribe());
+    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let mut tick = tokio::time::interval_at(Instant::now() + Duration::from_secs(1), Duration::from_secs(1));
+    let done = loop {
+        tokio::select! {
+            wish = signals.next() => match wish {
+                Wish::End => break Ok(()),
+                Wish::Reread => streams.reread().await,
+            },
+            () = until(end) => break Ok(()),
+            () = view.line() => {}
+            _ = tick.tick() => {
+                let now = streams.look();
+                view.show(&now);
+                status.send_replace(now);
+                if let Some(why) = streams.hopeless() {
+                    break Err(format!("robocast: {why}"));
+                }
+            }
+        }
+    };
+    view.end();
+    streams.stop().await;
+    done
+}
+
+fn load(file: &Path) -> Result<Settings, String> {
+    match robocast_config::load(file) {
+        Ok(checked) => {
+            for warning in &checked.warnings {
+                eprintln!("{}", warning.display(&file.display().to_string()));
+            }
+            Ok(checked.settings)
+        }
+        Err(LoadError::Invalid { problems, .. }) => Err(problems.display(&file.display().to_string()).to_string()),
+        Err(error) => Err(format!("robocast: {}", journal::chain(&error))),
+    }
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The two programs of one stream, and what was last seen of them.
+struct Pair {
+    camera: Keeper,
+    push: Keeper,
+    bytes: u64,
+    seen: Instant,
+}
+
+struct Streams {
+    file: PathBuf,
+    keepers: BTreeMap<String, Pair>,
+    lines: Option<mpsc::UnboundedSender<String>>,
+}
+
+impl Streams {
+    /// Starts the streams that are new, ends those that are gone.
+    async fn arrange(&mut self, settings: &Settings) {
+        let gone: Vec<String> =
+            self.keepers.keys().filter(|name| settings.stream(name).is_none()).cloned().collect();
+        for name in gone {
+            if let Some(pair) = self.keepers.remove(&name) {
+                pair.stop().await;
+            }
+        }
+        for stream in &settings.streams {
+            self.keepers.entry(stream.name.clone()).or_insert_with(|| Pair {
+                camera: Keeper::start(Role::Camera, &stream.name, &self.file, self.lines.clone()),
+                push: Keeper::start(Role::Push, &stream.name, &self.file, self.lines.clone()),
+                bytes: 0,
+                seen: Instant::now(),
+            });
+        }
+    }
+
+    async fn reread(&mut self) {
+        match load(&self.file) {
+            Ok(settings) => {
+                for pair in self.keepers.values() {
+                    pair.camera.reread().await;
+                    pair.push.reread().await;
+                }
+                self.arrange(&settings).await;
+            }
+            Err(why) => tracing::error!("settings not taken over; everything goes on as it was\n{why}"),
+        }
+    }
+
+    fn look(&mut self) -> Vec<StreamStatus> {
+        self.keepers.iter_mut().map(|(name, pair)| pair.look(name)).collect()
+    }
+
+    /// Why nothing can run, when that is so.
+    fn hopeless(&self) -> Option<String> {
+        let reasons: Vec<String> = self
+            .keepers
+            .values()
+            .map(|pair| pair.camera.said().never.and(pair.push.said().never))
+            .collect::<Option<_>>()?;
+        reasons.into_iter().next()
+    }
+
+    async fn stop(self) {
+        let mut stopping = tokio::task::JoinSet::new();
+        for pair in self.keepers.into_values() {
+            stopping.spawn(pair.stop());
+        }
+        while stopping.join_next().await.is_some() {}
+    }
+}
+
+impl Pair {
+    fn look(&mut self, name: &str) -> StreamStatus {
+        let (camera_said, push_said): (Said, Said) = (self.camera.said(), self.push.said());
+        let camera: Option<CameraStatus> = camera_said.status();
+        let push: Option<PushStatus> = push_said.status();
+        let mut status = StreamStatus::of(name, camera.as_ref(), push.as_ref());
+        status.restarts = camera_said.restarts + push_said.restarts;
+        let elapsed = self.seen.elapsed().as_secs_f64().max(0.001);
+        self.seen = Instant::now();
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let bitrate = (status.bytes_out.saturating_sub(self.bytes) as f64 * 8.0 / elapsed) as u64;
+        status.bitrate_bps = bitrate;
+        self.bytes = status.bytes_out;
+        if let Some(why) = camera_said.never.or(push_said.never) {
+            status.state = StreamState::Failed;
+            status.source_state = if camera.is_none() { SourceState::Failed } else { status.source_state };
+            status.text = why;
+        }
+        status
+    }
+
+    async fn stop(self) {
+        // The sinks say good-bye while the camera still runs.
+        self.push.stop().await;
+        self.camera.stop().await;
+    }
+}
+
+/// The run-time folder, held by one `robocast run` at a time.
+struct Place {
+    _lock: nix::fcntl::Flock<std::fs::File>,
+    first: bool,
+}
+
+impl Place {
+    /// Takes the folder, or one of its own inside when another `robocast run` holds it.
+    #[allow(unsafe_code)]
+    fn take() -> Result<Self, String> {
+        let folder = places::run();
+        let failed = |folder: &Path, error: std::io::Error| {
+            format!("robocast: cannot use {}: {error}; set ROBOCAST_RUN to a folder you may write to", folder.display())
+        };
+        let lock = |folder: &Path| {
+            std::fs::create_dir_all(folder)?;
+            let file = std::fs::File::options().create(true).append(true).open(folder.join("run.lock"))?;
+            Ok(nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).ok())
+        };
+        if let Some(lock) = lock(&folder).map_err(|error| failed(&folder, error))? {
+            return Ok(Self { _lock: lock, first: true });
+        }
+        let own = folder.join(format!("run-{}", std::process::id()));
+        tracing::warn!("another `robocast run` uses {}; this one uses {}", folder.display(), own.display());
+        // SAFETY: no other thread runs yet that could read the environment.
+        unsafe { std::env::set_var("ROBOCAST_RUN", &own) };
+        match lock(&own).map_err(|error| failed(&own, error))? {
+            Some(lock) => Ok(Self { _lock: lock, first: false }),
+            None => Err(format!("robocast: {} is in use", own.display())),
+        }
+    }
+
+    /// Answers `robocast status` with what was last seen.
+    fn serve(&self, status: watch::Receiver<Vec<StreamStatus>>) {
+        let path = places::status_socket();
+        let _ = std::fs::remove_file(&path);
+        let listener = match UnixListener::bind(&path) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::warn!("`robocast status` will not see this: {}: {error}", path.display());
+                return;
+            }
+        };
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let json = serde_json::to_vec(&*status.borrow()).unwrap_or_default();
+                let answer = stream.write_all(&json);
+                let _ = tokio::time::timeout(Duration::from_secs(1), answer).await;
+            }
+        });
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(places::status_socket());
+        if !self.first {
+            let _ = std::fs::remove_dir_all(places::run());
+        }
+    }
+}

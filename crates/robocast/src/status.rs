@@ -1,0 +1,65 @@
+//! `robocast status`: what the box does now.
+
+use crate::view;
+use robocast_bus::StreamStatus;
+use robocast_daemon::places;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+
+const DEGRADED: u8 = 1;
+const UNREACHABLE: u8 = 3;
+
+/// Shows it: 0 when all is well, 1 when something is not, 3 when nothing runs here.
+pub async fn status(json: bool, watch: bool) -> ExitCode {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        let code = match ask().await {
+            Ok(streams) => {
+                show(&streams, json);
+                if streams.iter().all(|stream| stream.state.well()) { 0 } else { DEGRADED }
+            }
+            Err(why) => {
+                eprintln!("robocast: nothing runs here: {why}");
+                UNREACHABLE
+            }
+        };
+        if !watch {
+            return ExitCode::from(code);
+        }
+    }
+}
+
+async fn ask() -> Result<Vec<StreamStatus>, String> {
+    let path = places::status_socket();
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let asking = async {
+        let mut stream = UnixStream::connect(&path).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        Ok(answer)
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(2), asking)
+        .await
+        .map_err(|_| format!("{}: no answer", path.display()))?
+        .map_err(failed)?;
+    serde_json::from_slice(&answer).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn show(streams: &[StreamStatus], json: bool) {
+    let mut out = std::io::stdout().lock();
+    if json {
+        for stream in streams {
+            let _ = serde_json::to_writer(&mut out, stream);
+            let _ = writeln!(out);
+        }
+        return;
+    }
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    for line in view::table(streams, colour) {
+        let _ = writeln!(out, "{line}");
+    }
+}
