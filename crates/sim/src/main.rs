@@ -44,8 +44,9 @@ fn go2(arguments: Go2Arguments, lifetime: &Lifetime) -> Result<(), Error> {
         payload_type: arguments.footage.payload_type,
     };
     let seed = seed(&arguments.footage);
-    let robot = Go2::start(&address, &footage, arguments.footage.log.as_deref(), seed, lifetime.failure())?;
-    let _control = obey(Arc::new(robot), &arguments.footage)?;
+    let log = arguments.footage.log.as_deref();
+    let robot: Arc<dyn Robot> = Arc::new(Go2::start(&address, &footage, log, seed, lifetime.failure())?);
+    let _control = obey(&robot, &arguments.footage)?;
     lifetime.end()
 }
 
@@ -66,9 +67,11 @@ fn rtsp(arguments: RtspArguments, lifetime: &Lifetime) -> Result<(), Error> {
     };
     let seed = seed(&arguments.footage);
     let log = arguments.footage.log.as_deref();
-    let cameras = Arc::new(Cameras::start(service, &footage, log, seed, lifetime.failure())?);
-    let _control = obey(cameras.clone(), &arguments.footage)?;
-    control::say(&cameras.ready().to_string());
+    let cameras = Cameras::start(service, &footage, log, seed, lifetime.failure())?;
+    let ready = cameras.ready().to_string();
+    let robot: Arc<dyn Robot> = Arc::new(cameras);
+    let _control = obey(&robot, &arguments.footage)?;
+    control::say(&ready);
     lifetime.end()
 }
 
@@ -84,9 +87,10 @@ fn seed(arguments: &FootageArguments) -> u64 {
     arguments.seed.unwrap_or_else(|| robocast_sim::stamp::now() << 16 ^ u64::from(std::process::id()))
 }
 
-fn obey(robot: Arc<dyn Robot>, arguments: &FootageArguments) -> Result<Option<ControlSocket>, Error> {
+/// The robot itself stays with the caller: stdin may end long before it does.
+fn obey(robot: &Arc<dyn Robot>, arguments: &FootageArguments) -> Result<Option<ControlSocket>, Error> {
     let socket =
         arguments.control.as_deref().map(|path| ControlSocket::open(path, robot.clone())).transpose()?;
-    control::obey_stdin(robot)?;
+    control::obey_stdin(robot.clone())?;
     Ok(socket)
 }

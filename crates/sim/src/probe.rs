@@ -30,11 +30,15 @@ pub fn run(arguments: &ProbeArguments, lifetime: &Lifetime) -> Result<bool, Erro
         seen: Mutex::new(Seen { tally: Tally::new(began), last: None }),
         clock: arguments.clock,
     });
+    let mut complaint = String::new();
     let ended = loop {
         let ended = attempt(arguments, &watch, began, lifetime)?;
         let may_retry = matches!(ended, Ended::Stream(_)) && watch.seen().tally.frames() == 0;
         if !may_retry || began.elapsed().as_secs_f64() >= arguments.wait || lifetime.has_ended() {
-            break ended;
+            break ended.text(&complaint);
+        }
+        if let Ended::Stream(reason) = ended {
+            complaint = reason;
         }
         thread::park_timeout(RETRY);
     };
@@ -45,7 +49,7 @@ pub fn run(arguments: &ProbeArguments, lifetime: &Lifetime) -> Result<bool, Erro
         save(sample, path)?;
     }
     let (frames, first) = (tally.frames(), tally.first_frame_unix_millis());
-    let report = tally.report(arguments.clock, ended.text());
+    let report = tally.report(arguments.clock, &ended);
     match (arguments.json, arguments.until_first, first) {
         (true, ..) => say(&report.to_string()),
         (false, true, Some(millis)) => say(&millis.to_string()),
@@ -64,12 +68,14 @@ enum Ended {
 }
 
 impl Ended {
-    fn text(&self) -> &str {
+    /// For the report; `complaint` is what the last attempt failed with.
+    fn text(&self, complaint: &str) -> String {
         match self {
-            Self::Time => "time",
-            Self::Signal => "signal",
-            Self::Stream(reason) => reason,
-            Self::NoPicture => "no picture in time",
+            Self::Time => "time".into(),
+            Self::Signal => "signal".into(),
+            Self::Stream(reason) => reason.clone(),
+            Self::NoPicture if complaint.is_empty() => "no picture in time".into(),
+            Self::NoPicture => format!("no picture in time; {complaint}"),
         }
     }
 }
