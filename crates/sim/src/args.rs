@@ -46,7 +46,7 @@ pub struct FootageArguments {
     /// Time between keyframes of the pattern: 1s, 500ms
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub keyframe_interval: Duration,
-    /// Appends a line for each coded slice sent: SEQUENCE TYPE FNV1A64 LENGTH
+    /// Appends a line for each coded slice sent: SEQUENCE TYPE FNV1A64 LENGTH (several RTSP paths: FILE.PATH each)
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
     /// RTP payload type
@@ -96,7 +96,7 @@ pub struct RtspArguments {
     /// Port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8554", value_parser = listen)]
     pub listen: (String, u16),
-    /// A camera of its own at this path; may be repeated (with --log, several append their path to FILE)
+    /// A camera of its own at this path; may be repeated
     #[arg(long, value_name = "PATH", default_value = "/front", value_parser = path)]
     pub path: Vec<String>,
     /// Serves rtsps with this certificate (PEM files)
