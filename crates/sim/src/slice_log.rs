@@ -1,0 +1,81 @@
+//! The record of what was sent, for proofs that a stream arrives bit for bit.
+//!
+//! One line a coded slice (NAL unit types 1 to 5), in sending order: `SEQUENCE TYPE HASH LENGTH`.
+//! SEQUENCE numbers the access units from 0 (an access unit that was not sent leaves a hole), TYPE is
+//! `nal_unit_type`, HASH is FNV-1a 64 in 16 hex digits over the NAL unit without its start code, LENGTH its bytes.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::access_unit::{AccessUnit, nal_type};
+
+/// FNV-1a with 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv).
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The lines of one access unit.
+pub fn lines(sequence: u64, unit: &AccessUnit) -> String {
+    let mut lines = String::new();
+    for slice in unit.slices() {
+        let _ = writeln!(lines, "{sequence} {} {:016x} {}", nal_type(slice), fnv1a(slice), slice.len());
+    }
+    lines
+}
+
+/// A file of such lines; grows by whole access units.
+#[derive(Debug)]
+pub struct SliceLog {
+    file: File,
+    path: PathBuf,
+}
+
+impl SliceLog {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// One write for the whole access unit: a reader sees all of its lines or none.
+    pub fn append(&mut self, sequence: u64, unit: &AccessUnit) -> io::Result<()> {
+        self.file.write_all(lines(sequence, unit).as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn each_slice_gives_one_line_and_parameter_sets_none() {
+        let unit = AccessUnit::from_annex_b(b"\0\0\x01\x67abc\0\0\x01\x68d\0\0\x01\x65foo\0\0\x01\x41bar");
+        let expected = format!("7 5 {:016x} 4\n7 1 {:016x} 4\n", fnv1a(b"\x65foo"), fnv1a(b"\x41bar"));
+        assert_eq!(lines(7, &unit), expected);
+    }
+
+    #[test]
+    fn a_log_grows_over_openings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slices");
+        let unit = AccessUnit::from_annex_b(b"\0\0\x01\x41x");
+        for sequence in 0..3 {
+            SliceLog::open(&path).unwrap().append(sequence, &unit).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+}
