@@ -83,6 +83,8 @@ struct Camera {
     heartbeat: Heartbeat,
     target: Target,
     picture: Option<Picture>,
+    /// When the program started.
+    started: Stamp,
     /// When the source was opened.
     opened: Stamp,
     /// When the last reader left, if none is there.
@@ -149,6 +151,7 @@ impl Camera {
             tick,
             heartbeat: Heartbeat::from_env(),
             picture: None,
+            started: Stamp::now(),
             opened: Stamp::now(),
             unread_since: Some(Stamp::now()),
         })
@@ -335,7 +338,8 @@ impl Camera {
             return None;
         }
         let limit = if fresh { patience } else { FIRST_FRAME.min(patience.max(Duration::from_secs(5))) };
-        let why = format!("no frames from {} for {} s", self.shared.stream.source, silence.as_secs());
+        let missed = self.shared.counters.silence(now).unwrap_or_else(|| now.since(self.started));
+        let why = format!("no frames from {} for {} s", self.shared.stream.source, missed.as_secs());
         if silence >= LOST_AFTER && (fresh || since_open >= LOST_AFTER * 2) {
             self.say(SourceState::Lost, why.clone());
         }
