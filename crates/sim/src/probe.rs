@@ -64,6 +64,8 @@ enum Ended {
     Signal,
     /// The stream's end, or what went wrong with it.
     Stream(String),
+    /// Trying again would not help.
+    Refused(String),
     NoPicture,
 }
 
@@ -73,7 +75,7 @@ impl Ended {
         match self {
             Self::Time => "time".into(),
             Self::Signal => "signal".into(),
-            Self::Stream(reason) => reason.clone(),
+            Self::Stream(reason) | Self::Refused(reason) => reason.clone(),
             Self::NoPicture if complaint.is_empty() => "no picture in time".into(),
             Self::NoPicture => format!("no picture in time; {complaint}"),
         }
@@ -91,7 +93,7 @@ fn attempt(
     watch.attach(&playback, &bus, arguments.png.is_some());
     if playback.pipeline.set_state(gst::State::Playing).is_err() {
         let message = bus.pop_filtered(&[gst::MessageType::Error]);
-        return Ok(Ended::Stream(message.map_or_else(|| "cannot play".into(), |message| reason(&message))));
+        return Ok(message.map_or_else(|| Ended::Stream("cannot play".into()), |message| ended_by(&message)));
     }
     loop {
         let first = watch.seen().tally.first_frame();
@@ -112,15 +114,21 @@ fn attempt(
         if let Some(message) = bus.timed_pop_filtered(timeout, &kinds)
             && message.type_() != gst::MessageType::Application
         {
-            return Ok(Ended::Stream(reason(&message)));
+            return Ok(ended_by(&message));
         }
     }
 }
 
-fn reason(message: &gst::MessageRef) -> String {
-    match message.view() {
-        gst::MessageView::Error(error) => format!("error: {}", error.error()),
-        _ => "end of stream".into(),
+fn ended_by(message: &gst::MessageRef) -> Ended {
+    let gst::MessageView::Error(error) = message.view() else {
+        return Ended::Stream("end of stream".into());
+    };
+    let error = error.error();
+    let reason = format!("error: {error}");
+    if error.matches(gst::ResourceError::NotAuthorized) {
+        Ended::Refused(reason)
+    } else {
+        Ended::Stream(reason)
     }
 }
 
