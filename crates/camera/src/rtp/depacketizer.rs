@@ -42,7 +42,8 @@ impl Depacketizer {
     /// Takes the next packet in order; `lost` says that packets before it are missing. Calls `done`
     /// with each access unit that is complete.
     pub fn push(&mut self, packet: &Packet, lost: bool, mut done: impl FnMut(Assembled)) {
-        let lost = lost || !std::mem::replace(&mut self.joined, true);
+        let joins = !std::mem::replace(&mut self.joined, true);
+        let (really_lost, lost) = (lost, lost || joins);
         if lost {
             // The tail of the unit being assembled may be among what was lost.
             self.broken |= self.timestamp.is_some();
@@ -57,7 +58,7 @@ impl Depacketizer {
         if lost {
             self.after_loss = true;
             // Whether the head of this unit was lost shows in how it begins.
-            self.broken |= !begins || !begins_unit(&packet.payload);
+            self.broken |= !begins || !begins_unit(&packet.payload, really_lost);
         }
         self.take(&packet.payload);
         if packet.marker {
@@ -153,20 +154,23 @@ impl Depacketizer {
     }
 }
 
-/// Whether a payload can be the first of an access unit.
-fn begins_unit(payload: &[u8]) -> bool {
-    let first_nal = match payload {
-        [first, _, _, nal @ ..] if first & 0x1f == 24 => nal,
+/// Whether a payload can be the first of an access unit. After a loss an IDR slice cannot: parameter
+/// sets, changed ones even, may have stood before it.
+fn begins_unit(payload: &[u8], after_loss: bool) -> bool {
+    let (first_nal, whole) = match payload {
+        [first, _, _, nal @ ..] if first & 0x1f == 24 => (nal.to_vec(), true),
         [first, header, piece @ ..] if first & 0x1f == 28 => {
-            // Only the start of a first slice; the slice's second byte is the piece's first.
-            let kind = NalKind::of(&[header & 0x1f]);
-            return header & 0x80 != 0 && (!kind.is_slice() || starts_picture(&[0, *piece.first().unwrap_or(&0)]));
+            let mut nal = vec![header & 0x1f];
+            nal.extend(piece.first());
+            (nal, header & 0x80 != 0)
         }
-        other => other,
+        other => (other.iter().take(2).copied().collect(), true),
     };
-    match NalKind::of(first_nal) {
-        NalKind::Slice | NalKind::IdrSlice => starts_picture(first_nal),
-        NalKind::Delimiter | NalKind::Sps | NalKind::Pps | NalKind::Sei => true,
-        _ => false,
-    }
+    whole
+        && match NalKind::of(&first_nal) {
+            NalKind::IdrSlice => starts_picture(&first_nal) && !after_loss,
+            NalKind::Slice => starts_picture(&first_nal),
+            NalKind::Delimiter | NalKind::Sps | NalKind::Pps | NalKind::Sei => true,
+            _ => false,
+        }
 }

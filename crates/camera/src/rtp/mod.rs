@@ -133,3 +133,6 @@ impl Receiver {
     }
 }
 
+
+#[cfg(test)]
+mod tests;
