@@ -207,7 +207,11 @@ fn the_largest_file_of_anything_is_done_in_a_second() {
         (&format!("{stream}bitrate = {{ min = \""), "9"),
         ("schema = 1\ntls.ca = \"\"\"\n", "-----BEGIN CERTIFICATE-----\n"),
     ] {
-        for end in ["", "]", "\"]", "\"\"\""] {
+        let ends: &[&str] = match start {
+            "schema = 1\n" => &[""],
+            _ => &["", "]", "\"]"],
+        };
+        for end in ends {
             let document = full(start, piece);
             let document = [&document[..document.len().min(LIMIT - end.len())], end.as_bytes()].concat();
             // The best of three: the machine may have other things to do.
