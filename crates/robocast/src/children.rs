@@ -204,6 +204,10 @@ impl Work {
             .env("ROBOCAST_RUN", places::run())
             // Streaming threads share few heaps: GStreamer's many threads would each get one.
             .env("MALLOC_ARENA_MAX", "2");
+        if std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_none() {
+            // The machine's own bus is not for a trial run; one that was named is.
+            program = program.env("ROBOCAST_BUS", "off");
+        }
         if self.lines.is_some() {
             program = program.errors_piped();
         }
