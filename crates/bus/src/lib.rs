@@ -5,7 +5,7 @@
 
 pub mod names;
 pub mod service;
-pub mod view;
 pub mod status;
+pub mod view;
 
 pub use status::{CameraStatus, PushStatus, SinkState, SinkStatus, SourceState, StreamState, StreamStatus};

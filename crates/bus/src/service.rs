@@ -116,7 +116,7 @@ struct Push {
 }
 
 /// URL, state, text, frames, bytes, keyframes, skipped frames, reconnects.
-type SinkRow = (String, String, String, u64, u64, u64, u64, u64);
+pub(crate) type SinkRow = (String, String, String, u64, u64, u64, u64, u64);
 
 #[zbus::interface(name = "org.robocast.Push1")]
 impl Push {

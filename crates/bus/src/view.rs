@@ -1,6 +1,7 @@
 //! The other side of [`crate::service`]: what is on the bus, read by `robocast status`.
 
 use crate::names::Program;
+use crate::service::SinkRow;
 use crate::status::{CameraStatus, PushStatus, SinkStatus, StreamStatus};
 use std::collections::{BTreeMap, HashMap};
 use zbus::fdo::{DBusProxy, PropertiesProxy};
@@ -71,10 +72,20 @@ fn camera(from: &Properties) -> CameraStatus {
 
 fn push(from: &Properties) -> PushStatus {
     let latency: f64 = value(from, "LatencyMs");
-    let rows: Vec<(String, String, String, u64, u64, u64, u64, u64)> = value(from, "Sinks");
-    let sinks = rows.into_iter().map(|(url, word, text, frames_out, bytes_out, keyframes, skipped, reconnects)| {
-        SinkStatus { url, state: state(word), text, frames_out, bytes_out, keyframes, skipped, reconnects }
-    });
+    let rows: Vec<SinkRow> = value(from, "Sinks");
+    let sinks =
+        rows.into_iter().map(|(url, word, text, frames_out, bytes_out, keyframes, skipped, reconnects)| {
+            SinkStatus {
+                url,
+                state: state(word),
+                text,
+                frames_out,
+                bytes_out,
+                keyframes,
+                skipped,
+                reconnects,
+            }
+        });
     PushStatus {
         live: value(from, "Live"),
         slate: value(from, "Slate"),

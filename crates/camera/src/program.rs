@@ -225,8 +225,9 @@ impl Camera {
         let attempt = Attempt { number, target: self.target };
         self.opened = Stamp::now();
         // Devices and GStreamer may block: not on the loop's thread.
-        let opening =
-            tokio::task::spawn_blocking(move || Source::open(&settings, &shared.stream.clone(), &shared, attempt));
+        let opening = tokio::task::spawn_blocking(move || {
+            Source::open(&settings, &shared.stream.clone(), &shared, attempt)
+        });
         let opened = opening.await.unwrap_or_else(|panic| Err(OpenError::Device(panic.to_string())));
         if opened.is_ok() {
             tracing::debug!(stream = self.name, source = %self.shared.stream.source, "source opened");
@@ -399,7 +400,10 @@ impl Camera {
             }
         };
         let Some(stream) = settings.stream(&self.name).cloned() else {
-            tracing::warn!(stream = self.name, "the settings no longer have this stream; it goes on as it was");
+            tracing::warn!(
+                stream = self.name,
+                "the settings no longer have this stream; it goes on as it was"
+            );
             return false;
         };
         if stream == *self.shared.stream && settings.robot == self.settings.robot {
@@ -428,12 +432,22 @@ impl Camera {
             }
         }
         let report = SourceReport { state, text };
-        self.report.send_if_modified(|current| *current != report && { *current = report; true });
+        self.report.send_if_modified(|current| {
+            *current != report && {
+                *current = report;
+                true
+            }
+        });
     }
 
     fn tell(&self) {
         let status = self.status();
-        self.status.send_if_modified(|last| *last != status && { last.clone_from(&status); true });
+        self.status.send_if_modified(|last| {
+            *last != status && {
+                last.clone_from(&status);
+                true
+            }
+        });
         if let Ok(json) = serde_json::to_string(&status) {
             notify::status(&format!("{:?} {}", status.source_state, status.text), &json);
         }

@@ -78,10 +78,7 @@ impl Pipeline {
     /// # Errors
     /// When there is none, or it is of another type.
     pub fn element<T: IsA<gst::Element>>(&self, name: &'static str) -> Result<T, PipelineError> {
-        self.pipeline
-            .by_name(name)
-            .and_then(|e| e.downcast::<T>().ok())
-            .ok_or(PipelineError::Missing(name))
+        self.pipeline.by_name(name).and_then(|e| e.downcast::<T>().ok()).ok_or(PipelineError::Missing(name))
     }
 
     /// The pipeline itself, for seeking and for adding elements.

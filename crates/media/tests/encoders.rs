@@ -1,6 +1,7 @@
 //! The hardware encoders' chains, with test elements registered under their names: the same pads, caps
 //! and properties, and a software encoder inside. The real ones exist on no machine that runs this.
 //! One test function: GStreamer's registry is one per process.
+#![allow(clippy::unwrap_used)]
 
 mod stand_ins;
 
@@ -57,9 +58,14 @@ async fn every_encoder_is_opened_in_order_and_steered_while_it_runs() {
     let software = Encoder::available().unwrap();
     assert_eq!(software, [Encoder::X264, Encoder::OpenH264], "no hardware encoder exists here");
 
-    stand_ins::register();
+    stand_ins::register_memory();
+    stand_ins::register_encoders();
     stand_ins::NVENC_OPENS.store(false, std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(Encoder::available().unwrap()[0], Encoder::V4l2, "an element that does not open is passed over");
+    assert_eq!(
+        Encoder::available().unwrap()[0],
+        Encoder::V4l2,
+        "an element that does not open is passed over"
+    );
     stand_ins::NVENC_OPENS.store(true, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(Encoder::available().unwrap(), Encoder::ALL);
 
@@ -67,10 +73,14 @@ async fn every_encoder_is_opened_in_order_and_steered_while_it_runs() {
         let (units, before, after) = encode(encoder).await;
         assert!(before.contains("1500"), "{encoder:?}: {before}");
         assert!(after.contains("700") && !after.contains("1500"), "{encoder:?}: {after}");
-        let keyframes: Vec<usize> = units.iter().enumerate().filter(|(_, u)| u.keyframe).map(|(n, _)| n).collect();
+        let keyframes: Vec<usize> =
+            units.iter().enumerate().filter(|(_, u)| u.keyframe).map(|(n, _)| n).collect();
         // 400 ms at 25 frames/s; OpenH264 also begins anew when its bitrate changes, at the 5th.
         let gaps: Vec<usize> = keyframes.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert!(keyframes[0] == 0 && gaps.contains(&10) && gaps.iter().all(|&gap| gap <= 10), "{encoder:?}: {keyframes:?}");
+        assert!(
+            keyframes[0] == 0 && gaps.contains(&10) && gaps.iter().all(|&gap| gap <= 10),
+            "{encoder:?}: {keyframes:?}"
+        );
         let mut sets = ParameterSets::default();
         for unit in units.iter().filter(|unit| unit.keyframe) {
             sets = ParameterSets::default();

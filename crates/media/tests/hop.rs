@@ -1,4 +1,5 @@
 //! The hop over a real socket: several readers at their own pace, none of which can block the camera.
+#![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
 use robocast_bus::SourceState;
@@ -32,7 +33,13 @@ fn camera() -> Camera {
 /// The `n`th unit, 40 ms after the one before; its number is its presentation time.
 fn unit(n: u64, bytes: usize) -> AccessUnit {
     let arrived = Stamp(n * 40_000_000);
-    AccessUnit { data: Bytes::from(vec![7; bytes]), pts: Stamp(n), dts: Stamp(n), arrived, keyframe: n % 25 == 0 }
+    AccessUnit {
+        data: Bytes::from(vec![7; bytes]),
+        pts: Stamp(n),
+        dts: Stamp(n),
+        arrived,
+        keyframe: n.is_multiple_of(25),
+    }
 }
 
 async fn next_unit(reader: &mut Reader) -> AccessUnit {

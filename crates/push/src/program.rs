@@ -132,7 +132,7 @@ impl Push {
                     self.heartbeat.beat();
                     self.mind_the_slate();
                     round += 1;
-                    if round % FPS == 0 {
+                    if round.is_multiple_of(FPS) {
                         self.tell();
                     }
                 }
@@ -270,7 +270,8 @@ impl Push {
     }
 
     fn tell(&self) {
-        let mut latencies: Vec<f64> = self.sinks.iter().flat_map(|(_, sink)| sink.report.take_latencies()).collect();
+        let mut latencies: Vec<f64> =
+            self.sinks.iter().flat_map(|(_, sink)| sink.report.take_latencies()).collect();
         latencies.sort_by(f64::total_cmp);
         let status = PushStatus {
             live: self.mixer.showing() == Showing::Robot && !self.mixer.away(Stamp::now()),
@@ -279,7 +280,12 @@ impl Push {
             latency_ms: latencies.get(latencies.len() / 2).map(|ms| (ms * 100.0).round() / 100.0),
             sinks: self.sinks.iter().map(|(_, sink)| sink.report.status()).collect(),
         };
-        self.status.send_if_modified(|last| *last != status && { last.clone_from(&status); true });
+        self.status.send_if_modified(|last| {
+            *last != status && {
+                last.clone_from(&status);
+                true
+            }
+        });
         let publishing = status.sinks.iter().filter(|sink| sink.state == SinkState::Publishing).count();
         let line = format!("{publishing} of {} sinks publishing", status.sinks.len());
         if let Ok(json) = serde_json::to_string(&status) {
@@ -321,7 +327,9 @@ impl HopLink {
             tokio::time::sleep_until(self.next_try).await;
             match Reader::connect(&self.path).await {
                 Ok(reader) => self.reader = Some(reader),
-                Err(_) => self.next_try = Instant::now() + self.backoff.next_wait().max(Duration::from_millis(5)),
+                Err(_) => {
+                    self.next_try = Instant::now() + self.backoff.next_wait().max(Duration::from_millis(5));
+                }
             }
         }
     }

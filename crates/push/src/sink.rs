@@ -103,7 +103,9 @@ impl Sink {
             (SinkScheme::Rtmp | SinkScheme::Rtmps, Ok(address)) => tokio::spawn(work.run(address)),
             (_, address) => {
                 let why = match address {
-                    Err(AddressError::Scheme) => "this version pushes to rtmp:// and rtmps:// only".to_owned(),
+                    Err(AddressError::Scheme) => {
+                        "this version pushes to rtmp:// and rtmps:// only".to_owned()
+                    }
                     Err(error) => error.to_string(),
                     Ok(_) => String::new(),
                 };

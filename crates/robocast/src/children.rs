@@ -74,7 +74,12 @@ enum Order {
 
 impl Keeper {
     /// Keeps the program of `stream` alive. Its log lines go to `lines`, if there is somebody to take them.
-    pub fn start(role: Role, stream: &str, settings: &Path, lines: Option<mpsc::UnboundedSender<String>>) -> Self {
+    pub fn start(
+        role: Role,
+        stream: &str,
+        settings: &Path,
+        lines: Option<mpsc::UnboundedSender<String>>,
+    ) -> Self {
         let (tell, said) = watch::channel(Said::default());
         let (orders, taken) = mpsc::channel(4);
         let work = Work {
@@ -135,7 +140,11 @@ impl Work {
             match self.live().await {
                 Ok(End::Ordered) => return,
                 Ok(End::Died(why)) => {
-                    tracing::warn!(stream = self.stream, "{} ended: {why}; starting it again", self.role.word());
+                    tracing::warn!(
+                        stream = self.stream,
+                        "{} ended: {why}; starting it again",
+                        self.role.word()
+                    );
                     self.totals.fold(self.role);
                     self.tell.send_modify(|said| said.restarts += 1);
                 }
@@ -320,7 +329,8 @@ mod tests {
         totals.fold(Role::Push);
         let sum: PushStatus = serde_json::from_str(&totals.add(Role::Push, &push(5, 0))).unwrap();
         assert_eq!((sum.sinks[0].frames_out, sum.sinks[0].reconnects), (105, 2));
-        let camera = |n| serde_json::to_string(&CameraStatus { frames_in: n, ..CameraStatus::default() }).unwrap();
+        let camera =
+            |n| serde_json::to_string(&CameraStatus { frames_in: n, ..CameraStatus::default() }).unwrap();
         totals.add(Role::Camera, &camera(7));
         totals.fold(Role::Camera);
         let sum: CameraStatus = serde_json::from_str(&totals.add(Role::Camera, &camera(3))).unwrap();

@@ -50,7 +50,8 @@ pub fn open(
     pipeline.add(&camera).map_err(|_| PipelineError::Missing("room for rtspsrc"))?;
     camera.connect("select-stream", false, |values| {
         let caps = values.get(2).and_then(|v| v.get::<gst::Caps>().ok());
-        let video = caps.as_ref().and_then(|c| c.structure(0)).is_some_and(|s| s.get::<&str>("media") == Ok("video"));
+        let video =
+            caps.as_ref().and_then(|c| c.structure(0)).is_some_and(|s| s.get::<&str>("media") == Ok("video"));
         Some(video.to_value())
     });
     let taker = Taker {
@@ -80,7 +81,7 @@ fn transport(wanted: RtspTransport, number: u32) -> &'static str {
     match wanted {
         RtspTransport::Tcp => "tcp",
         RtspTransport::Udp => "udp-mcast+udp",
-        RtspTransport::Auto if number % 2 == 0 => "tcp",
+        RtspTransport::Auto if number.is_multiple_of(2) => "tcp",
         RtspTransport::Auto => "udp-mcast+udp",
     }
 }
@@ -101,14 +102,22 @@ impl Taker {
         let format = caps.structure(0);
         let encoding = format.and_then(|s| s.get::<&str>("encoding-name").ok()).unwrap_or("");
         if encoding.eq_ignore_ascii_case("H264") {
-            let sets = format.and_then(|s| s.get::<&str>("sprop-parameter-sets").ok()).map(sprop).unwrap_or_default();
+            let sets = format
+                .and_then(|s| s.get::<&str>("sprop-parameter-sets").ok())
+                .map(sprop)
+                .unwrap_or_default();
             self.packets(&pipeline, pad, sets)
         } else {
             self.decode(&pipeline, pad)
         }
     }
 
-    fn packets(&self, pipeline: &gst::Pipeline, pad: &gst::Pad, sets: ParameterSets) -> Result<(), OpenError> {
+    fn packets(
+        &self,
+        pipeline: &gst::Pipeline,
+        pad: &gst::Pad,
+        sets: ParameterSets,
+    ) -> Result<(), OpenError> {
         let mut receiver = Receiver::new(self.payload_jitter, None);
         let mut outlet = Outlet::coded(self.shared.clone(), sets);
         let mut first = true;
@@ -137,7 +146,8 @@ impl Taker {
     fn decode(&self, pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), OpenError> {
         let encoder = encoder_for(self.attempt)?;
         let target = self.attempt.target;
-        let words = format!("decodebin ! {} ! appsink name=out sync=false async=false", encoder.chain(&target));
+        let words =
+            format!("decodebin ! {} ! appsink name=out sync=false async=false", encoder.chain(&target));
         let bin = gst::parse::bin_from_description(&words, true).map_err(PipelineError::Build)?;
         let mut outlet = Outlet::encoded(self.shared.clone());
         let counters = self.shared.counters.clone();

@@ -13,10 +13,15 @@ pub static NVENC_OPENS: AtomicBool = AtomicBool::new(true);
 const NVMM: &str = "video/x-raw(memory:NVMM)";
 const H264: &str = "video/x-h264,stream-format=byte-stream,alignment=au";
 
-/// Registers all of them.
-pub fn register() {
+/// Registers what moves pictures into NVMM memory and out of it.
+pub fn register_memory() {
     gst::Element::register(None, "nvmmcaps", gst::Rank::NONE, caps::NvmmCaps::static_type()).unwrap();
     gst::Element::register(None, "nvvidconv", gst::Rank::NONE, conv::NvVidConv::static_type()).unwrap();
+}
+
+/// Registers the encoders.
+#[allow(dead_code)]
+pub fn register_encoders() {
     gst::Element::register(None, "nvv4l2h264enc", gst::Rank::NONE, nvenc::NvEnc::static_type()).unwrap();
     gst::Element::register(None, "v4l2h264enc", gst::Rank::NONE, v4l2::V4l2Enc::static_type()).unwrap();
 }
@@ -62,23 +67,33 @@ mod caps {
 
     impl ElementImpl for Inner {
         fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-            static DATA: std::sync::LazyLock<gst::subclass::ElementMetadata> = std::sync::LazyLock::new(|| {
-                gst::subclass::ElementMetadata::new("NVMM caps", "Filter", "changes caps only", "robocast")
-            });
+            static DATA: std::sync::LazyLock<gst::subclass::ElementMetadata> =
+                std::sync::LazyLock::new(|| {
+                    gst::subclass::ElementMetadata::new(
+                        "NVMM caps",
+                        "Filter",
+                        "changes caps only",
+                        "robocast",
+                    )
+                });
             Some(&DATA)
         }
 
         fn pad_templates() -> &'static [gst::PadTemplate] {
             static PADS: std::sync::LazyLock<Vec<gst::PadTemplate>> = std::sync::LazyLock::new(|| {
                 let both = format!("video/x-raw; {NVMM}");
-                vec![template("sink", gst::PadDirection::Sink, &both), template("src", gst::PadDirection::Src, &both)]
+                vec![
+                    template("sink", gst::PadDirection::Sink, &both),
+                    template("src", gst::PadDirection::Src, &both),
+                ]
             });
             &PADS
         }
     }
 
     impl BaseTransformImpl for Inner {
-        const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
+        const MODE: gst_base::subclass::BaseTransformMode =
+            gst_base::subclass::BaseTransformMode::AlwaysInPlace;
         const PASSTHROUGH_ON_SAME_CAPS: bool = true;
         const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
@@ -94,7 +109,9 @@ mod caps {
                     out.get_mut().unwrap().append_structure_full(structure.to_owned(), Some(features));
                 }
             }
-            Some(filter.map_or(out.clone(), |filter| filter.intersect_with_mode(&out, gst::CapsIntersectMode::First)))
+            Some(filter.map_or(out.clone(), |filter| {
+                filter.intersect_with_mode(&out, gst::CapsIntersectMode::First)
+            }))
         }
 
         fn transform_ip(&self, _: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -158,7 +175,8 @@ macro_rules! stand_in {
 
             impl ObjectImpl for Inner {
                 fn properties() -> &'static [glib::ParamSpec] {
-                    static SPECS: std::sync::LazyLock<Vec<glib::ParamSpec>> = std::sync::LazyLock::new(|| $properties);
+                    static SPECS: std::sync::LazyLock<Vec<glib::ParamSpec>> =
+                        std::sync::LazyLock::new(|| $properties);
                     &SPECS
                 }
 
@@ -185,19 +203,26 @@ macro_rules! stand_in {
 
             impl ElementImpl for Inner {
                 fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
-                    static DATA: std::sync::LazyLock<gst::subclass::ElementMetadata> = std::sync::LazyLock::new(|| {
-                        gst::subclass::ElementMetadata::new($type_name, "Codec/Encoder/Video", "a stand-in", "robocast")
-                    });
+                    static DATA: std::sync::LazyLock<gst::subclass::ElementMetadata> =
+                        std::sync::LazyLock::new(|| {
+                            gst::subclass::ElementMetadata::new(
+                                $type_name,
+                                "Codec/Encoder/Video",
+                                "a stand-in",
+                                "robocast",
+                            )
+                        });
                     Some(&DATA)
                 }
 
                 fn pad_templates() -> &'static [gst::PadTemplate] {
-                    static PADS: std::sync::LazyLock<Vec<gst::PadTemplate>> = std::sync::LazyLock::new(|| {
-                        vec![
-                            template("sink", gst::PadDirection::Sink, $sink),
-                            template("src", gst::PadDirection::Src, $src),
-                        ]
-                    });
+                    static PADS: std::sync::LazyLock<Vec<gst::PadTemplate>> =
+                        std::sync::LazyLock::new(|| {
+                            vec![
+                                template("sink", gst::PadDirection::Sink, $sink),
+                                template("src", gst::PadDirection::Src, $src),
+                            ]
+                        });
                     &PADS
                 }
 
