@@ -297,15 +297,17 @@ impl Totals {
             sum.sinks.clone_from(&self.push.sinks);
             return sum;
         }
-        for sink in &mut sum.sinks {
-            let Some(before) = self.push.sinks.iter().find(|before| before.url == sink.url) else { continue };
+        // By place: URLs without their keys may be the same.
+        for (sink, before) in sum.sinks.iter_mut().zip(&self.push.sinks) {
+            if before.url != sink.url {
+                continue;
+            }
+            // The session that the former life held was made anew too.
+            sink.reconnects += before.reconnects + u64::from(before.frames_out > 0 && sink.frames_out > 0);
             sink.frames_out += before.frames_out;
             sink.bytes_out += before.bytes_out;
             sink.keyframes += before.keyframes;
             sink.skipped += before.skipped;
-            // The session that the former life held was made anew too.
-            let had_one = before.frames_out > 0 && self.push_now.sinks.iter().any(|now| now.url == sink.url);
-            sink.reconnects += before.reconnects + u64::from(had_one && sink.frames_out > before.frames_out);
         }
         sum
     }

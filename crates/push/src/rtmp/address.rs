@@ -33,11 +33,6 @@ pub struct Address {
 /// The URL cannot be published to.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum AddressError {
-    /// It carries a user in front of the host.
-    #[error(
-        "user names before the host are not understood by RTMP servers; write `?user=NAME&pass=PASSWORD` at the end"
-    )]
-    UserInfo,
     /// It names no host.
     #[error("the URL has no host")]
     NoHost,
@@ -58,22 +53,10 @@ impl Address {
             _ => return Err(AddressError::Scheme),
         };
         let url = sink.url.expose();
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(AddressError::UserInfo);
-        }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(AddressError::NoHost)?.to_owned();
-        let port = url.port().unwrap_or(if tls { 443 } else { 1935 });
-        let written = sink.as_written().expose().as_str();
-        let behind = written.split_once("://").map_or("", |(_, rest)| rest);
-        let path = behind.split_once('/').map_or("", |(_, path)| path);
-        let (names, query) = match path.find('?') {
-            Some(at) => path.split_at(at),
-            None => (path, ""),
-        };
-        let (app, stream) = match names.trim_end_matches('/').rsplit_once('/') {
-            Some((app, key)) => (app.to_owned(), format!("{key}{query}")),
-            None => (format!("{}{query}", names.trim_end_matches('/')), String::new()),
-        };
+        let (app, stream) = sink.app_and_key().ok_or(AddressError::Scheme)?;
+        let (app, stream) = (app.to_owned(), (*stream.expose()).to_owned());
+        let port = sink.port();
         let scheme = if tls { "rtmps" } else { "rtmp" };
         let tc_url = format!("{scheme}://{host}:{port}/{app}");
         Ok(Self {
