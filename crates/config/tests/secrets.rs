@@ -115,10 +115,7 @@ fn no_message_about_a_bad_secret_holds_it() {
         ("rtmps://", "https://"),
         ("rtmps://", ""),
         ("\"srt://h:8890", "\"srt://h"),
-        (
-            "\"srt://h:8890",
-            "\"rtmps://h/app/SECRETkey?SECRETtoken&auth=SECRETauth\", \"srt://h:1",
-        ),
+        ("\"srt://h:8890", "\"rtmps://h/app/SECRETkey?SECRETtoken&auth=SECRETauth\", \"srt://h:1"),
         ("source = \"rtsp://", "source = \"rtps://"),
         ("source = \"rtsp://", "source = \"http://"),
         ("source = \"rtsp://", "source = \""),

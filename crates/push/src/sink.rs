@@ -192,7 +192,7 @@ impl Work {
             };
             let wait = backoff.next_wait();
             // Once in full, then only now and then: a server away for a day fills no journal.
-            if backoff.tries() <= 2 || backoff.tries() % 64 == 0 {
+            if backoff.tries() == 1 || backoff.tries().is_multiple_of(64) {
                 tracing::warn!(stream = self.stream, sink = self.name, "not publishing: {why}");
             }
             self.report.state(state, why);

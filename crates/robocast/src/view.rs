@@ -163,7 +163,10 @@ fn changes(stream: &StreamStatus) -> String {
 
 /// The text up to a count that changes every second.
 fn without_numbers(text: &str) -> &str {
-    text.split(" for ").next().unwrap_or(text)
+    let counted = text
+        .match_indices(" for ")
+        .find(|(at, word)| text[at + word.len()..].starts_with(|c: char| c.is_ascii_digit()));
+    counted.map_or(text, |(at, _)| &text[..at])
 }
 
 fn word(state: &impl serde::Serialize) -> String {

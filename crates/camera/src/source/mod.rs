@@ -42,6 +42,9 @@ pub enum OpenError {
     /// The device is not there (yet).
     #[error("{0}")]
     Device(String),
+    /// The root certificates for a camera over TLS cannot be used.
+    #[error("the root certificates cannot be used: {0}")]
+    Roots(String),
     /// This version cannot do it.
     #[error("this version has no `{0}` source")]
     Unsupported(&'static str),

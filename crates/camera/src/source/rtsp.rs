@@ -6,9 +6,11 @@ use crate::recode::Steering;
 use crate::rtp::Receiver;
 use gst::prelude::*;
 use robocast_config::{self as config, RtspTransport, Settings, Stream};
+use robocast_daemon::{atomic, journal, places};
 use robocast_media::clock::Stamp;
 use robocast_media::h264::ParameterSets;
 use robocast_media::pipeline::{self, Pipeline, PipelineError};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a camera may take to answer.
@@ -40,7 +42,10 @@ pub fn open(
         .build()
         .map_err(|_| PipelineError::Missing("rtspsrc (gstreamer's good plugins)"))?;
     if !source.verify {
+        // "Not even generic errors": this element's way of saying that nothing is checked.
         camera.set_property_from_str("tls-validation-flags", "generic-error");
+    } else if let Some(extra) = &settings.tls.ca {
+        camera.set_property("tls-database", roots(&stream.name, extra)?);
     }
     if let Some(interface) = &source.interface {
         camera.set_property("multicast-iface", interface);
@@ -67,13 +72,26 @@ pub fn open(
             return;
         }
         if let Err(error) = taker.take(pad) {
-            let why = robocast_daemon::journal::chain(&error);
+            let why = journal::chain(&error);
             gst::element_error!(camera, gst::StreamError::Failed, ("{}", why));
         }
     });
     let mut pipeline = Pipeline::from(pipeline);
     pipeline.play()?;
     Ok(Source::pipeline(pipeline))
+}
+
+/// The system's root certificates and those of the settings, as the TLS library of `rtspsrc` reads them.
+fn roots(stream: &str, extra: &str) -> Result<gio::TlsDatabase, OpenError> {
+    let system = std::env::var_os("SSL_CERT_FILE")
+        .map_or_else(|| PathBuf::from("/etc/ssl/certs/ca-certificates.crt"), PathBuf::from);
+    let mut all = std::fs::read(system).unwrap_or_default();
+    all.push(b'\n');
+    all.extend_from_slice(extra.as_bytes());
+    let path = places::run().join("camera").join(format!("{stream}.pem"));
+    atomic::write(&path, &all, 0o644).map_err(|error| OpenError::Roots(journal::chain(&error)))?;
+    let database = gio::TlsFileDatabase::new(&path).map_err(|error| OpenError::Roots(error.to_string()))?;
+    Ok(database.upcast())
 }
 
 /// TCP first: on a cable it costs no delay and loses nothing. A camera that refuses it is asked for UDP.
