@@ -12,7 +12,7 @@ password = "SECRETrobot"
 name = "front"
 source = "spot:"
 push = [
-  "rtmps://SECRETuser:SECRETpass@h/app/SECRETkey?SECRETtoken&auth=SECRETauth",
+  "rtmps://h/app/SECRETkey?SECRETtoken&auth=SECRETauth",
   "srt://h:8890?streamid=publish:SECRETid&passphrase=SECRETphrase",
   "whips://h/SECRETfirst/publish",
   "rtsp://SECRETuser@h/front?jwt=SECRETjwt",
@@ -107,17 +107,15 @@ fn no_message_about_a_bad_secret_holds_it() {
         ("pin = \"76543210\"", "pin = 076543210"),
         ("password = \"SECRETpage\"", "password = \"SECRE\""),
         ("rtmps://", "rtpms://"),
-        ("@h/app/SECRETkey", "@h"),
-        ("@h/app/SECRETkey", "@h:x/app/SECRETkey"),
-        ("@h/app/SECRETkey", "@/app/SECRETkey"),
-        ("@h/app/SECRETkey", "@h/app/SECRET key"),
+        ("://h/app/SECRETkey", "://SECRETuser:SECRETpass@h/app/SECRETkey"),
+        ("//h/app/SECRETkey", "//h"),
+        ("//h/app/SECRETkey", "//SECRETuser:SECRETpass@h:x/app/SECRETkey"),
+        ("//h/app/SECRETkey", "//SECRETuser@/app/SECRETkey"),
+        ("//h/app/SECRETkey", "//h/app/SECRET key"),
         ("rtmps://", "https://"),
         ("rtmps://", ""),
         ("\"srt://h:8890", "\"srt://h"),
-        (
-            "\"srt://h:8890",
-            "\"rtmps://SECRETuser:SECRETpass@h/app/SECRETkey?SECRETtoken&auth=SECRETauth\", \"srt://h:1",
-        ),
+        ("\"srt://h:8890", "\"rtmps://h/app/SECRETkey?SECRETtoken&auth=SECRETauth\", \"srt://h:1"),
         ("source = \"rtsp://", "source = \"rtps://"),
         ("source = \"rtsp://", "source = \"http://"),
         ("source = \"rtsp://", "source = \""),
