@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::flv::Recording;
 use crate::machine::free_group;
 use crate::process::{Process, command};
 use crate::programs::program;
@@ -112,6 +113,21 @@ impl Robot {
     /// The same, to look up.
     pub fn all_sent(&self) -> HashSet<Slice> {
         self.sent().into_iter().collect()
+    }
+
+    /// That the recording, from this robot's first frame on, is what it sent: in order, none missing, none extra.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn sent_exactly(&self, recording: &Recording) -> Result<(), String> {
+        let (recorded, sent) = (recording.slices(), self.sent());
+        slices::place(slices::from_first_sent(&recorded, &sent), &sent)?;
+        recording.times_rise()?;
+        // A whole round of a film that went missing would show in the times alone.
+        match recording.longest_gap() {
+            0..1000 => Ok(()),
+            ms => Err(format!("a gap of {ms} ms")),
+        }
     }
 
     fn log(&self) -> PathBuf {
