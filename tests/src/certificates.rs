@@ -24,7 +24,9 @@ impl Authority {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let own = files(folder.path(), "ca");
-        let mut made = request(&own, "/CN=robocast test CA");
+        // Two of the same name would be taken for one another.
+        let name = folder.path().file_name().unwrap().to_string_lossy();
+        let mut made = request(&own, &format!("/CN=robocast test CA {name}"));
         made.args(["-x509", "-days", "2", "-addext", "basicConstraints=critical,CA:TRUE"]);
         made.args(["-addext", "keyUsage=critical,keyCertSign,cRLSign"]).arg("-out").arg(&own.certificate);
         openssl(made);

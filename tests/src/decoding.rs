@@ -21,8 +21,9 @@ pub fn decodes(recording: &Path) -> Result<(), String> {
     ffmpeg.args(["-f", "null", "-"]);
     let (code, _, told) = run(ffmpeg);
     let grave = |line: &&str| {
+        // What the empty output says of times in its coarser clock is not the decoder's.
         let words = ["[error]", "[fatal]", "[panic]", "Frame num gap", "concealing", "Missing reference"];
-        words.iter().any(|word| line.contains(word))
+        !line.starts_with("[null @") && words.iter().any(|word| line.contains(word))
     };
     let faults: Vec<_> = told.lines().filter(grave).collect();
     match (code, faults.len()) {

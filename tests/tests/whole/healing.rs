@@ -71,9 +71,10 @@ impl Scene {
 fn a_camera_program_that_is_killed_is_back_at_once_and_the_session_stays() {
     if have(&NEEDED) {
         let _machine = alone();
-        let scene = Scene::set(Robot::go2(&SMALL));
+        let mut scene = Scene::set(Robot::go2(&SMALL));
         scene.program_dies("camera");
         scene.nginx.one_connection("front").unwrap();
+        assert!(scene.product.end().success());
         let (path, recording) = scene.nginx.recording("front");
         assert_eq!((recording.times_rise(), decodes(&path)), (Ok(()), Ok(())));
     }
@@ -83,9 +84,10 @@ fn a_camera_program_that_is_killed_is_back_at_once_and_the_session_stays() {
 fn a_push_program_that_is_killed_is_back_at_once() {
     if have(&NEEDED) {
         let _machine = alone();
-        let scene = Scene::set(Robot::go2(&SMALL));
+        let mut scene = Scene::set(Robot::go2(&SMALL));
         scene.program_dies("push");
         assert_eq!(scene.nginx.connections("front").len(), 2);
+        assert!(scene.product.end().success());
         for path in scene.nginx.recordings("front") {
             assert_eq!(decodes(&path), Ok(()));
         }

@@ -48,7 +48,7 @@ fn lost_packets_cost_pictures_but_nothing_broken_is_sent_on() {
     }
     let _machine = together();
     let (nginx, robot) = (Nginx::start(), Robot::go2(&SMALL));
-    let mut product = Product::start(&[stream("front", robot.source(), &[&nginx.url("front")], "")]);
+    let mut product = Product::start(&[stream("front", robot.source(), &[&nginx.url("front")], "slate = false")]);
     product.wait_state("front", "live");
     robot.tell("drop 2");
     robot.tell("reorder 2");
