@@ -3,7 +3,9 @@
 //! The same types ride in three places: on the notify socket to `robocast run`, as D-Bus properties
 //! on the box, and in what `robocast status --json` prints.
 
+pub mod names;
 pub mod service;
 pub mod status;
+pub mod view;
 
 pub use status::{CameraStatus, PushStatus, SinkState, SinkStatus, SourceState, StreamState, StreamStatus};

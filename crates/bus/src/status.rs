@@ -176,7 +176,8 @@ impl StreamStatus {
         let busiest = push.and_then(|push| push.sinks.iter().max_by_key(|sink| sink.frames_out));
         let state = state_of(source_state, camera.is_some(), push);
         let sink_text = || {
-            let troubled = |sink: &&SinkStatus| !matches!(sink.state, SinkState::Publishing | SinkState::Idle);
+            let troubled =
+                |sink: &&SinkStatus| !matches!(sink.state, SinkState::Publishing | SinkState::Idle);
             push.and_then(|push| push.sinks.iter().find(troubled))
                 .map(|sink| format!("{}: {}", sink.url, sink.text))
         };
@@ -257,7 +258,8 @@ mod tests {
 
     #[test]
     fn a_status_of_an_older_program_with_fewer_fields_is_read() {
-        let status: CameraStatus = serde_json::from_str(r#"{"source_state":"live","frames_in":3,"new":1}"#).unwrap();
+        let status: CameraStatus =
+            serde_json::from_str(r#"{"source_state":"live","frames_in":3,"new":1}"#).unwrap();
         assert_eq!((status.source_state, status.frames_in), (SourceState::Live, 3));
     }
 }

@@ -4,8 +4,9 @@ use crate::counters::Counters;
 use crate::outlet::{Notice, Shared};
 use crate::recode::{RecodeInput, Recoder, Steer};
 use crate::source::{Attempt, OpenError, Source};
+use robocast_bus::service::{self, CameraOrder};
 use robocast_bus::{CameraStatus, SourceState};
-use robocast_config::{Settings, Start, Stream};
+use robocast_config::{Bitrate, Settings, Start, Stream};
 use robocast_daemon::backoff::Backoff;
 use robocast_daemon::notify::{self, Heartbeat};
 use robocast_daemon::signals::{Signals, Wish};
@@ -78,6 +79,9 @@ struct Camera {
     requests: mpsc::Receiver<Request>,
     report: watch::Sender<SourceReport>,
     served: Served,
+    /// For D-Bus.
+    status: watch::Sender<CameraStatus>,
+    orders: mpsc::Receiver<CameraOrder>,
     signals: Signals,
     tick: Interval,
     heartbeat: Heartbeat,
@@ -128,6 +132,16 @@ impl Camera {
         let socket = places::camera_socket(name);
         let served = hop::serve(&socket, feed.clone(), report.subscribe(), ask)
             .map_err(|source| CameraError::Hop { path: socket, source })?;
+        let status = watch::Sender::new(CameraStatus::default());
+        let (order, orders) = mpsc::channel(4);
+        if service::wanted() {
+            let (stream, seen) = (name.to_owned(), status.subscribe());
+            tokio::spawn(async move {
+                if let Err(error) = service::camera(&stream, seen, order).await {
+                    tracing::info!(stream, "not on the system bus: {}", journal::chain(&error));
+                }
+            });
+        }
         let mut tick = tokio::time::interval(Duration::from_millis(250));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
@@ -147,6 +161,8 @@ impl Camera {
             requests,
             report,
             served,
+            status,
+            orders,
             signals,
             tick,
             heartbeat: Heartbeat::from_env(),
@@ -209,8 +225,9 @@ impl Camera {
         let attempt = Attempt { number, target: self.target };
         self.opened = Stamp::now();
         // Devices and GStreamer may block: not on the loop's thread.
-        let opening =
-            tokio::task::spawn_blocking(move || Source::open(&settings, &shared.stream.clone(), &shared, attempt));
+        let opening = tokio::task::spawn_blocking(move || {
+            Source::open(&settings, &shared.stream.clone(), &shared, attempt)
+        });
         let opened = opening.await.unwrap_or_else(|panic| Err(OpenError::Device(panic.to_string())));
         if opened.is_ok() {
             tracing::debug!(stream = self.name, source = %self.shared.stream.source, "source opened");
@@ -308,6 +325,9 @@ impl Camera {
                     Wish::Reread => {}
                 },
                 Some(request) = self.requests.recv() => self.obey(request),
+                Some(CameraOrder::TargetBitrate(bps)) = self.orders.recv() => {
+                    self.obey(Request::Bitrate(Bitrate::from_bps(bps)));
+                }
                 Some(notice) = self.notices.recv() => match notice {
                     Notice::Picture(picture) => self.picture = Some(picture),
                     Notice::Unfit(reason) => return Turn::Unfit(reason),
@@ -380,7 +400,10 @@ impl Camera {
             }
         };
         let Some(stream) = settings.stream(&self.name).cloned() else {
-            tracing::warn!(stream = self.name, "the settings no longer have this stream; it goes on as it was");
+            tracing::warn!(
+                stream = self.name,
+                "the settings no longer have this stream; it goes on as it was"
+            );
             return false;
         };
         if stream == *self.shared.stream && settings.robot == self.settings.robot {
@@ -409,11 +432,22 @@ impl Camera {
             }
         }
         let report = SourceReport { state, text };
-        self.report.send_if_modified(|current| *current != report && { *current = report; true });
+        self.report.send_if_modified(|current| {
+            *current != report && {
+                *current = report;
+                true
+            }
+        });
     }
 
     fn tell(&self) {
         let status = self.status();
+        self.status.send_if_modified(|last| {
+            *last != status && {
+                last.clone_from(&status);
+                true
+            }
+        });
         if let Ok(json) = serde_json::to_string(&status) {
             notify::status(&format!("{:?} {}", status.source_state, status.text), &json);
         }

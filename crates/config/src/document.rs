@@ -2,54 +2,89 @@
 
 use std::ops::Range;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 use toml_parser::lexer::TokenKind;
 
 use crate::malformed::{Malformed, quote};
-use crate::problem::Collector;
+use crate::problem::{Collector, SHOWN};
+use crate::text::Lines;
 
 /// How deep tables and arrays may nest, dotted keys counted by their dots. The settings need 5.
 pub(crate) const DEEPEST: usize = 32;
 
-/// Where a text nests deeper than [`DEEPEST`]. Walked token by token, without recursion, before anything recursive sees it.
-pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
-    let mut depth = 0_usize;
-    // Dots of the key being read at each open bracket, the outermost first.
-    let mut dots = vec![0_usize];
-    for token in toml_parser::Source::new(text).lex() {
-        let reset = |dots: &mut Vec<usize>| dots.last_mut().map_or(0, std::mem::take);
-        match token.kind() {
-            TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket => {
-                depth += 1;
-                dots.push(0);
-            }
-            TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket => {
-                depth -= reset(&mut dots);
-                if dots.len() > 1 {
-                    dots.pop();
-                    depth -= 1;
+/// What the brackets of a text say, told token by token and without recursion, before anything recursive sees the text.
+#[derive(Default)]
+struct Brackets {
+    /// Where it nests deeper than [`DEEPEST`].
+    too_deep: Option<Range<usize>>,
+    /// From the first bracket to the end of the line of each table header.
+    headers: Vec<Range<usize>>,
+    /// The outermost bracket that is never closed.
+    open: Option<Range<usize>>,
+}
+
+impl Brackets {
+    fn of(text: &str) -> Self {
+        let mut found = Self::default();
+        // Each open bracket, the outermost first, with the dots of the key being read in it; first of all the file itself.
+        let mut open = vec![(0..0, 0_usize)];
+        let (mut line_is_empty, mut in_header) = (true, false);
+        for token in toml_parser::Source::new(text).lex() {
+            let span = token.span().start()..token.span().end();
+            let outermost = open.len() == 1;
+            match token.kind() {
+                TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket => {
+                    if line_is_empty && outermost && token.kind() == TokenKind::LeftSquareBracket {
+                        in_header = true;
+                        found.headers.push(span.start..text.len());
+                    }
+                    open.push((span.clone(), 0));
                 }
-            }
-            TokenKind::Dot => {
-                depth += 1;
-                if let Some(top) = dots.last_mut() {
-                    *top += 1;
+                TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket => {
+                    if outermost {
+                        open[0].1 = 0;
+                    } else {
+                        open.pop();
+                    }
                 }
+                TokenKind::Dot => open.last_mut().into_iter().for_each(|(_, dots)| *dots += 1),
+                TokenKind::Comma => open.last_mut().into_iter().for_each(|(_, dots)| *dots = 0),
+                TokenKind::Newline if in_header => {
+                    in_header = false;
+                    open.truncate(1);
+                    open[0].1 = 0;
+                    if let Some(header) = found.headers.last_mut() {
+                        header.end = span.start;
+                    }
+                }
+                TokenKind::Newline if outermost => open[0].1 = 0,
+                _ => {}
             }
-            TokenKind::Comma => depth -= reset(&mut dots),
-            TokenKind::Newline if dots.len() == 1 => depth -= reset(&mut dots),
-            _ => {}
+            line_is_empty = match token.kind() {
+                TokenKind::Newline => true,
+                TokenKind::Whitespace => line_is_empty,
+                _ => false,
+            };
+            let depth = open.len() - 1 + open.iter().map(|(_, dots)| dots).sum::<usize>();
+            if depth > DEEPEST {
+                found.too_deep = Some(span);
+                return found;
+            }
         }
-        if depth > DEEPEST {
-            return Some(token.span().start()..token.span().end());
-        }
+        found.open = open.get(1).filter(|_| !in_header).map(|(span, _)| span.clone());
+        found
     }
-    None
+
+    fn in_header(&self, offset: usize) -> bool {
+        let next = self.headers.partition_point(|header| header.start <= offset);
+        next.checked_sub(1).is_some_and(|last| offset <= self.headers[last].end)
+    }
 }
 
 /// Parses as much as can be parsed and reports the rest.
-pub(crate) fn tree<'t>(text: &'t str, out: &mut Collector) -> DeTable<'t> {
-    if let Some(span) = too_deep(text) {
+pub(crate) fn tree<'t>(text: &'t str, lines: &Lines<'_>, out: &mut Collector) -> DeTable<'t> {
+    let brackets = Brackets::of(text);
+    if let Some(span) = brackets.too_deep {
         out.syntax(
             span,
             Malformed::new(format!("nested deeper than {DEEPEST} levels"))
@@ -58,36 +93,112 @@ pub(crate) fn tree<'t>(text: &'t str, out: &mut Collector) -> DeTable<'t> {
         return DeTable::new();
     }
     let (root, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        let span = span.start.min(text.len())..span.end.min(text.len());
-        let source = text.get(span.clone()).unwrap_or("");
-        out.syntax(span, explain(error.message(), source));
+    let runs_out =
+        |message: &str| message.starts_with("unclosed array,") || message.starts_with("unclosed inline");
+    // All that follows a list without an end was read as part of it.
+    let open = brackets.open.clone().filter(|_| errors.iter().any(|e| runs_out(e.message())));
+    let mut found: Vec<(Range<usize>, &str)> = errors
+        .iter()
+        .map(|error| {
+            let span = error.span().unwrap_or(0..0);
+            (span.start.min(text.len())..span.end.min(text.len()), error.message())
+        })
+        .filter(|(span, _)| open.as_ref().is_none_or(|open| span.start <= open.start))
+        .collect();
+    // One mistake makes several errors: the first of a line tells it best.
+    found.sort_by_key(|(span, _)| span.start);
+    found.dedup_by_key(|(span, _)| lines.line(span.start));
+    for (number, (mut span, message)) in found.into_iter().enumerate() {
+        // Those that are only counted need no words.
+        let fault = if number <= SHOWN {
+            explain(message, text.get(span.clone()).unwrap_or(""))
+        } else {
+            Malformed::new("")
+        };
+        if fault.message() == UNQUOTED {
+            let before = text.get(..span.start).unwrap_or("");
+            let word = before.char_indices().rfind(|(_, c)| c.is_whitespace() || "=[{,".contains(*c));
+            span.start = word.map_or(0, |(at, c)| at + c.len_utf8());
+        }
+        // A broken header leaves it open which table the lines below belong to.
+        if brackets.in_header(span.start) && !message.starts_with("duplicate key") {
+            out.bracket(span, fault);
+        } else {
+            out.syntax(span, fault);
+        }
+    }
+    if let Some(span) = open {
+        let (what, end) = if text[span.clone()].starts_with('[') { ("list", "]") } else { ("table", "}") };
+        out.bracket(span, Malformed::new(format!("unclosed {what}")).hint(format!("it ends with `{end}`")));
     }
     root.into_inner()
 }
 
+const UNQUOTED: &str = "a text without quotes";
+
 /// The parser's message with a mend for the common mistakes. The messages are constants of the parser; `source` is shown only
 /// where it is a key.
 fn explain(message: &str, source: &str) -> Malformed {
-    let (what, _) = message.split_once(", expected").unwrap_or((message, ""));
+    let (what, rest) = message.split_once(", expected").unwrap_or((message, ""));
     match what {
+        _ if what.ends_with("string") && rest.contains("characters") => {
+            Malformed::new("a control character in a text")
+                .hint("write it as an escape, such as `\\t` or `\\u0007`")
+        }
         "duplicate key" => Malformed::new(format!("duplicate key {}", quote(source)))
             .hint("it is given above already: remove one of the two"),
-        "string values must be quoted" => {
-            Malformed::new("a text without quotes").hint("put it in double quotes")
-        }
         "key with no value" | "missing value for key" | "missing value" => {
             Malformed::new(what).hint("the form is `key = value`, a text in double quotes")
         }
-        "unclosed table" => Malformed::new(what).hint("the form is `[table]`"),
-        "unclosed array table" => Malformed::new(what).hint("the form is `[[table]]`"),
-        "unclosed array" => Malformed::new(what).hint("a list ends with `]`"),
-        "unclosed inline table" => Malformed::new(what).hint("an inline table ends with `}`"),
-        "missing comma between array elements" => Malformed::new(what).hint("put a comma between the values"),
-        "invalid basic string" | "invalid multi-line basic string" => Malformed::new(message)
-            .hint("a text ends with the quotes it starts with; a `\\` within is written `\\\\`"),
-        _ => Malformed::new(message),
+        "string values must be quoted" if source.is_empty() => {
+            Malformed::new("missing value").hint("the form is `key = value`, a text in double quotes")
+        }
+        "unquoted keys cannot be empty" => {
+            Malformed::new("missing key").hint("the form is `key = value` or `[table]`")
+        }
+        "invalid unquoted key" | "invalid key-value pair" => Malformed::new("not a key")
+            .hint("the form is `key = value`; a key has only letters, digits, `_` and `-`"),
+        "unexpected leading zero" => {
+            Malformed::new(what).hint("write the number without it, a text in double quotes")
+        }
+        "unclosed table" => Malformed::new("the table's header is not closed").hint("the form is `[table]`"),
+        "unclosed array table" => {
+            Malformed::new("the table's header is not closed").hint("the form is `[[table]]`")
+        }
+        "missing comma between array elements" => {
+            Malformed::new("missing comma between the entries of a list").hint("put a comma between them")
+        }
+        "missing escaped value" => Malformed::new("a `\\` that starts no escape")
+            .hint("write a backslash as `\\\\`, or put the text in single quotes"),
+        "invalid basic string" | "invalid literal string" => Malformed::new("the text is not closed")
+            .hint("a text ends with the quotes it starts with, on the same line"),
+        "invalid multi-line basic string" | "invalid multi-line literal string" => {
+            Malformed::new("the text is not closed").hint("a text over several lines ends with three quotes")
+        }
+        "unexpected key or value" => Malformed::new("something after the value")
+            .hint("one `key = value` a line, a text in double quotes"),
+        _ if unquoted(what) => Malformed::new(UNQUOTED).hint("put it in double quotes"),
+        _ => Malformed::new(message.strip_suffix(", expected nothing").unwrap_or(message)),
+    }
+}
+
+/// Whether the parser took a word for a number, a date or a truth value.
+fn unquoted(what: &str) -> bool {
+    let kinds = ["boolean", "date-time", "datetime", "float", "integer", "hexadecimal", "octal", "binary"];
+    what == "string values must be quoted"
+        || what.strip_prefix("invalid ").is_some_and(|rest| kinds.iter().any(|kind| rest.starts_with(kind)))
+}
+
+/// A value's type in plain words.
+pub(crate) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a decimal number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
     }
 }
 
@@ -95,21 +206,25 @@ fn explain(message: &str, source: &str) -> Malformed {
 mod tests {
     use super::*;
 
+    fn deep(text: &str) -> Option<Range<usize>> {
+        Brackets::of(text).too_deep
+    }
+
     #[test]
     fn depth_is_that_of_brackets_and_dots_together() {
-        for (text, deep) in [
+        for (text, refused) in [
             ("a = [[[1]]]", false),
             ("x = '[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[['", false),
             ("# [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", false),
         ] {
-            assert_eq!(too_deep(text).is_some(), deep, "{text}");
+            assert_eq!(deep(text).is_some(), refused, "{text}");
         }
         let dots = |n: usize| vec!["a"; n + 1].join(".");
-        assert!(too_deep(&format!("{} = 1\n{} = 1", dots(32), dots(32))).is_none());
-        assert!(too_deep(&format!("{} = 1", dots(33))).is_some());
-        assert!(too_deep(&format!("{} = {{ {} = 1 }}", dots(16), dots(16))).is_some());
-        assert!(too_deep(&format!("a = [{}]", vec!["1.5"; 100].join(","))).is_none());
-        assert!(too_deep(&format!("[{}]\n", dots(40))).is_some());
-        assert!(too_deep(&"]".repeat(100)).is_none());
+        assert!(deep(&format!("{} = 1\n{} = 1", dots(32), dots(32))).is_none());
+        assert!(deep(&format!("{} = 1", dots(33))).is_some());
+        assert!(deep(&format!("{} = {{ {} = 1 }}", dots(16), dots(16))).is_some());
+        assert!(deep(&format!("a = [{}]", vec!["1.5"; 100].join(","))).is_none());
+        assert!(deep(&format!("[{}]\n", dots(40))).is_some());
+        assert!(deep(&"]".repeat(100)).is_none());
     }
 }

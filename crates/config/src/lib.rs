@@ -101,7 +101,7 @@ fn examine(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Checked, Pr
     })?;
     let lines = Lines::new(text);
     let mut out = Collector::default();
-    let mut root = document::tree(text, &mut out);
+    let mut root = document::tree(text, &lines, &mut out);
     if !migration::migrate(&mut root, steps, &mut out) {
         // Of another schema nothing can be judged but its number.
         root.clear();

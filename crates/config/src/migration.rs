@@ -2,6 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
+use crate::document::kind;
 use crate::malformed::Malformed;
 use crate::problem::Collector;
 
@@ -23,23 +24,76 @@ pub(crate) fn migrate(root: &mut DeTable<'_>, steps: &[Step], out: &mut Collecto
     };
     let span = if value.span().is_empty() { key.span() } else { value.span() };
     let DeValue::Integer(number) = value.get_ref() else {
-        let found = value.get_ref().type_str();
-        out.error(span, Malformed::new(format!("`schema` is a {found}, expected a whole number")).hint(MEND));
+        let found = kind(value.get_ref());
+        out.error(span, Malformed::new(format!("`schema` is {found}, expected a whole number")).hint(MEND));
         return true;
     };
-    let written = i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX);
-    let Some(age) = i64::from(SCHEMA).checked_sub(written).filter(|age| *age >= 0) else {
-        let fault = Malformed::new(format!("schema {number} is newer than this release knows"))
+    let shown: String = number.to_string().chars().take(20).collect();
+    let beyond = if number.as_str().starts_with('-') { i64::MIN } else { i64::MAX };
+    let written = i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(beyond);
+    if written > i64::from(SCHEMA) {
+        let fault = Malformed::new(format!("schema {shown} is newer than this release knows"))
             .hint(format!("update the box first, or write for schema {SCHEMA}"));
         out.error(span, fault);
         return false;
-    };
-    let Some(first) = usize::try_from(age).ok().and_then(|age| steps.len().checked_sub(age)) else {
-        out.error(span, Malformed::new(format!("there is no schema {number}")).hint(MEND));
+    }
+    let age = usize::try_from(i64::from(SCHEMA).saturating_sub(written)).unwrap_or(usize::MAX);
+    let Some(first) = steps.len().checked_sub(age) else {
+        out.error(span, Malformed::new(format!("there is no schema {shown}")).hint(MEND));
         return false;
     };
     for step in &steps[first..] {
         step(root);
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Seals;
+    use crate::{Checked, Problems, examine};
+
+    /// Schema 0, which never was, called the robot's address `ip`.
+    fn from_zero(root: &mut DeTable<'_>) {
+        let Some(robot) = root.get_mut("robot") else { return };
+        let DeValue::Table(robot) = robot.get_mut() else { return };
+        if let Some((mut key, value)) = robot.remove_entry("ip") {
+            *key.get_mut() = "address".into();
+            robot.insert(key, value);
+        }
+    }
+
+    fn parse(document: &str) -> Result<Checked, Problems> {
+        examine(document.as_bytes(), Seals::Refuse, &[from_zero])
+    }
+
+    #[test]
+    fn an_older_schema_is_brought_up_to_date() {
+        let old = parse("schema = 0\n[robot]\nip = \"10.0.0.1\"\n").unwrap();
+        let new = parse("schema = 1\n[robot]\naddress = \"10.0.0.1\"\n").unwrap();
+        assert_eq!(old.settings, new.settings);
+        assert!(parse("schema = 1\n[robot]\nip = \"10.0.0.1\"\n").is_err());
+    }
+
+    #[test]
+    fn a_fault_in_an_older_schema_is_told_where_it_was_written() {
+        let problems = parse("schema = 0\n[robot]\nip = \"10.0.0\"\n").unwrap_err();
+        assert_eq!(
+            problems.to_string().lines().next(),
+            Some("<settings>:3:6: error: `10.0.0` is not an IP address")
+        );
+    }
+
+    #[test]
+    fn a_schema_before_the_first_or_after_the_last_is_refused() {
+        for (document, message) in [
+            ("schema = -1", "there is no schema -1"),
+            ("schema = 2", "schema 2 is newer than this release knows"),
+            ("schema = -9223372036854775808", "there is no schema -9223372036854775808"),
+        ] {
+            let problems = parse(document).unwrap_err();
+            assert_eq!(problems.iter().map(|p| p.message.as_str()).collect::<Vec<_>>(), [message]);
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::malformed::{Malformed, choice, nearest};
+use crate::malformed::{Malformed, list, nearest};
 use crate::text::Lines;
 
 /// How bad a problem is.
@@ -127,6 +127,8 @@ pub(crate) const SHOWN: usize = 50;
 enum Kind {
     /// The text is not TOML here: what was read from the same line is not trusted.
     Syntax,
+    /// A bracket is missing: nothing read from here on is trusted, as it may stand in another table than was meant.
+    Bracket,
     /// Something is not there: not trusted when anything could not be parsed.
     Absence,
     Fault,
@@ -162,6 +164,10 @@ impl Collector {
         self.add(span, Severity::Error, Kind::Syntax, fault);
     }
 
+    pub fn bracket(&mut self, span: Range<usize>, fault: Malformed) {
+        self.add(span, Severity::Error, Kind::Bracket, fault);
+    }
+
     pub fn error(&mut self, span: Range<usize>, fault: Malformed) {
         self.add(span, Severity::Error, Kind::Fault, fault);
     }
@@ -189,26 +195,22 @@ impl Collector {
 
     /// The problems by position, or the warnings when there is no error.
     pub fn finish(mut self, lines: &Lines<'_>) -> Result<Vec<Problem>, Problems> {
-        self.entries.sort_by_key(|e| (e.span.start, e.kind != Kind::Syntax));
-        let mut broken: Vec<usize> = self
-            .entries
-            .iter()
-            .filter(|e| e.kind == Kind::Syntax)
-            .map(|e| lines.line(e.span.start))
-            .collect();
+        let unparsed = |e: &Entry| matches!(e.kind, Kind::Syntax | Kind::Bracket);
+        self.entries.sort_by_key(|e| (e.span.start, !unparsed(e)));
+        let torn = self.entries.iter().find(|e| e.kind == Kind::Bracket).map_or(usize::MAX, |e| e.span.start);
+        let mut broken: Vec<usize> =
+            self.entries.iter().filter(|e| unparsed(e)).map(|e| lines.line(e.span.start)).collect();
         broken.dedup();
         let mut last_syntax = None;
-        let mut last_place: Option<(usize, String)> = None;
         self.entries.retain(|e| {
             let line = lines.line(e.span.start);
-            let keep = match e.kind {
-                Kind::Syntax => last_syntax.replace(line) != Some(line),
+            match e.kind {
+                Kind::Syntax | Kind::Bracket => last_syntax.replace(line) != Some(line),
                 Kind::Absence => broken.is_empty(),
-                Kind::Fault => broken.binary_search(&line).is_err(),
-            };
-            let place = (e.span.start, e.message.clone());
-            keep && last_place.replace(place.clone()).is_none_or(|last| last != place)
+                Kind::Fault => e.span.start < torn && broken.binary_search(&line).is_err(),
+            }
         });
+        self.entries.dedup_by(|b, a| a.span.start == b.span.start && a.message == b.message);
         let (errors, warnings): (Vec<Entry>, Vec<Entry>) =
             self.entries.into_iter().partition(|e| e.severity == Severity::Error);
         let more = errors.len().saturating_sub(SHOWN);
@@ -234,7 +236,7 @@ impl Entry {
             Mend::Said(hint) => hint,
             Mend::Nearest(word, known, all) => Some(match nearest(&word, known) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("{all}{}", choice(known)),
+                None => format!("{all}{}", list(known)),
             }),
         };
         Problem { line, column, severity: self.severity, message: self.message, hint, width }

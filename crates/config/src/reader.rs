@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::document::kind;
 use crate::malformed::{Malformed, quote};
 use crate::place::Places;
 use crate::problem::Collector;
@@ -70,7 +71,7 @@ impl Reader<'_> {
             let place =
                 if section.title.is_empty() { String::new() } else { format!(" in {}", section.title) };
             let message = format!("unknown {what} {}{place}", quote(name));
-            self.out.unknown(key.span(), message, name, keys, "known here are ");
+            self.out.unknown(key.span(), message, name, keys, "known here: ");
         }
     }
 
@@ -92,7 +93,8 @@ impl Reader<'_> {
     fn wrong_type(&mut self, node: &Node<'_>, expected: &str, example: &str) {
         let name = node.path.rsplit('.').find(|p| p.parse::<usize>().is_err()).unwrap_or(&node.path);
         let found = kind(node.value);
-        let fault = Malformed::new(format!("`{name}` is {found}, expected {expected}"));
+        let entry = if node.path.ends_with(|c: char| c.is_ascii_digit()) { "an entry of " } else { "" };
+        let fault = Malformed::new(format!("{entry}`{name}` is {found}, expected {expected}"));
         self.fault(node, fault.hint(format!("write {example}")));
     }
 
@@ -327,17 +329,5 @@ impl Reader<'_> {
                 }
             },
         }
-    }
-}
-
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a decimal number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }

@@ -178,6 +178,10 @@ impl FromStr for SinkUrl {
 fn rtmp(parts: &Parts<'_>, form: &str) -> Result<(), Malformed> {
     let path = parts.path.trim_start_matches('/');
     let (app, key) = path.rsplit_once('/').unwrap_or((path, ""));
+    if parts.user.is_some() {
+        let mend = "write it behind the key, as `?user=NAME&pass=PASSWORD`";
+        return Err(Malformed::new("RTMP servers do not read a user before the host").hint(mend));
+    }
     if app.trim_matches('/').is_empty() {
         return Err(
             Malformed::new("the RTMP URL has no app and no stream key").hint(format!("the form is {form}"))
@@ -202,8 +206,8 @@ mod tests {
     fn a_redacted_url_keeps_host_port_and_app() {
         for (text, shown) in [
             ("rtmps://live.example.net/app/KEY", "rtmps://live.example.net/app/***"),
-            ("rtmp://u:p@h:1935/app/inst/KEY", "rtmp://***@h:1935/app/***"),
-            ("rtmp://u:p@q@h/app/KEY", "rtmp://***@h/app/***"),
+            ("rtmp://h:1935/app/inst/KEY", "rtmp://h:1935/app/***"),
+            ("rtsp://u:p@q@h/front", "rtsp://***@h/front"),
             ("rtmp://h/mystream?user=u&pass=p", "rtmp://h/mystream?user=***&pass=***"),
             ("rtmp://h/app/KEY?auth=x&SECRET&c2VjcmV0==", "rtmp://h/app/***?auth=***&***&***"),
             ("rtmp://h/app/KEY#more", "rtmp://h/app/***#***"),
@@ -270,6 +274,7 @@ mod tests {
             ("rtmp:///app/KEY", "the URL has no host"),
             ("rtmp://KEY@/app/x", "the URL has no host"),
             ("rtmp://:1935/app/KEY", "the URL has no host"),
+            ("rtmp://u:p@h/app/KEY", "RTMP servers do not read a user before the host"),
             ("rtmp://h:99999/app/KEY", "not a URL: invalid port number"),
             ("rtmp://h:0/app/KEY", "port 0 cannot be reached"),
             ("rtmp://h/app/K EY", "the URL contains a space"),

@@ -127,7 +127,7 @@ impl FromStr for Source {
             "rtsp" | "rtsps" => rtsp(text).map(Self::Rtsp),
             "v4l2" => absolute("v4l2", rest, "v4l2:/dev/video0").map(|device| Self::V4l2 { device }),
             "file" => {
-                let path = rest.strip_prefix("//").filter(|p| p.starts_with('/')).unwrap_or(rest);
+                let path = rest.strip_prefix("//").unwrap_or(rest);
                 absolute("file", path, "file:/media/clip.mp4").map(|path| Self::File { path })
             }
             "libcamera" if rest.is_empty() || rest.chars().any(char::is_control) => {

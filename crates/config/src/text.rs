@@ -57,21 +57,33 @@ fn lone_return(text: &str) -> Option<usize> {
     (0..bytes.len()).find(|i| bytes[*i] == b'\r' && bytes.get(i + 1) != Some(&b'\n'))
 }
 
-/// Where each line of a text begins.
+/// Where each line of a text begins, and which line each byte is on.
 pub(crate) struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
+    /// By offset, the end of the text included.
+    lines: Vec<u32>,
 }
 
 impl<'t> Lines<'t> {
     pub fn new(text: &'t str) -> Self {
-        let feeds = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1);
-        Self { text, starts: std::iter::once(0).chain(feeds).collect() }
+        let mut starts = vec![0];
+        let mut lines = Vec::with_capacity(text.len() + 1);
+        let mut line = 0;
+        for (offset, byte) in text.bytes().enumerate() {
+            lines.push(line);
+            if byte == b'\n' {
+                starts.push(offset + 1);
+                line += 1;
+            }
+        }
+        lines.push(line);
+        Self { text, starts, lines }
     }
 
     /// Line of a byte offset, from 0.
     pub fn line(&self, offset: usize) -> usize {
-        self.starts.partition_point(|start| *start <= offset).saturating_sub(1)
+        self.lines[offset.min(self.text.len())] as usize
     }
 
     /// A line's text without its end.

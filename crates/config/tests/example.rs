@@ -7,7 +7,7 @@ use std::time::Duration;
 use robocast_config::{Bitrate, Encode, RobotKind, Size, Source, Start, UplinkKind, Window, load};
 
 fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
+    text.parse().expect("an address")
 }
 
 #[test]

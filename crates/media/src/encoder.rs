@@ -107,7 +107,10 @@ impl Encoder {
             }
             Self::V4l2 => {
                 words.extend(software_conversion(target, &size("video/x-raw,format=I420")));
-                words.push(format!("v4l2h264enc name={ELEMENT} extra-controls=\"{}\"", v4l2_controls(bps, frames)));
+                words.push(format!(
+                    "v4l2h264enc name={ELEMENT} extra-controls=\"{}\"",
+                    v4l2_controls(bps, frames)
+                ));
                 // Without a level the driver takes 1.0 and refuses the size.
                 words.push("video/x-h264,profile=(string)constrained-baseline,level=(string)4".into());
             }

@@ -78,10 +78,7 @@ impl Pipeline {
     /// # Errors
     /// When there is none, or it is of another type.
     pub fn element<T: IsA<gst::Element>>(&self, name: &'static str) -> Result<T, PipelineError> {
-        self.pipeline
-            .by_name(name)
-            .and_then(|e| e.downcast::<T>().ok())
-            .ok_or(PipelineError::Missing(name))
+        self.pipeline.by_name(name).and_then(|e| e.downcast::<T>().ok()).ok_or(PipelineError::Missing(name))
     }
 
     /// The pipeline itself, for seeking and for adding elements.
@@ -188,7 +185,12 @@ fn event_of(message: &gst::Message) -> Option<PipelineEvent> {
         gst::MessageView::Error(error) => {
             let element = error.src().map(|src| src.name().to_string()).unwrap_or_default();
             tracing::debug!(element, debug = ?error.debug(), "a pipeline failed");
-            Some(PipelineEvent::Failed { element, message: error.error().message().to_owned() })
+            let said = error.error().message().to_owned();
+            let message = match error.debug().as_deref().and_then(detail) {
+                Some(detail) => format!("{said} {detail}"),
+                None => said,
+            };
+            Some(PipelineEvent::Failed { element, message })
         }
         gst::MessageView::Warning(warning) => {
             tracing::debug!(warning = %warning.error(), "a pipeline warns");
@@ -198,6 +200,13 @@ fn event_of(message: &gst::Message) -> Option<PipelineEvent> {
         gst::MessageView::SegmentDone(_) => Some(PipelineEvent::SegmentDone),
         _ => None,
     }
+}
+
+/// The sentence for people at the end of an error's debug text. One that could hold a URL, and with it a
+/// password, is left out.
+fn detail(debug: &str) -> Option<&str> {
+    let (_, last) = debug.trim_end().rsplit_once('\n')?;
+    (!last.is_empty() && !last.contains("://") && !last.contains('@')).then_some(last)
 }
 
 /// The access unit in `sample`, its times moved to the axis of [`Stamp`].
@@ -246,6 +255,14 @@ mod tests {
         assert!(first.keyframe);
         assert!(Stamp::now().since(first.pts) < Duration::from_secs(10));
         pipeline.stop(Duration::from_secs(5)).await.unwrap();
+    }
+
+    #[test]
+    fn the_detail_of_an_error_is_told_unless_it_may_hold_a_password() {
+        let debug = "gstrtspsrc.c(8065): retrieve_sdp (): /GstPipeline:p/GstRTSPSrc:camera:\nFailed to connect. (Refused)";
+        assert_eq!(detail(debug), Some("Failed to connect. (Refused)"));
+        assert_eq!(detail("file.c(1): f ():\ncannot open rtsp://user:pass@host/x"), None);
+        assert_eq!(detail("one line"), None);
     }
 
     #[test]

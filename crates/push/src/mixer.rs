@@ -111,7 +111,10 @@ mod tests {
         assert!(mixer.robot(unit(140, true), at(140)).is_some());
         assert!(!mixer.away(at(1_100)));
         assert!(mixer.away(at(1_140)));
-        assert_eq!((mixer.slate_frame(3), mixer.slate_frame(3), mixer.slate_frame(3), mixer.slate_frame(3)), (0, 1, 2, 0));
+        assert_eq!(
+            (mixer.slate_frame(3), mixer.slate_frame(3), mixer.slate_frame(3), mixer.slate_frame(3)),
+            (0, 1, 2, 0)
+        );
         assert_eq!(mixer.showing(), Showing::Slate);
         assert!(mixer.robot(unit(2_000, false), at(2_000)).is_none());
         assert!(mixer.robot(unit(2_040, true), at(2_040)).is_some());

@@ -4,6 +4,7 @@ use crate::mixer::{Mixer, Showing};
 use crate::sink::Sink;
 use crate::slate;
 use crate::tls::Tls;
+use robocast_bus::service::{self, PushOrder};
 use robocast_bus::{PushStatus, SinkState, SourceState};
 use robocast_config::{Settings, Size, Start, Stream};
 use robocast_daemon::backoff::Backoff;
@@ -17,7 +18,7 @@ use robocast_media::slate::{FPS, Frame};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// What sinks may still want: a slow one may lag three seconds before it is cut to a newer keyframe.
@@ -69,6 +70,9 @@ struct Push {
     slate: SlateBox,
     sets: ParameterSets,
     live_since: Option<Stamp>,
+    /// For D-Bus.
+    status: watch::Sender<PushStatus>,
+    orders: mpsc::Receiver<PushOrder>,
     signals: Signals,
     heartbeat: Heartbeat,
 }
@@ -79,6 +83,16 @@ impl Push {
         let stream = settings.stream(name).ok_or_else(|| PushError::NoStream(name.into()))?.clone();
         let signals = Signals::listen().map_err(PushError::Signals)?;
         let now = Stamp::now();
+        let status = watch::Sender::new(PushStatus::default());
+        let (order, orders) = mpsc::channel(4);
+        if service::wanted() {
+            let (stream, seen) = (name.to_owned(), status.subscribe());
+            tokio::spawn(async move {
+                if let Err(error) = service::push(&stream, seen, order).await {
+                    tracing::info!(stream, "not on the system bus: {}", journal::chain(&error));
+                }
+            });
+        }
         let mut push = Self {
             path: path.to_owned(),
             hop: HopLink::new(places::camera_socket(name)),
@@ -91,6 +105,8 @@ impl Push {
             slate: SlateBox::default(),
             sets: ParameterSets::default(),
             live_since: None,
+            status,
+            orders,
             signals,
             heartbeat: Heartbeat::from_env(),
             settings,
@@ -111,15 +127,28 @@ impl Push {
                     Wish::End => return,
                     Wish::Reread => self.reread().await,
                 },
+                Some(order) = self.orders.recv() => self.start(order == PushOrder::Start),
                 _ = tick.tick() => {
                     self.heartbeat.beat();
                     self.mind_the_slate();
                     round += 1;
-                    if round % FPS == 0 {
+                    if round.is_multiple_of(FPS) {
                         self.tell();
                     }
                 }
             }
+        }
+    }
+
+    /// Starts or stops pushing. A camera that nobody reads any more may rest.
+    fn start(&mut self, started: bool) {
+        self.started = started;
+        if !started {
+            self.hop.leave();
+            self.feed.clear();
+        }
+        for (_, sink) in &self.sinks {
+            sink.want(started);
         }
     }
 
@@ -227,7 +256,7 @@ impl Push {
             self.end().await;
         }
         if stream.start != self.stream.start {
-            self.started = stream.start == Start::Always;
+            self.start(stream.start == Start::Always);
         }
         if stream != self.stream || new_roots {
             tracing::info!(stream = name, "settings taken over");
@@ -238,13 +267,11 @@ impl Push {
         for gone in self.arrange_sinks() {
             gone.stop().await;
         }
-        for (_, sink) in &self.sinks {
-            sink.want(self.started);
-        }
     }
 
     fn tell(&self) {
-        let mut latencies: Vec<f64> = self.sinks.iter().flat_map(|(_, sink)| sink.report.take_latencies()).collect();
+        let mut latencies: Vec<f64> =
+            self.sinks.iter().flat_map(|(_, sink)| sink.report.take_latencies()).collect();
         latencies.sort_by(f64::total_cmp);
         let status = PushStatus {
             live: self.mixer.showing() == Showing::Robot && !self.mixer.away(Stamp::now()),
@@ -253,6 +280,12 @@ impl Push {
             latency_ms: latencies.get(latencies.len() / 2).map(|ms| (ms * 100.0).round() / 100.0),
             sinks: self.sinks.iter().map(|(_, sink)| sink.report.status()).collect(),
         };
+        self.status.send_if_modified(|last| {
+            *last != status && {
+                last.clone_from(&status);
+                true
+            }
+        });
         let publishing = status.sinks.iter().filter(|sink| sink.state == SinkState::Publishing).count();
         let line = format!("{publishing} of {} sinks publishing", status.sinks.len());
         if let Ok(json) = serde_json::to_string(&status) {
@@ -294,9 +327,16 @@ impl HopLink {
             tokio::time::sleep_until(self.next_try).await;
             match Reader::connect(&self.path).await {
                 Ok(reader) => self.reader = Some(reader),
-                Err(_) => self.next_try = Instant::now() + self.backoff.next_wait().max(Duration::from_millis(5)),
+                Err(_) => {
+                    self.next_try = Instant::now() + self.backoff.next_wait().max(Duration::from_millis(5));
+                }
             }
         }
+    }
+
+    /// Lets go of the camera.
+    fn leave(&mut self) {
+        self.reader = None;
     }
 
     async fn ask(&mut self, request: Request) {

@@ -103,7 +103,9 @@ impl Sink {
             (SinkScheme::Rtmp | SinkScheme::Rtmps, Ok(address)) => tokio::spawn(work.run(address)),
             (_, address) => {
                 let why = match address {
-                    Err(AddressError::Scheme) => "this version pushes to rtmp:// and rtmps:// only".to_owned(),
+                    Err(AddressError::Scheme) => {
+                        "this version pushes to rtmp:// and rtmps:// only".to_owned()
+                    }
                     Err(error) => error.to_string(),
                     Ok(_) => String::new(),
                 };
@@ -190,7 +192,7 @@ impl Work {
             };
             let wait = backoff.next_wait();
             // Once in full, then only now and then: a server away for a day fills no journal.
-            if backoff.tries() <= 2 || backoff.tries() % 64 == 0 {
+            if backoff.tries() == 1 || backoff.tries().is_multiple_of(64) {
                 tracing::warn!(stream = self.stream, sink = self.name, "not publishing: {why}");
             }
             self.report.state(state, why);

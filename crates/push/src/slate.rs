@@ -38,7 +38,8 @@ pub async fn make(size: Size, text: &str, keyframe_interval: Duration) -> Result
         .start()
         .map_err(MakeError::Run)?;
     let mut output = Vec::new();
-    let mut pipe = child.stdout.take().ok_or_else(|| MakeError::Run(std::io::ErrorKind::BrokenPipe.into()))?;
+    let mut pipe =
+        child.stdout.take().ok_or_else(|| MakeError::Run(std::io::ErrorKind::BrokenPipe.into()))?;
     let reading = pipe.read_to_end(&mut output);
     tokio::time::timeout(DEADLINE, reading).await.map_err(|_| MakeError::Late)?.map_err(MakeError::Run)?;
     let _ = child.wait().await;

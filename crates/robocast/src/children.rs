@@ -74,7 +74,12 @@ enum Order {
 
 impl Keeper {
     /// Keeps the program of `stream` alive. Its log lines go to `lines`, if there is somebody to take them.
-    pub fn start(role: Role, stream: &str, settings: &Path, lines: Option<mpsc::UnboundedSender<String>>) -> Self {
+    pub fn start(
+        role: Role,
+        stream: &str,
+        settings: &Path,
+        lines: Option<mpsc::UnboundedSender<String>>,
+    ) -> Self {
         let (tell, said) = watch::channel(Said::default());
         let (orders, taken) = mpsc::channel(4);
         let work = Work {
@@ -135,7 +140,11 @@ impl Work {
             match self.live().await {
                 Ok(End::Ordered) => return,
                 Ok(End::Died(why)) => {
-                    tracing::warn!(stream = self.stream, "{} ended: {why}; starting it again", self.role.word());
+                    tracing::warn!(
+                        stream = self.stream,
+                        "{} ended: {why}; starting it again",
+                        self.role.word()
+                    );
                     self.totals.fold(self.role);
                     self.tell.send_modify(|said| said.restarts += 1);
                 }
@@ -204,6 +213,10 @@ impl Work {
             .env("ROBOCAST_RUN", places::run())
             // Streaming threads share few heaps: GStreamer's many threads would each get one.
             .env("MALLOC_ARENA_MAX", "2");
+        if std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_none() {
+            // The machine's own bus is not for a trial run; one that was named is.
+            program = program.env("ROBOCAST_BUS", "off");
+        }
         if self.lines.is_some() {
             program = program.errors_piped();
         }
@@ -284,15 +297,17 @@ impl Totals {
             sum.sinks.clone_from(&self.push.sinks);
             return sum;
         }
-        for sink in &mut sum.sinks {
-            let Some(before) = self.push.sinks.iter().find(|before| before.url == sink.url) else { continue };
+        // By place: URLs without their keys may be the same.
+        for (sink, before) in sum.sinks.iter_mut().zip(&self.push.sinks) {
+            if before.url != sink.url {
+                continue;
+            }
+            // The session that the former life held was made anew too.
+            sink.reconnects += before.reconnects + u64::from(before.frames_out > 0 && sink.frames_out > 0);
             sink.frames_out += before.frames_out;
             sink.bytes_out += before.bytes_out;
             sink.keyframes += before.keyframes;
             sink.skipped += before.skipped;
-            // The session that the former life held was made anew too.
-            let had_one = before.frames_out > 0 && self.push_now.sinks.iter().any(|now| now.url == sink.url);
-            sink.reconnects += before.reconnects + u64::from(had_one && sink.frames_out > before.frames_out);
         }
         sum
     }
@@ -316,7 +331,8 @@ mod tests {
         totals.fold(Role::Push);
         let sum: PushStatus = serde_json::from_str(&totals.add(Role::Push, &push(5, 0))).unwrap();
         assert_eq!((sum.sinks[0].frames_out, sum.sinks[0].reconnects), (105, 2));
-        let camera = |n| serde_json::to_string(&CameraStatus { frames_in: n, ..CameraStatus::default() }).unwrap();
+        let camera =
+            |n| serde_json::to_string(&CameraStatus { frames_in: n, ..CameraStatus::default() }).unwrap();
         totals.add(Role::Camera, &camera(7));
         totals.fold(Role::Camera);
         let sum: CameraStatus = serde_json::from_str(&totals.add(Role::Camera, &camera(3))).unwrap();

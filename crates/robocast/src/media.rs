@@ -10,7 +10,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 #[derive(Debug, Parser)]
-#[command(name = "robocast-media", version, about = "The programs of robocast that handle media", disable_help_subcommand = true)]
+#[command(
+    name = "robocast-media",
+    version,
+    about = "The programs of robocast that handle media",
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -47,13 +52,17 @@ fn main() -> ExitCode {
         Command::Camera(program) => {
             journal::start("camera");
             in_runtime("camera", async move {
-                robocast_camera::program::run(&program.name, &program.settings).await.map_err(|e| journal::chain(&e))
+                robocast_camera::program::run(&program.name, &program.settings)
+                    .await
+                    .map_err(|e| journal::chain(&e))
             })
         }
         Command::Push(program) => {
             journal::start("push");
             in_runtime("push", async move {
-                robocast_push::program::run(&program.name, &program.settings).await.map_err(|e| journal::chain(&e))
+                robocast_push::program::run(&program.name, &program.settings)
+                    .await
+                    .map_err(|e| journal::chain(&e))
             })
         }
         Command::Slate { size, interval, text } => {

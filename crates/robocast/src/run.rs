@@ -27,15 +27,19 @@ pub async fn run(file: &Path, seconds: Option<u64>, json: bool) -> ExitCode {
 }
 
 async fn work(file: &Path, seconds: Option<u64>, json: bool) -> Result<(), String> {
-    let file = file.canonicalize().map_err(|error| format!("robocast: cannot read {}: {error}", file.display()))?;
+    let file =
+        file.canonicalize().map_err(|error| format!("robocast: cannot read {}: {error}", file.display()))?;
     let settings = load(&file)?;
     if settings.streams.is_empty() {
         return Err(format!("{}: no [[stream]]: nothing to run", file.display()));
     }
     if settings.control.is_some() || settings.page.is_some() {
-        tracing::warn!("[control] and [page] need the agent, which this version does not have; streams run without");
+        tracing::warn!(
+            "[control] and [page] need the agent, which this version does not have; streams run without"
+        );
     }
-    let mut signals = Signals::listen().map_err(|error| format!("robocast: cannot listen to signals: {error}"))?;
+    let mut signals =
+        Signals::listen().map_err(|error| format!("robocast: cannot listen to signals: {error}"))?;
     let place = Place::take()?;
     let (tell, lines) = mpsc::unbounded_channel();
     let mut view = View::choose(json, &settings.device.name, lines);
@@ -76,7 +80,9 @@ fn load(file: &Path) -> Result<Settings, String> {
             }
             Ok(checked.settings)
         }
-        Err(LoadError::Invalid { problems, .. }) => Err(problems.display(&file.display().to_string()).to_string()),
+        Err(LoadError::Invalid { problems, .. }) => {
+            Err(problems.display(&file.display().to_string()).to_string())
+        }
         Err(error) => Err(format!("robocast: {}", journal::chain(&error))),
     }
 }
@@ -198,7 +204,10 @@ impl Place {
     fn take() -> Result<Self, String> {
         let folder = places::run();
         let failed = |folder: &Path, error: std::io::Error| {
-            format!("robocast: cannot use {}: {error}; set ROBOCAST_RUN to a folder you may write to", folder.display())
+            format!(
+                "robocast: cannot use {}: {error}; set ROBOCAST_RUN to a folder you may write to",
+                folder.display()
+            )
         };
         let lock = |folder: &Path| {
             std::fs::create_dir_all(folder)?;

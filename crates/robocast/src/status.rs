@@ -33,7 +33,20 @@ pub async fn status(json: bool, watch: bool) -> ExitCode {
     }
 }
 
+/// Asks a `robocast run` on this machine; where there is none, the programs that systemd runs.
 async fn ask() -> Result<Vec<StreamStatus>, String> {
+    let alone = match ask_run().await {
+        Ok(streams) => return Ok(streams),
+        Err(why) => why,
+    };
+    match robocast_bus::view::streams().await {
+        Ok(streams) if !streams.is_empty() => Ok(streams),
+        Ok(_) => Err(format!("no `robocast run` ({alone}), and no program on the system bus")),
+        Err(error) => Err(format!("no `robocast run` ({alone}), and no system bus ({error})")),
+    }
+}
+
+async fn ask_run() -> Result<Vec<StreamStatus>, String> {
     let path = places::status_socket();
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let asking = async {

@@ -138,7 +138,8 @@ pub fn table(streams: &[StreamStatus], colour: bool) -> Vec<String> {
             stream.text,
         ));
         for sink in &stream.sinks {
-            let tries = if sink.reconnects > 0 { format!("{} reconnects", sink.reconnects) } else { String::new() };
+            let tries =
+                if sink.reconnects > 0 { format!("{} reconnects", sink.reconnects) } else { String::new() };
             lines.push(format!(
                 "{:width$}  {} {}  {} frames  {tries}",
                 "",
@@ -155,13 +156,17 @@ pub fn table(streams: &[StreamStatus], colour: bool) -> Vec<String> {
 fn changes(stream: &StreamStatus) -> String {
     let sinks: Vec<String> =
         stream.sinks.iter().map(|sink| format!("{} {}", sink.url, word(&sink.state))).collect();
-    let text = if stream.text.is_empty() { String::new() } else { format!(" ({})", without_numbers(&stream.text)) };
+    let text =
+        if stream.text.is_empty() { String::new() } else { format!(" ({})", without_numbers(&stream.text)) };
     format!("{}: {}{text}; {}", stream.stream, word(&stream.state), sinks.join(", "))
 }
 
 /// The text up to a count that changes every second.
 fn without_numbers(text: &str) -> &str {
-    text.split(" for ").next().unwrap_or(text)
+    let counted = text
+        .match_indices(" for ")
+        .find(|(at, word)| text[at + word.len()..].starts_with(|c: char| c.is_ascii_digit()));
+    counted.map_or(text, |(at, _)| &text[..at])
 }
 
 fn word(state: &impl serde::Serialize) -> String {

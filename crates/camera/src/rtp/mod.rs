@@ -133,6 +133,5 @@ impl Receiver {
     }
 }
 
-
 #[cfg(test)]
 mod tests;

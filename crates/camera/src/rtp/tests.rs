@@ -23,13 +23,23 @@ fn access_unit() -> impl Strategy<Value = Vec<Vec<u8>>> {
         body[1] |= 0x80;
         body
     });
-    (prop::option::of(prop::collection::vec(1u8..=255, 1..20)), slice, prop::collection::vec(prop::collection::vec(1u8..=127, 2..100), 0..3))
+    (
+        prop::option::of(prop::collection::vec(1u8..=255, 1..20)),
+        slice,
+        prop::collection::vec(prop::collection::vec(1u8..=127, 2..100), 0..3),
+    )
         .prop_map(|(sei, first, more)| {
             let mut nals = Vec::new();
-            nals.extend(sei.map(|mut body| { body.insert(0, 6); body }));
+            nals.extend(sei.map(|mut body| {
+                body.insert(0, 6);
+                body
+            }));
             let kind = first[0];
             nals.push(first);
-            nals.extend(more.into_iter().map(|mut body| { body.insert(0, kind); body }));
+            nals.extend(more.into_iter().map(|mut body| {
+                body.insert(0, kind);
+                body
+            }));
             nals
         })
 }
@@ -59,12 +69,22 @@ fn fragments(nal: &[u8], size: usize) -> Vec<Vec<u8>> {
         return vec![nal.to_vec()];
     }
     let last = pieces.len() - 1;
-    pieces.iter().enumerate().map(|(n, piece)| {
-        let flags = if n == 0 { 0x80 } else if n == last { 0x40 } else { 0 };
-        let mut payload = vec![nal[0] & 0x60 | 28, flags | nal[0] & 0x1f];
-        payload.extend(*piece);
-        payload
-    }).collect()
+    pieces
+        .iter()
+        .enumerate()
+        .map(|(n, piece)| {
+            let flags = if n == 0 {
+                0x80
+            } else if n == last {
+                0x40
+            } else {
+                0
+            };
+            let mut payload = vec![nal[0] & 0x60 | 28, flags | nal[0] & 0x1f];
+            payload.extend(*piece);
+            payload
+        })
+        .collect()
 }
 
 fn packet(ssrc: u32, sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Vec<u8> {
@@ -209,7 +229,8 @@ fn a_robot_that_restarts_under_another_number_is_followed_after_a_silence() {
     let unit = vec![(vec![vec![0x65, 0x88, 1]], Packing::Single); 3];
     let mut receiver = Receiver::new(JITTER, Some(96));
     assert_eq!(receive(&mut receiver, &packets(&unit, 1)).len(), 3);
-    let again: Vec<_> = (0..4u16).map(|n| packet(8, 500 + n, u32::from(n) * 3600, true, &[0x65, 0x88, 1])).collect();
+    let again: Vec<_> =
+        (0..4u16).map(|n| packet(8, 500 + n, u32::from(n) * 3600, true, &[0x65, 0x88, 1])).collect();
     let mut out = Vec::new();
     for (n, packet) in again.iter().enumerate() {
         receiver.datagram(packet, at(5000 + n), |picture| out.push(picture));
@@ -224,8 +245,14 @@ fn a_stranger_is_refused_while_the_robot_speaks() {
     let mut receiver = Receiver::new(JITTER, None);
     let mut out = 0;
     for n in 0..50u16 {
-        receiver.datagram(&packet(SSRC, n, u32::from(n) * 3600, true, &[0x65, 0x88, 1]), at(n.into()), |_| out += 1);
-        receiver.datagram(&packet(99, n, u32::from(n) * 3600, true, &[0x65, 0x88, 2]), at(n.into()), |_| out += 100);
+        receiver.datagram(
+            &packet(SSRC, n, u32::from(n) * 3600, true, &[0x65, 0x88, 1]),
+            at(n.into()),
+            |_| out += 1,
+        );
+        receiver.datagram(&packet(99, n, u32::from(n) * 3600, true, &[0x65, 0x88, 2]), at(n.into()), |_| {
+            out += 100;
+        });
     }
     assert_eq!((out, receiver.refused.foreign), (50, 50));
 }
@@ -236,7 +263,10 @@ fn presentation_times_follow_the_robots_clock_and_not_the_networks_jitter() {
     let mut last = None;
     for n in 0..500u32 {
         let jitter = u64::from(n * 7919 % 15) * 1_000_000;
-        let stamp = timeline.map(n.wrapping_mul(3600).wrapping_add(u32::MAX - 9000), Stamp(1_000_000_000 + u64::from(n) * 40_000_000 + jitter));
+        let stamp = timeline.map(
+            n.wrapping_mul(3600).wrapping_add(u32::MAX - 9000),
+            Stamp(1_000_000_000 + u64::from(n) * 40_000_000 + jitter),
+        );
         if let Some(last) = last.replace(stamp)
             && n > 20
         {

@@ -52,8 +52,9 @@ pub fn v4l2(device: &Path, stream: &Stream, shared: &Shared, attempt: Attempt) -
     pipeline::init()?;
     let path = device.display();
     let offered = offered(device)?;
-    let mode = choose_mode(&offered, stream)
-        .ok_or_else(|| OpenError::Device(format!("{path} offers no format that robocast can use: {offered}")))?;
+    let mode = choose_mode(&offered, stream).ok_or_else(|| {
+        OpenError::Device(format!("{path} offers no format that robocast can use: {offered}"))
+    })?;
     let camera = format!("v4l2src name=camera device={} do-timestamp=true", quoted(&path.to_string()));
     match mode {
         Mode::H264 => {
@@ -64,7 +65,9 @@ pub fn v4l2(device: &Path, stream: &Stream, shared: &Shared, attempt: Attempt) -
             );
             start(&words, None, Outlet::coded(shared.clone(), ParameterSets::default()), shared, attempt)
         }
-        Mode::Raw => encode(&format!("{camera} ! {}", loose(&offered, "video/x-raw", stream)), shared, attempt),
+        Mode::Raw => {
+            encode(&format!("{camera} ! {}", loose(&offered, "video/x-raw", stream)), shared, attempt)
+        }
         Mode::Jpeg => {
             let words = format!("{camera} ! {} ! jpegdec", loose(&offered, "image/jpeg", stream));
             encode(&words, shared, attempt)
@@ -81,7 +84,8 @@ fn offered(device: &Path) -> Result<gst::Caps, OpenError> {
         .map_err(|_| PipelineError::Missing("v4l2src (gstreamer's good plugins)"))?;
     if probe.set_state(gst::State::Ready).is_err() {
         let _ = probe.set_state(gst::State::Null);
-        let why = if device.exists() { "cannot be opened: is another program using it?" } else { "is not there" };
+        let why =
+            if device.exists() { "cannot be opened: is another program using it?" } else { "is not there" };
         return Err(OpenError::Device(format!("{path} {why}")));
     }
     let caps = probe.static_pad("src").map(|pad| pad.query_caps(None));
@@ -90,7 +94,12 @@ fn offered(device: &Path) -> Result<gst::Caps, OpenError> {
 }
 
 /// A camera through libcamera (Raspberry Pi). An empty name or a number picks by order.
-pub fn libcamera(camera: &str, stream: &Stream, shared: &Shared, attempt: Attempt) -> Result<Source, OpenError> {
+pub fn libcamera(
+    camera: &str,
+    stream: &Stream,
+    shared: &Shared,
+    attempt: Attempt,
+) -> Result<Source, OpenError> {
     pipeline::init()?;
     let named = match camera {
         "" | "0" => String::new(),

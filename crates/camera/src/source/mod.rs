@@ -21,7 +21,9 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The network interface is not there (yet).
-    #[error("interface `{0}` does not exist; name the one on the robot's side in `[robot] interface` or `?interface=`")]
+    #[error(
+        "interface `{0}` does not exist; name the one on the robot's side in `[robot] interface` or `?interface=`"
+    )]
     NoInterface(String),
     /// The socket cannot be made.
     #[error("cannot listen on {address}")]
@@ -40,6 +42,9 @@ pub enum OpenError {
     /// The device is not there (yet).
     #[error("{0}")]
     Device(String),
+    /// The root certificates for a camera over TLS cannot be used.
+    #[error("the root certificates cannot be used: {0}")]
+    Roots(String),
     /// This version cannot do it.
     #[error("this version has no `{0}` source")]
     Unsupported(&'static str),
@@ -61,7 +66,7 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Kind {
-    Rtp(rtp::RtpSource),
+    Rtp(Box<rtp::RtpSource>),
     Pipeline { pipeline: Pipeline, looped: bool },
 }
 
@@ -79,14 +84,19 @@ impl Source {
     ///
     /// # Errors
     /// When it cannot be opened now, or never.
-    pub fn open(settings: &Settings, stream: &Stream, shared: &Shared, attempt: Attempt) -> Result<Self, OpenError> {
+    pub fn open(
+        settings: &Settings,
+        stream: &Stream,
+        shared: &Shared,
+        attempt: Attempt,
+    ) -> Result<Self, OpenError> {
         let robot_interface = settings.robot.interface.as_str();
         match &stream.source {
             config::Source::Go2 { interface } => {
                 let interface = interface.as_deref().unwrap_or(robot_interface);
-                Self::rtp(rtp::go2(interface), stream, shared)
+                Self::rtp(&rtp::go2(interface), stream, shared)
             }
-            config::Source::Rtp(source) => Self::rtp(rtp::plan(source, robot_interface), stream, shared),
+            config::Source::Rtp(source) => Self::rtp(&rtp::plan(source, robot_interface), stream, shared),
             config::Source::Rtsp(source) => rtsp::open(source, settings, stream, shared, attempt),
             config::Source::V4l2 { device } => capture::v4l2(device, stream, shared, attempt),
             config::Source::Libcamera { camera } => capture::libcamera(camera, stream, shared, attempt),
@@ -97,9 +107,9 @@ impl Source {
         }
     }
 
-    fn rtp(plan: rtp::Plan, stream: &Stream, shared: &Shared) -> Result<Self, OpenError> {
+    fn rtp(plan: &rtp::Plan, stream: &Stream, shared: &Shared) -> Result<Self, OpenError> {
         let source = rtp::RtpSource::open(plan, stream.jitter_buffer, shared)?;
-        Ok(Self { kind: Kind::Rtp(source) })
+        Ok(Self { kind: Kind::Rtp(Box::new(source)) })
     }
 
     fn pipeline(pipeline: Pipeline) -> Self {

@@ -53,14 +53,15 @@ pub struct RtpSource {
 
 impl RtpSource {
     /// Listens as planned.
-    pub fn open(plan: Plan, jitter: Duration, shared: &Shared) -> Result<Self, OpenError> {
+    pub fn open(plan: &Plan, jitter: Duration, shared: &Shared) -> Result<Self, OpenError> {
         let index = match &plan.interface {
             Some(name) => Some(
-                nix::net::if_::if_nametoindex(name.as_str()).map_err(|_| OpenError::NoInterface(name.clone()))?,
+                nix::net::if_::if_nametoindex(name.as_str())
+                    .map_err(|_| OpenError::NoInterface(name.clone()))?,
             ),
             None => None,
         };
-        let socket = bind(&plan, index)
+        let socket = bind(plan, index)
             .map_err(|source| OpenError::Socket { address: plan.address.to_string(), source })?;
         Ok(Self {
             socket,

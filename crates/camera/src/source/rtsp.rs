@@ -6,9 +6,11 @@ use crate::recode::Steering;
 use crate::rtp::Receiver;
 use gst::prelude::*;
 use robocast_config::{self as config, RtspTransport, Settings, Stream};
+use robocast_daemon::{atomic, journal, places};
 use robocast_media::clock::Stamp;
 use robocast_media::h264::ParameterSets;
 use robocast_media::pipeline::{self, Pipeline, PipelineError};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a camera may take to answer.
@@ -40,7 +42,10 @@ pub fn open(
         .build()
         .map_err(|_| PipelineError::Missing("rtspsrc (gstreamer's good plugins)"))?;
     if !source.verify {
+        // "Not even generic errors": this element's way of saying that nothing is checked.
         camera.set_property_from_str("tls-validation-flags", "generic-error");
+    } else if let Some(extra) = &settings.tls.ca {
+        camera.set_property("tls-database", roots(&stream.name, extra)?);
     }
     if let Some(interface) = &source.interface {
         camera.set_property("multicast-iface", interface);
@@ -50,7 +55,8 @@ pub fn open(
     pipeline.add(&camera).map_err(|_| PipelineError::Missing("room for rtspsrc"))?;
     camera.connect("select-stream", false, |values| {
         let caps = values.get(2).and_then(|v| v.get::<gst::Caps>().ok());
-        let video = caps.as_ref().and_then(|c| c.structure(0)).is_some_and(|s| s.get::<&str>("media") == Ok("video"));
+        let video =
+            caps.as_ref().and_then(|c| c.structure(0)).is_some_and(|s| s.get::<&str>("media") == Ok("video"));
         Some(video.to_value())
     });
     let taker = Taker {
@@ -66,7 +72,7 @@ pub fn open(
             return;
         }
         if let Err(error) = taker.take(pad) {
-            let why = robocast_daemon::journal::chain(&error);
+            let why = journal::chain(&error);
             gst::element_error!(camera, gst::StreamError::Failed, ("{}", why));
         }
     });
@@ -75,12 +81,25 @@ pub fn open(
     Ok(Source::pipeline(pipeline))
 }
 
+/// The system's root certificates and those of the settings, as the TLS library of `rtspsrc` reads them.
+fn roots(stream: &str, extra: &str) -> Result<gio::TlsDatabase, OpenError> {
+    let system = std::env::var_os("SSL_CERT_FILE")
+        .map_or_else(|| PathBuf::from("/etc/ssl/certs/ca-certificates.crt"), PathBuf::from);
+    let mut all = std::fs::read(system).unwrap_or_default();
+    all.push(b'\n');
+    all.extend_from_slice(extra.as_bytes());
+    let path = places::run().join("camera").join(format!("{stream}.pem"));
+    atomic::write(&path, &all, 0o644).map_err(|error| OpenError::Roots(journal::chain(&error)))?;
+    let database = gio::TlsFileDatabase::new(&path).map_err(|error| OpenError::Roots(error.to_string()))?;
+    Ok(database.upcast())
+}
+
 /// TCP first: on a cable it costs no delay and loses nothing. A camera that refuses it is asked for UDP.
 fn transport(wanted: RtspTransport, number: u32) -> &'static str {
     match wanted {
         RtspTransport::Tcp => "tcp",
         RtspTransport::Udp => "udp-mcast+udp",
-        RtspTransport::Auto if number % 2 == 0 => "tcp",
+        RtspTransport::Auto if number.is_multiple_of(2) => "tcp",
         RtspTransport::Auto => "udp-mcast+udp",
     }
 }
@@ -101,14 +120,22 @@ impl Taker {
         let format = caps.structure(0);
         let encoding = format.and_then(|s| s.get::<&str>("encoding-name").ok()).unwrap_or("");
         if encoding.eq_ignore_ascii_case("H264") {
-            let sets = format.and_then(|s| s.get::<&str>("sprop-parameter-sets").ok()).map(sprop).unwrap_or_default();
+            let sets = format
+                .and_then(|s| s.get::<&str>("sprop-parameter-sets").ok())
+                .map(sprop)
+                .unwrap_or_default();
             self.packets(&pipeline, pad, sets)
         } else {
             self.decode(&pipeline, pad)
         }
     }
 
-    fn packets(&self, pipeline: &gst::Pipeline, pad: &gst::Pad, sets: ParameterSets) -> Result<(), OpenError> {
+    fn packets(
+        &self,
+        pipeline: &gst::Pipeline,
+        pad: &gst::Pad,
+        sets: ParameterSets,
+    ) -> Result<(), OpenError> {
         let mut receiver = Receiver::new(self.payload_jitter, None);
         let mut outlet = Outlet::coded(self.shared.clone(), sets);
         let mut first = true;
@@ -137,7 +164,8 @@ impl Taker {
     fn decode(&self, pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), OpenError> {
         let encoder = encoder_for(self.attempt)?;
         let target = self.attempt.target;
-        let words = format!("decodebin ! {} ! appsink name=out sync=false async=false", encoder.chain(&target));
+        let words =
+            format!("decodebin ! {} ! appsink name=out sync=false async=false", encoder.chain(&target));
         let bin = gst::parse::bin_from_description(&words, true).map_err(PipelineError::Build)?;
         let mut outlet = Outlet::encoded(self.shared.clone());
         let counters = self.shared.counters.clone();

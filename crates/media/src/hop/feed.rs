@@ -63,8 +63,7 @@ impl Subscriber {
     /// The next unit, if there is one.
     pub fn try_next(&mut self) -> Taken {
         self.changed.mark_unchanged();
-        let taken = self.feed.log().take(&mut self.cursor);
-        taken
+        self.feed.log().take(&mut self.cursor)
     }
 
     /// The next unit and how many were lost before it. Waits for it; cancel safe.

@@ -17,6 +17,6 @@ mod wire;
 pub use feed::{Feed, Subscriber};
 pub use log::{Limits, Taken};
 pub use reader::{FromCamera, Reader};
+pub use robocast_bus::SourceState;
 pub use server::{Served, serve};
 pub use wire::{Request, SourceReport, WireError};
-pub use robocast_bus::SourceState;

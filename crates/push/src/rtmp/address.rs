@@ -33,9 +33,6 @@ pub struct Address {
 /// The URL cannot be published to.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum AddressError {
-    /// It carries a user in front of the host.
-    #[error("user names before the host are not understood by RTMP servers; write `?user=NAME&pass=PASSWORD` at the end")]
-    UserInfo,
     /// It names no host.
     #[error("the URL has no host")]
     NoHost,
@@ -56,25 +53,20 @@ impl Address {
             _ => return Err(AddressError::Scheme),
         };
         let url = sink.url.expose();
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(AddressError::UserInfo);
-        }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(AddressError::NoHost)?.to_owned();
-        let port = url.port().unwrap_or(if tls { 443 } else { 1935 });
-        let written = sink.as_written().expose().as_str();
-        let behind = written.split_once("://").map_or("", |(_, rest)| rest);
-        let path = behind.split_once('/').map_or("", |(_, path)| path);
-        let (names, query) = match path.find('?') {
-            Some(at) => path.split_at(at),
-            None => (path, ""),
-        };
-        let (app, stream) = match names.trim_end_matches('/').rsplit_once('/') {
-            Some((app, key)) => (app.to_owned(), format!("{key}{query}")),
-            None => (format!("{}{query}", names.trim_end_matches('/')), String::new()),
-        };
+        let (app, stream) = sink.app_and_key().ok_or(AddressError::Scheme)?;
+        let (app, stream) = (app.to_owned(), (*stream.expose()).to_owned());
+        let port = sink.port();
         let scheme = if tls { "rtmps" } else { "rtmp" };
         let tc_url = format!("{scheme}://{host}:{port}/{app}");
-        Ok(Self { host, port, tls, app: Secret::new(app), stream: Secret::new(stream), tc_url: Secret::new(tc_url) })
+        Ok(Self {
+            host,
+            port,
+            tls,
+            app: Secret::new(app),
+            stream: Secret::new(stream),
+            tc_url: Secret::new(tc_url),
+        })
     }
 }
 
@@ -90,10 +82,38 @@ mod tests {
     fn urls_are_read_as_the_services_write_them() {
         let cases = [
             ("rtmp://host/live/front", "host", 1935, "live", "front", "rtmp://host:1935/live"),
-            ("rtmps://live.twitch.tv/app/live_1_aB?x=1", "live.twitch.tv", 443, "app", "live_1_aB?x=1", "rtmps://live.twitch.tv:443/app"),
-            ("rtmps://a.rtmps.youtube.com:8443/live2/ab-cd", "a.rtmps.youtube.com", 8443, "live2", "ab-cd", "rtmps://a.rtmps.youtube.com:8443/live2"),
-            ("rtmp://h/live/front?user=U&pass=P%2F/x", "h", 1935, "live", "front?user=U&pass=P%2F/x", "rtmp://h:1935/live"),
-            ("rtmp://h/front?user=U&pass=P", "h", 1935, "front?user=U&pass=P", "", "rtmp://h:1935/front?user=U&pass=P"),
+            (
+                "rtmps://live.twitch.tv/app/live_1_aB?x=1",
+                "live.twitch.tv",
+                443,
+                "app",
+                "live_1_aB?x=1",
+                "rtmps://live.twitch.tv:443/app",
+            ),
+            (
+                "rtmps://a.rtmps.youtube.com:8443/live2/ab-cd",
+                "a.rtmps.youtube.com",
+                8443,
+                "live2",
+                "ab-cd",
+                "rtmps://a.rtmps.youtube.com:8443/live2",
+            ),
+            (
+                "rtmp://h/live/front?user=U&pass=P%2F/x",
+                "h",
+                1935,
+                "live",
+                "front?user=U&pass=P%2F/x",
+                "rtmp://h:1935/live",
+            ),
+            (
+                "rtmp://h/front?user=U&pass=P",
+                "h",
+                1935,
+                "front?user=U&pass=P",
+                "",
+                "rtmp://h:1935/front?user=U&pass=P",
+            ),
             ("rtmp://h/app/instance/key", "h", 1935, "app/instance", "key", "rtmp://h:1935/app/instance"),
             ("rtmp://[::1]:19350/live/a", "[::1]", 19350, "live", "a", "rtmp://[::1]:19350/live"),
         ];

@@ -89,14 +89,15 @@ impl Connection {
         let socket: Box<dyn Duplex> = if address.tls {
             let name = tls::server_name(&address.host)?;
             let handshake = tls.connector()?.connect(name, tcp);
-            let stream = tokio::time::timeout(STEP, handshake).await.map_err(|_| ConnectError::Late("TLS handshake"))?;
+            let stream = tokio::time::timeout(STEP, handshake)
+                .await
+                .map_err(|_| ConnectError::Late("TLS handshake"))?;
             Box::new(stream.map_err(ConnectError::Handshake)?)
         } else {
             Box::new(tcp)
         };
         let session = Session::new(address, after)?;
-        let mut connection =
-            Self { socket, session, input: vec![0; 4096], pending: Vec::new(), written: 0 };
+        let mut connection = Self { socket, session, input: vec![0; 4096], pending: Vec::new(), written: 0 };
         let publish = async {
             while !connection.session.publishing() {
                 connection.flush().await?;
@@ -212,5 +213,7 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(5)).with_interval(Duration::from_secs(2)))
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new().with_time(Duration::from_secs(5)).with_interval(Duration::from_secs(2)),
+    )
 }

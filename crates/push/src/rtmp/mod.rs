@@ -9,5 +9,5 @@ mod connection;
 mod session;
 
 pub use address::{Address, AddressError};
-pub use connection::{Connection, ConnectError};
+pub use connection::{ConnectError, Connection};
 pub use session::{Event, Session, SessionError};

@@ -184,7 +184,8 @@ impl Session {
         if let Step::Publishing { stream } | Step::Asking { stream } = self.step {
             let name = text(self.address.stream.expose());
             let _ = self.command("FCUnpublish", 0.0, Amf0Value::Null, vec![name], 0);
-            let _ = self.command("deleteStream", 0.0, Amf0Value::Null, vec![Amf0Value::Number(stream.into())], 0);
+            let _ =
+                self.command("deleteStream", 0.0, Amf0Value::Null, vec![Amf0Value::Number(stream.into())], 0);
         }
     }
 
@@ -225,7 +226,12 @@ impl Session {
         Ok(None)
     }
 
-    fn answer(&mut self, name: &str, transaction: f64, arguments: &[Amf0Value]) -> Result<Option<Event>, SessionError> {
+    fn answer(
+        &mut self,
+        name: &str,
+        transaction: f64,
+        arguments: &[Amf0Value],
+    ) -> Result<Option<Event>, SessionError> {
         let is = |wanted: f64| (transaction - wanted).abs() < 0.5;
         match (name, &self.step) {
             ("_result", Step::Connecting) if is(CONNECT) => {
@@ -247,7 +253,9 @@ impl Session {
                 self.step = Step::Asking { stream };
             }
             ("_error", Step::Connecting) if is(CONNECT) => return Err(refused("connect", arguments)),
-            ("_error", Step::Creating) if is(CREATE_STREAM) => return Err(refused("create a stream", arguments)),
+            ("_error", Step::Creating) if is(CREATE_STREAM) => {
+                return Err(refused("create a stream", arguments));
+            }
             ("_error", Step::Asking { .. }) if is(PUBLISH) => return Err(refused("publish", arguments)),
             ("onStatus", step) => {
                 let code = field(arguments, "code").unwrap_or_default();
@@ -309,7 +317,8 @@ impl Session {
         stream: u32,
     ) -> Result<(), SessionError> {
         let command_name = name.to_owned();
-        let message = RtmpMessage::Amf0Command { command_name, transaction_id, command_object, additional_arguments };
+        let message =
+            RtmpMessage::Amf0Command { command_name, transaction_id, command_object, additional_arguments };
         self.send(message, stream, 0)
     }
 
@@ -346,7 +355,8 @@ fn field(arguments: &[Amf0Value], name: &str) -> Option<String> {
 
 /// What a server says in an answer, on one bounded line.
 fn described(arguments: &[Amf0Value]) -> String {
-    let parts: Vec<String> = ["code", "description"].iter().filter_map(|name| field(arguments, name)).collect();
+    let parts: Vec<String> =
+        ["code", "description"].iter().filter_map(|name| field(arguments, name)).collect();
     let line: String = parts.join(", ").chars().filter(|c| !c.is_control()).take(200).collect();
     if line.is_empty() { "no reason given".into() } else { line }
 }

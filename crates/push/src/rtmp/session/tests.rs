@@ -8,8 +8,8 @@ use robocast_media::clock::Stamp;
 use robocast_media::h264::push_nal;
 
 const SPS: [u8; 23] = [
-    0x67, 0x4d, 0x40, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xec, 0x04, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00, 0x00, 0x0c,
-    0x83, 0xc6, 0x0c, 0xa8,
+    0x67, 0x4d, 0x40, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xec, 0x04, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00,
+    0x00, 0x0c, 0x83, 0xc6, 0x0c, 0xa8,
 ];
 const PPS: [u8; 4] = [0x68, 0xef, 0x3c, 0x80];
 
@@ -229,9 +229,7 @@ fn pings_are_answered_and_the_window_is_acknowledged() {
         timestamp: Some(RtmpTimestamp::new(77)),
     });
     exchange(&mut session, &mut server).unwrap();
-    let pong = |message: &RtmpMessage| {
-        matches!(message, RtmpMessage::UserControl { event_type: UserControlEventType::PingResponse, timestamp: Some(t), .. } if t.value == 77)
-    };
+    let pong = |message: &RtmpMessage| matches!(message, RtmpMessage::UserControl { event_type: UserControlEventType::PingResponse, timestamp: Some(t), .. } if t.value == 77);
     assert!(server.seen.iter().any(|(message, _)| pong(message)));
     assert!(server.seen.iter().any(|(message, _)| matches!(message, RtmpMessage::Acknowledgement { .. })));
 }

@@ -1,0 +1,96 @@
+//! The other side of [`crate::service`]: what is on the bus, read by `robocast status`.
+
+use crate::names::Program;
+use crate::service::SinkRow;
+use crate::status::{CameraStatus, PushStatus, SinkStatus, StreamStatus};
+use std::collections::{BTreeMap, HashMap};
+use zbus::fdo::{DBusProxy, PropertiesProxy};
+use zbus::names::InterfaceName;
+use zbus::{Connection, OwnedVariant, connection};
+
+type Properties = HashMap<String, OwnedVariant>;
+
+/// Every stream whose programs are on the system bus.
+///
+/// # Errors
+/// When there is no bus.
+pub async fn streams() -> zbus::Result<Vec<StreamStatus>> {
+    let bus = connection::Builder::system().build().await?;
+    let names = DBusProxy::new(&bus).await?.list_names().await?;
+    let mut found: BTreeMap<String, (Option<CameraStatus>, Option<PushStatus>)> = BTreeMap::new();
+    for name in names {
+        if let Some(stream) = Program::Camera.stream_of(&name) {
+            let properties = properties(&bus, Program::Camera, stream).await?;
+            found.entry(stream.to_owned()).or_default().0 = Some(camera(&properties));
+        } else if let Some(stream) = Program::Push.stream_of(&name) {
+            let properties = properties(&bus, Program::Push, stream).await?;
+            found.entry(stream.to_owned()).or_default().1 = Some(push(&properties));
+        }
+    }
+    let status = |(stream, (camera, push)): (String, (Option<CameraStatus>, Option<PushStatus>))| {
+        StreamStatus::of(&stream, camera.as_ref(), push.as_ref())
+    };
+    Ok(found.into_iter().map(status).collect())
+}
+
+async fn properties(bus: &Connection, program: Program, stream: &str) -> zbus::Result<Properties> {
+    let proxy = PropertiesProxy::builder(bus)
+        .destination(program.bus_name(stream))
+        .path(program.path(stream))
+        .build()
+        .await?;
+    Ok(proxy.get_all(InterfaceName::try_from(program.interface())?).await?)
+}
+
+/// A property's value; the type's own default when it is missing or of another type.
+fn value<T: TryFrom<OwnedVariant> + Default>(properties: &Properties, name: &str) -> T {
+    properties.get(name).and_then(|value| T::try_from(value.clone()).ok()).unwrap_or_default()
+}
+
+/// A state by its word.
+fn state<T: serde::de::DeserializeOwned + Default>(word: String) -> T {
+    serde_json::from_value(serde_json::Value::String(word)).unwrap_or_default()
+}
+
+fn camera(from: &Properties) -> CameraStatus {
+    CameraStatus {
+        source_state: state(value(from, "SourceState")),
+        text: value(from, "Text"),
+        frames_in: value(from, "FramesIn"),
+        frames_out: value(from, "FramesOut"),
+        bytes_out: value(from, "BytesOut"),
+        keyframes: value(from, "Keyframes"),
+        broken: value(from, "Broken"),
+        rebuilds: value(from, "Rebuilds"),
+        width: value(from, "Width"),
+        height: value(from, "Height"),
+        encoder: value(from, "Encoder"),
+        target_bps: value(from, "TargetBitrate"),
+        readers: value::<u32>(from, "Readers") as usize,
+    }
+}
+
+fn push(from: &Properties) -> PushStatus {
+    let latency: f64 = value(from, "LatencyMs");
+    let rows: Vec<SinkRow> = value(from, "Sinks");
+    let sinks =
+        rows.into_iter().map(|(url, word, text, frames_out, bytes_out, keyframes, skipped, reconnects)| {
+            SinkStatus {
+                url,
+                state: state(word),
+                text,
+                frames_out,
+                bytes_out,
+                keyframes,
+                skipped,
+                reconnects,
+            }
+        });
+    PushStatus {
+        live: value(from, "Live"),
+        slate: value(from, "Slate"),
+        started: value(from, "Started"),
+        latency_ms: (latency >= 0.0).then_some(latency),
+        sinks: sinks.collect(),
+    }
+}

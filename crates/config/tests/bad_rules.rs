@@ -1,0 +1,347 @@
+//! Values that do not go together. Each with all that is said about it.
+
+mod table;
+
+use table::told;
+
+#[test]
+fn an_address_outside_its_network_is_refused() {
+    told(
+        r#"schema = 1
+[robot]
+kind = "spot"
+address = "10.0.0.3"
+"#,
+        r#"4:11: error: the robot's address 10.0.0.3 is outside the network of own_address 192.168.50.10/24
+  hint: add own_address = "10.0.0.10/24", or another free address there
+"#,
+    );
+    told(
+        r#"schema = 1
+[robot]
+kind = "go2"
+own_address = "10.0.0.3/24"
+"#,
+        r#"4:15: error: the robot's address 192.168.123.161 is outside the network of own_address 10.0.0.3/24
+  hint: give both an address of one network, such as own_address = "192.168.123.10/24"
+"#,
+    );
+    told(
+        r#"schema = 1
+[robot]
+address = "10.0.0.3"
+own_address = "10.0.1.3/24"
+"#,
+        r#"3:11: error: the robot's address 10.0.0.3 is outside the network of own_address 10.0.1.3/24
+  hint: give both an address of one network, such as own_address = "10.0.0.10/24"
+"#,
+    );
+    told(
+        r#"schema = 1
+[robot]
+kind = "spot"
+address = "192.168.50.10"
+"#,
+        r#"4:11: error: the robot and the box have the same address 192.168.50.10
+  hint: own_address is the box's own address in the robot's network, another than the robot's
+"#,
+    );
+    told(
+        r#"schema = 1
+[robot]
+kind = "spot"
+own_address = "192.168.50.0/24"
+"#,
+        r#"4:15: error: 192.168.50.0/24 is the network or its broadcast, not a host
+  hint: choose another number at its end
+"#,
+    );
+    told(
+        r#"schema = 1
+[robot]
+kind = "spot"
+address = "192.168.50.255"
+"#,
+        r#"4:11: error: 192.168.50.255 is the network or its broadcast, not a robot
+  hint: choose another number at its end
+"#,
+    );
+}
+
+#[test]
+fn two_streams_of_one_name_are_refused() {
+    told(
+        r#"schema = 1
+[[stream]]
+name = "a"
+source = "test:"
+[[stream]]
+name = "a"
+source = "test:"
+"#,
+        r#"6:8: error: a stream named `a` is given above already
+  hint: give each stream its own name
+"#,
+    );
+}
+
+#[test]
+fn a_robots_source_needs_that_robot() {
+    told(
+        r#"schema = 1
+[[stream]]
+name = "a"
+source = "spot:"
+"#,
+        r#"4:10: error: the source `spot:` needs a robot of kind "spot"
+  hint: add a table [robot] with `kind = "spot"`
+"#,
+    );
+    told(
+        r#"schema = 1
+[[stream]]
+name = "a"
+source = "go2:"
+"#,
+        r#"4:10: error: the source `go2:` needs a robot of kind "go2"
+  hint: add a table [robot] with `kind = "go2"`
+"#,
+    );
+    told(
+        r#"schema = 1
+[robot]
+kind = "spot"
+[[stream]]
+name = "a"
+source = "go2:"
+"#,
+        r#"6:10: error: the source `go2:` needs a robot of kind "go2"
+  hint: write `kind = "go2"` under [robot]
+"#,
+    );
+}
+
+#[test]
+fn min_above_max_is_refused() {
+    told(
+        r#"schema = 1
+[[stream]]
+name = "a"
+source = "test:"
+bitrate = { min = "5 Mbit/s" }
+"#,
+        r#"5:19: error: bitrate min 5 Mbit/s is above max 4 Mbit/s (the default)
+  hint: write min and max, the lower one as min
+"#,
+    );
+    told(
+        r#"schema = 1
+[[stream]]
+name = "a"
+source = "test:"
+bitrate = { max = "200 kbit/s" }
+"#,
+        r#"5:19: error: bitrate min 300 kbit/s (the default) is above max 200 kbit/s
+  hint: write min and max, the lower one as min
+"#,
+    );
+    told(
+        r#"schema = 1
+[[stream]]
+name = "a"
+source = "test:"
+bitrate.min = "2 Mbit/s"
+bitrate.max = "1 Mbit/s"
+"#,
+        r#"5:15: error: bitrate min 2 Mbit/s is above max 1 Mbit/s
+  hint: write min and max, the lower one as min
+"#,
+    );
+}
+
+#[test]
+fn pushing_twice_to_one_place_is_refused() {
+    told(
+        r#"schema = 1
+[[stream]]
+name = "a"
+source = "test:"
+push = ["rtmp://h/app/KEY", "rtmp://h/app/KEY"]
+"#,
+        r#"5:29: error: rtmp://h/app/*** is pushed to twice
+  hint: remove one of the two
+"#,
+    );
+}
+
+#[test]
+fn the_order_names_what_is_configured() {
+    told(
+        r#"schema = 1
+[uplink]
+order = ["wifi", "lte", "lte"]
+[[uplink.wifi]]
+ssid = "Lab"
+[[uplink.wifi]]
+ssid = "Lab"
+"#,
+        r#"3:18: error: `lte` is not configured
+  hint: add [uplink.lte], or take it out of the order
+3:25: error: `lte` stands twice in the order
+  hint: remove one of the two
+7:8: error: this Wi-Fi network is given above already
+  hint: remove one of the two
+"#,
+    );
+}
+
+#[test]
+fn a_second_ethernet_is_another_one() {
+    told(
+        r#"schema = 1
+[robot]
+kind = "spot"
+[uplink.ethernet]
+interface = "eth0"
+gateway = "10.0.0.1"
+"#,
+        r#"5:13: error: `eth0` is the robot's interface
+  hint: the uplink needs another one, such as "eth1"
+6:11: error: a gateway without an address
+  hint: add `address`, or leave `gateway` to DHCP
+"#,
+    );
+    told(
+        r#"schema = 1
+[uplink.ethernet]
+interface = "eth1"
+address = "10.0.0.2/24"
+gateway = "10.0.1.1"
+"#,
+        r#"5:11: error: the gateway 10.0.1.1 is outside the network of 10.0.0.2/24
+  hint: give both an address of one network
+"#,
+    );
+    told(
+        r#"schema = 1
+[uplink.ethernet]
+interface = "eth1"
+address = "10.0.0.2/24"
+gateway = "10.0.0.2"
+"#,
+        r#"5:11: error: the gateway 10.0.0.2 is the box's own address
+  hint: write the router's address
+"#,
+    );
+}
+
+#[test]
+fn a_password_needs_a_user() {
+    told(
+        r#"schema = 1
+[control]
+mqtt = "mqtts://h"
+password = "hunter2"
+"#,
+        r#"4:12: error: a password without a username
+  hint: add `username`
+"#,
+    );
+}
+
+#[test]
+fn what_is_legal_but_unwise_is_a_warning() {
+    told(
+        r#"schema = 1
+"#,
+        r#"1:1: warning: no [[stream]]: the box will push nothing
+  hint: add a [[stream]] with `name`, `source` and `push`
+"#,
+    );
+    told(
+        r#"schema = 1
+[[stream]]
+name = "a"
+source = "test:"
+encode = "never"
+fps = 3
+push = ["rtmp://h/mystream?user=u&pass=p"]
+[[stream]]
+name = "b"
+source = "test:"
+push = ["rtmp://h/mystream?user=u&pass=p"]
+[control]
+mqtt = "mqtt://h"
+username = "u"
+password = "p"
+"#,
+        r#"6:7: warning: `fps` has no effect with `encode = "never"`
+  hint: leave it out, or write `encode = "auto"`
+7:9: warning: `rtmp://` sends the password in the clear
+  hint: use `rtmps://` if the server speaks it
+11:9: warning: another stream is pushed to rtmp://h/mystream?user=***&pass=*** too
+  hint: two streams on one key cut each other off: use a key each
+11:9: warning: `rtmp://` sends the password in the clear
+  hint: use `rtmps://` if the server speaks it
+13:8: warning: `mqtt://` sends the password in the clear
+  hint: use `mqtts://` if the broker speaks it
+"#,
+    );
+}
+
+#[test]
+fn a_fault_is_not_judged_twice() {
+    told(
+        r#"schema = 1
+[robot]
+kind = "spto"
+address = "10.0.0.1"
+[[stream]]
+name = "a"
+source = "spot:"
+bitrate = { min = "9 Mbit/s", max = "x" }
+[[stream]]
+name = "A"
+source = "test:"
+[[stream]]
+name = "A"
+source = "test:"
+[uplink]
+order = ["wifi"]
+wifi = 3
+"#,
+        r#"3:8: error: unknown kind of robot `spto`
+  hint: did you mean `spot`?
+8:37: error: `x` is not a bitrate
+  hint: write it with its unit, such as "300 kbit/s" or "1.4 Mbit/s"
+10:8: error: the name `A` has other characters than a-z, 0-9 and `-`
+  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
+13:8: error: the name `A` has other characters than a-z, 0-9 and `-`
+  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
+17:8: error: `wifi` is a whole number, expected a list
+  hint: write `[[uplink.wifi]]` and its keys on the lines below
+"#,
+    );
+}
+
+#[test]
+fn errors_come_by_position() {
+    told(
+        r#"schema = 1
+[page]
+password = "short"
+[device]
+name = "A"
+[[stream]]
+name = "b"
+source = "x:"
+"#,
+        r#"3:12: error: the page's password has only 5 characters
+  hint: use at least 6
+5:8: error: the name `A` has other characters than a-z, 0-9 and `-`
+  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
+8:10: error: unknown source `x:`
+  hint: write one of spot:, go2:, rtsp://..., rtsps://..., rtp://ADDRESS:PORT, v4l2:/dev/video0, libcamera:0, argus:0, test: or file:/PATH
+"#,
+    );
+}
