@@ -50,7 +50,7 @@ fn rtmps_goes_to_servers_that_the_settings_trust_and_to_no_others() {
         let states = sinks(said);
         said["state"] == "live" && states.len() == 6 && states[..2] == ["publishing"; 2] && states[2..5] == ["refused"; 3]
     });
-    for (index, why) in [(2, "UnknownIssuer"), (3, "expired"), (4, "not valid for name")] {
+    for (index, why) in [(2, "UnknownIssuer"), (3, "Expired"), (4, "not valid for name")] {
         let text = said["sinks"][index]["text"].as_str().unwrap();
         println!("a wrong certificate: {text}");
         assert!(text.contains("certificate") && text.contains(why), "{text}");
