@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::certificates::Certificate;
@@ -85,6 +86,12 @@ impl Nginx {
     /// Kills it as `kill -9` does.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Makes it neither take nor say anything, its connections open; or go on.
+    pub fn freeze(&self, frozen: bool) {
+        let signal = if frozen { Signal::SIGSTOP } else { Signal::SIGCONT };
+        self.process.as_ref().expect("it runs").signal(signal);
     }
 
     /// Where to publish under `key`.

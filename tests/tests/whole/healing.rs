@@ -55,6 +55,16 @@ impl Scene {
         self.product.wait("front", "live after one restart", |said| said["state"] == "live" && said["restarts"] == 1);
     }
 
+    /// The robot begins a new session, without a pause.
+    fn robot_begins_anew(self, what: &str) {
+        let mut arrivals = Arrivals::watch(&self.nginx, "front");
+        let since = Instant::now();
+        self.robot.tell("restart");
+        self.heals(what, &mut arrivals, since, || Ok(()));
+        self.product.wait("front", "live without a restart", |said| said["state"] == "live" && said["restarts"] == 0);
+        assert!(self.nginx.one_connection("front").is_ok(), "the session outlives the robot's");
+    }
+
     fn robot_dies(mut self, what: &str) {
         self.robot.kill();
         self.product.wait_state("front", "slate");
@@ -126,6 +136,22 @@ fn an_rtsp_camera_that_is_killed_is_found_again() {
     if have(&NEEDED) {
         let _machine = alone();
         Scene::set(Robot::rtsp(&SMALL)).robot_dies("kill -9 of the RTSP camera");
+    }
+}
+
+#[test]
+fn a_robot_that_begins_another_session_is_followed() {
+    if have(&NEEDED) {
+        let _machine = alone();
+        Scene::set(Robot::go2(&SMALL)).robot_begins_anew("another session of the robot");
+    }
+}
+
+#[test]
+fn an_rtsp_camera_that_begins_another_session_is_followed() {
+    if have(&NEEDED) {
+        let _machine = alone();
+        Scene::set(Robot::rtsp(&SMALL)).robot_begins_anew("another session of the RTSP camera");
     }
 }
 

@@ -76,7 +76,11 @@ fn a_sink_that_fails_never_disturbs_the_other_sink_of_the_same_stream() {
     product.wait("front", "published twice", |said| {
         sink(said, 0) == "publishing" && sink(said, 1) == "publishing" && sink(said, 2) != "publishing"
     });
-    more_frames(&good, "front", &robot, 50);
+    bad.freeze(true);
+    more_frames(&good, "front", &robot, 100);
+    bad.freeze(false);
+    more_frames(&good, "front", &robot, 25);
+    more_frames(&bad, "front", &robot, 25);
     bad.kill();
     product.wait("front", "published once", |said| sink(said, 0) == "waiting" && sink(said, 1) == "publishing");
     more_frames(&good, "front", &robot, 50);

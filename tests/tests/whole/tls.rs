@@ -39,7 +39,7 @@ fn rtmps_goes_to_servers_that_the_settings_trust_and_to_no_others() {
         foreign.tls_url("localhost", KEY),
         expired.tls_url("localhost", KEY),
         misnamed.tls_url("localhost", KEY),
-        good.closed_url(KEY),
+        good.closed_url(&format!("{KEY}3")),
     ];
     let front = stream("front", robot.source(), &push.each_ref().map(String::as_str), "");
     let mut product = Product::start_with(&[trusting(&ours), front], |run| {

@@ -74,3 +74,41 @@ fn lost_packets_cost_pictures_but_nothing_broken_is_sent_on() {
     assert_eq!(recording.times_rise(), Ok(()));
     assert_eq!(decodes(&path), Ok(()));
 }
+
+#[test]
+fn strangers_duplicates_and_disorder_change_nothing() {
+    if !have(&NEEDED) {
+        return;
+    }
+    let _machine = together();
+    let (nginx, robot) = (Nginx::start(), Robot::go2(&SMALL));
+    let patient = "jitter_buffer = \"200 ms\"";
+    let mut product = Product::start(&[stream("front", robot.source(), &[&nginx.url("front")], patient)]);
+    product.wait_state("front", "live");
+    for fault in ["foreign on", "duplicate 5", "reorder 5"] {
+        robot.tell(fault);
+    }
+    let count = nginx.frames("front");
+    wait(SOON, "five seconds of it", || when(nginx.frames("front"), |&now| now > count + 150));
+    nginx.one_connection("front").unwrap();
+    assert!(product.end().success());
+    let (path, recording) = nginx.recording("front");
+    assert_eq!((robot.sent_exactly(&recording), decodes(&path)), (Ok(()), Ok(())));
+    assert_eq!(product.state("front")["restarts"], 0);
+}
+
+#[test]
+fn another_payload_type_is_not_the_robots_video() {
+    if !have(&NEEDED) {
+        return;
+    }
+    let _machine = together();
+    let (nginx, robot) = (Nginx::start(), Robot::go2(&SMALL));
+    let product = Product::start(&[stream("front", robot.source(), &[&nginx.url("front")], "")]);
+    product.wait_state("front", "live");
+    robot.tell("wrong-payload on");
+    product.wait("front", "without its robot", |said| said["source_state"] == "lost");
+    robot.tell("wrong-payload off");
+    product.wait_state("front", "live");
+    nginx.one_connection("front").unwrap();
+}
