@@ -1,1 +1,30 @@
+//! The harness of the whole-program tests: real peers around the real executables.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `programs` | where the executables under test are; builds them once |
+//! | `process` | a child with its output captured; killed when dropped, and by the kernel when the test dies |
+//! | `waiting` | waits for a state, with a deadline; the only place that lets time pass |
+//! | `machine` | what tests of one machine share: CPU time, ports, multicast groups |
+//! | `robot`, `product`, `nginx` | the three parties: `robocast-sim`, `robocast run`, a real nginx with the RTMP module |
+//! | `certificates` | a test CA and what it signs |
+//! | `flv`, `slices`, `decoding` | what a server recorded, against what the robot sent; what a decoder says to it |
+//! | `arrivals` | when frames arrived at the server, and the silences between them |
+//!
+//! What fails prints the last output of every child of its test.
 
+// A harness fails by panicking, with what it saw.
+#![allow(clippy::unwrap_used)]
+
+pub mod arrivals;
+pub mod certificates;
+pub mod decoding;
+pub mod flv;
+pub mod machine;
+pub mod nginx;
+pub mod process;
+pub mod product;
+pub mod programs;
+pub mod robot;
+pub mod slices;
+pub mod waiting;

@@ -406,7 +406,11 @@ impl Camera {
             );
             return false;
         };
-        if stream == *self.shared.stream && settings.robot == self.settings.robot {
+        // Where it is pushed to is not the camera's: opening the source anew would cost every sink its video.
+        let pushed_as_now =
+            Stream { push: self.shared.stream.push.clone(), slate: self.shared.stream.slate, ..stream.clone() };
+        if pushed_as_now == *self.shared.stream && settings.robot == self.settings.robot {
+            self.shared.stream = Arc::new(stream);
             self.settings = settings;
             return false;
         }

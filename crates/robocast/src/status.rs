@@ -11,6 +11,8 @@ use tokio::net::UnixStream;
 
 const DEGRADED: u8 = 1;
 const UNREACHABLE: u8 = 3;
+/// Whoever does not answer within this is not there.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Shows it: 0 when all is well, 1 when something is not, 3 when nothing runs here.
 pub async fn status(json: bool, watch: bool) -> ExitCode {
@@ -39,10 +41,12 @@ async fn ask() -> Result<Vec<StreamStatus>, String> {
         Ok(streams) => return Ok(streams),
         Err(why) => why,
     };
-    match robocast_bus::view::streams().await {
-        Ok(streams) if !streams.is_empty() => Ok(streams),
-        Ok(_) => Err(format!("no `robocast run` ({alone}), and no program on the system bus")),
-        Err(error) => Err(format!("no `robocast run` ({alone}), and no system bus ({error})")),
+    let seen = tokio::time::timeout(PATIENCE, robocast_bus::view::streams()).await;
+    match seen {
+        Err(_) => Err(format!("no `robocast run` ({alone}), and no answer on the system bus")),
+        Ok(Ok(streams)) if !streams.is_empty() => Ok(streams),
+        Ok(Ok(_)) => Err(format!("no `robocast run` ({alone}), and no program on the system bus")),
+        Ok(Err(error)) => Err(format!("no `robocast run` ({alone}), and no system bus ({error})")),
     }
 }
 
@@ -55,7 +59,7 @@ async fn ask_run() -> Result<Vec<StreamStatus>, String> {
         stream.read_to_end(&mut answer).await?;
         Ok(answer)
     };
-    let answer = tokio::time::timeout(Duration::from_secs(2), asking)
+    let answer = tokio::time::timeout(PATIENCE, asking)
         .await
         .map_err(|_| format!("{}: no answer", path.display()))?
         .map_err(failed)?;

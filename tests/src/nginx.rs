@@ -1,0 +1,177 @@
+//! A real nginx with the RTMP module, which records what is published to it.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::certificates::Certificate;
+use crate::flv::Recording;
+use crate::machine::free_port;
+use crate::process::{Process, command};
+use crate::waiting::{SOON, wait};
+
+/// What must be installed for it.
+pub const NEEDED: [&str; 3] = ["nginx", "/usr/lib/nginx/modules/ngx_rtmp_module.so", "ffmpeg"];
+/// ... and for RTMPS besides.
+pub const NEEDED_FOR_TLS: [&str; 5] =
+    ["nginx", "/usr/lib/nginx/modules/ngx_rtmp_module.so", "ffmpeg", "/usr/lib/nginx/modules/ngx_stream_module.so", "openssl"];
+
+/// The server: application `live` records, application `closed` lets nobody publish. It runs as a single process, so
+/// that killing it is killing all of it.
+#[derive(Debug)]
+pub struct Nginx {
+    folder: TempDir,
+    process: Option<Process>,
+    port: u16,
+    tls_port: u16,
+}
+
+impl Nginx {
+    pub fn start() -> Self {
+        Self::configure("")
+    }
+
+    /// With TLS in front of it, as RTMPS.
+    pub fn start_with_tls(own: &Certificate) -> Self {
+        Self::configure(&format!(
+            "ssl_certificate {}; ssl_certificate_key {};",
+            own.certificate.display(),
+            own.key.display()
+        ))
+    }
+
+    fn configure(tls: &str) -> Self {
+        let (port, tls_port) = (free_port(), free_port());
+        let folder = tempfile::Builder::new().prefix("robocast-nginx-").tempdir().unwrap();
+        let at = folder.path().display();
+        let (module, proxy) = match tls {
+            "" => (String::new(), String::new()),
+            _ => (
+                "load_module /usr/lib/nginx/modules/ngx_stream_module.so;".to_owned(),
+                format!(
+                    "stream {{ server {{ listen 127.0.0.1:{tls_port} ssl; {tls} proxy_pass 127.0.0.1:{port}; }} }}"
+                ),
+            ),
+        };
+        let text = format!(
+            "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\n{module}\n\
+             daemon off; master_process off; pid {at}/pid; error_log {at}/log info;\n\
+             events {{ worker_connections 64; }}\n{proxy}\n\
+             rtmp {{ server {{ listen 127.0.0.1:{port};\n\
+               application live {{ live on; record all; record_path {at}; record_unique on; }}\n\
+               application closed {{ live on; deny publish all; }}\n\
+             }} }}\n"
+        );
+        write(&folder.path().join("conf"), &text);
+        let mut nginx = Self { folder, process: None, port, tls_port };
+        nginx.start_again();
+        nginx
+    }
+
+    /// Starts it at the same place; returns when it listens.
+    pub fn start_again(&mut self) {
+        let mut nginx = command("nginx");
+        nginx.arg("-p").arg(self.folder.path()).arg("-c").arg(self.folder.path().join("conf"));
+        nginx.arg("-e").arg(self.folder.path().join("log"));
+        let mut process = Process::start("nginx", nginx);
+        wait(SOON, "nginx to listen", || {
+            assert_eq!(process.ended(), None, "nginx ended: {}", process.output());
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
+        });
+        self.process = Some(process);
+    }
+
+    /// Kills it as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Makes it neither take nor say anything, its connections open; or go on.
+    pub fn freeze(&self, frozen: bool) {
+        let signal = if frozen { Signal::SIGSTOP } else { Signal::SIGCONT };
+        self.process.as_ref().expect("it runs").signal(signal);
+    }
+
+    /// Where to publish under `key`.
+    pub fn url(&self, key: &str) -> String {
+        format!("rtmp://127.0.0.1:{}/live/{key}", self.port)
+    }
+
+    /// Where to publish and be refused.
+    pub fn closed_url(&self, key: &str) -> String {
+        format!("rtmp://127.0.0.1:{}/closed/{key}", self.port)
+    }
+
+    /// Where to publish over TLS, to `host`.
+    pub fn tls_url(&self, host: &str, key: &str) -> String {
+        format!("rtmps://{host}:{}/live/{key}", self.tls_port)
+    }
+
+    /// The recordings under `key`, one a publication, oldest first.
+    pub fn recordings(&self, key: &str) -> Vec<PathBuf> {
+        let start = format!("{key}-");
+        let ours = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+            name.strip_prefix(&start).is_some_and(|rest| rest.trim_end_matches(".flv").parse::<u64>().is_ok())
+        };
+        let files = std::fs::read_dir(self.folder.path()).unwrap();
+        let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).filter(ours).collect();
+        files.sort();
+        files
+    }
+
+    /// The only recording under `key`.
+    #[track_caller]
+    pub fn recording(&self, key: &str) -> (PathBuf, Recording) {
+        let files = self.recordings(key);
+        assert_eq!(files.len(), 1, "one recording of {key}");
+        (files[0].clone(), Recording::read(&files[0]))
+    }
+
+    /// How many frames were recorded under `key`, over all publications.
+    pub fn frames(&self, key: &str) -> usize {
+        self.recordings(key).iter().map(|path| Recording::read(path).frames.len()).sum()
+    }
+
+    /// The connections over which `key` was published so far, oldest first, as nginx numbers them: `PID#*NUMBER`.
+    pub fn connections(&self, key: &str) -> Vec<String> {
+        self.log().lines().filter(|line| line.contains(&format!(" publish: name='{key}'"))).filter_map(id).collect()
+    }
+
+    /// Of those, the ones that ended.
+    pub fn ended_connections(&self, key: &str) -> Vec<String> {
+        let ended: Vec<_> = self.log().lines().filter(|line| line.contains(" disconnect,")).filter_map(id).collect();
+        self.connections(key).into_iter().filter(|connection| ended.contains(connection)).collect()
+    }
+
+    /// That `key` is being published over the one connection it ever was published over.
+    ///
+    /// # Errors
+    /// What is so instead.
+    pub fn one_connection(&self, key: &str) -> Result<String, String> {
+        let (all, ended) = (self.connections(key), self.ended_connections(key));
+        match (&all[..], &ended[..]) {
+            ([one], []) => Ok(one.clone()),
+            _ => Err(format!("{key} was published over {all:?}, of which ended {ended:?}")),
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// `2026/11/21 04:39:47 [info] 123#0: *1 publish: ...`
+fn id(line: &str) -> Option<String> {
+    let mut words = line.split(' ').skip(3);
+    let pid = words.next()?.split('#').next()?;
+    Some(format!("{pid}#{}", words.next()?))
+}
+
+/// A file of a test needs no care for power cuts.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}

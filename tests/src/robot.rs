@@ -1,0 +1,137 @@
+//! A robot that speaks the real protocol: `robocast-sim`.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::flv::Recording;
+use crate::machine::free_group;
+use crate::process::{Process, command};
+use crate::programs::program;
+use crate::slices::{self, Slice};
+use crate::waiting::{SOON, wait};
+
+/// Real footage: 1280x720, 25 pictures a second, a keyframe every 5.28 s, over and over.
+pub const FILM: [&str; 2] = ["--file", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/bigbuckbunny-720p25.mp4")];
+/// A pattern that costs little, with a keyframe a second.
+pub const SMALL: [&str; 7] =
+    ["--pattern", "--size", "640x360", "--bitrate", "600", "--keyframe-interval", "1s"];
+/// A pattern as large as a Go2's picture, with a keyframe a second.
+pub const LARGE: [&str; 9] =
+    ["--pattern", "--size", "1280x720", "--fps", "15", "--bitrate", "1500", "--keyframe-interval", "1s"];
+
+/// The robot. Ends when dropped.
+#[derive(Debug)]
+pub struct Robot {
+    folder: TempDir,
+    arguments: Vec<String>,
+    process: Option<Process>,
+    source: String,
+}
+
+impl Robot {
+    /// A Go2 that sends to a group of its own.
+    pub fn go2(footage: &[&str]) -> Self {
+        let mut robot = Self::go2_switched_off(footage);
+        robot.start();
+        robot
+    }
+
+    /// The same, not yet on.
+    pub fn go2_switched_off(footage: &[&str]) -> Self {
+        let (group, port) = free_group();
+        let (group, port) = (group.to_string(), port.to_string());
+        let source = format!("rtp://{group}:{port}?interface=lo&payload=96");
+        Self::new(&["go2", "--group", &group, "--port", &port], footage, source)
+    }
+
+    /// A Go2 that sends where a Go2 does, over the loopback interface.
+    pub fn real_go2(footage: &[&str]) -> Self {
+        let mut robot = Self::new(&["go2"], footage, "go2:".into());
+        robot.start();
+        robot
+    }
+
+    /// An RTSP camera.
+    pub fn rtsp(footage: &[&str]) -> Self {
+        let mut robot = Self::new(&["rtsp", "--listen", "127.0.0.1:0"], footage, String::new());
+        let ready = robot.start();
+        robot.source = format!("{}?transport=tcp", ready["urls"][0].as_str().unwrap());
+        // At the same port when it starts again.
+        robot.arguments[2] = format!("127.0.0.1:{}", ready["port"]);
+        robot
+    }
+
+    fn new(place: &[&str], footage: &[&str], source: String) -> Self {
+        let folder = tempfile::Builder::new().prefix("robocast-robot-").tempdir().unwrap();
+        let path = |name| folder.path().join(name).to_str().unwrap().to_owned();
+        let files = ["--log".to_owned(), path("slices"), "--control".to_owned(), path("control")];
+        let words = place.iter().chain(footage).map(|word| (*word).to_owned());
+        let arguments = words.chain(files).collect();
+        Self { folder, arguments, process: None, source }
+    }
+
+    /// Switches it on; returns what it says once it sends, or listens.
+    pub fn start(&mut self) -> Value {
+        let mut sim = command(program("robocast-sim"));
+        sim.args(&self.arguments);
+        let process = Process::start("the robot", sim);
+        let ready = wait(SOON, "the robot to be ready", || process.told.all().first().cloned().ok_or("nothing"));
+        self.process = Some(process);
+        serde_json::from_str(&ready).unwrap()
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Where its video comes from, for the settings.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Gives it a command.
+    #[track_caller]
+    pub fn tell(&self, order: &str) {
+        let mut socket = UnixStream::connect(self.folder.path().join("control")).unwrap();
+        writeln!(socket, "{order}").unwrap();
+        let mut answer = String::new();
+        BufReader::new(socket).read_line(&mut answer).unwrap();
+        assert_eq!(answer, "ok\n", "{order}");
+    }
+
+    /// All coded slices that it ever sent.
+    pub fn sent(&self) -> Vec<Slice> {
+        slices::sent(&self.log())
+    }
+
+    /// The same, to look up.
+    pub fn all_sent(&self) -> HashSet<Slice> {
+        self.sent().into_iter().collect()
+    }
+
+    /// That the recording, from this robot's first frame on, is what it sent: in order, none missing, none extra.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn sent_exactly(&self, recording: &Recording) -> Result<(), String> {
+        let (recorded, sent) = (recording.slices(), self.sent());
+        slices::place(slices::from_first_sent(&recorded, &sent), &sent)?;
+        recording.times_rise()?;
+        // A whole round of a film that went missing would show in the times alone.
+        match recording.longest_gap() {
+            0..1000 => Ok(()),
+            ms => Err(format!("a gap of {ms} ms")),
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        // A camera with one path: the log's name is as given.
+        self.folder.path().join("slices")
+    }
+}

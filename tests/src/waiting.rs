@@ -1,0 +1,50 @@
+//! Waiting for a state.
+
+use std::fmt::Display;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often a state is looked at.
+const PAUSE: Duration = Duration::from_millis(20);
+/// What a healthy but busy machine may take for one step.
+pub const SOON: Duration = Duration::from_secs(15);
+
+/// Looks again and again until `look` answers `Ok`. What it answers else is what was seen instead.
+///
+/// # Panics
+/// When that takes longer than `deadline`; says what was waited for and what was last seen.
+#[track_caller]
+pub fn wait<T, S: Display>(deadline: Duration, what: &str, mut look: impl FnMut() -> Result<T, S>) -> T {
+    let began = Instant::now();
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(seen) => assert!(
+                began.elapsed() < deadline,
+                "waited {:.1} s in vain for {what}; last seen: {seen}",
+                began.elapsed().as_secs_f64()
+            ),
+        }
+        thread::park_timeout(PAUSE);
+    }
+}
+
+/// Looks for `how_long` that a state holds: `look` answers what is wrong, if anything is.
+///
+/// # Panics
+/// When something is.
+#[track_caller]
+pub fn holds(how_long: Duration, what: &str, mut look: impl FnMut() -> Result<(), String>) {
+    let began = Instant::now();
+    while began.elapsed() < how_long {
+        if let Err(seen) = look() {
+            panic!("{what} held for {:.1} s only: {seen}", began.elapsed().as_secs_f64());
+        }
+        thread::park_timeout(PAUSE);
+    }
+}
+
+/// `Ok` with the value when `fits`, else `Err` with a note of it.
+pub fn when<T: std::fmt::Debug>(value: T, fits: impl FnOnce(&T) -> bool) -> Result<T, String> {
+    if fits(&value) { Ok(value) } else { Err(format!("{value:?}")) }
+}

@@ -1,0 +1,11 @@
+//! Whole-program tests with real peers: `robocast-sim` robots, `robocast run`, nginx with the RTMP module, ffmpeg.
+//! One executable, so that tests that measure time can keep the others off the machine (`machine::alone`).
+
+mod command_line;
+mod harness;
+mod healing;
+mod isolation;
+mod passing_through;
+mod rereading;
+mod tls;
+mod wire;

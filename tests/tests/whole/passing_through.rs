@@ -1,0 +1,57 @@
+//! The robot's video reaches the server bit for bit.
+
+use std::time::Duration;
+
+use robocast_tests::decoding::decodes;
+use robocast_tests::flv::Recording;
+use robocast_tests::machine::{alone, only_one};
+use robocast_tests::nginx::{NEEDED, Nginx};
+use robocast_tests::product::{self, Product, stream};
+use robocast_tests::programs::have;
+use robocast_tests::robot::{FILM, Robot};
+use robocast_tests::waiting::wait;
+
+/// Lets the robot's film pass for so long and judges what was recorded.
+fn pass_through(robot: &Robot, seconds: u32) {
+    let nginx = Nginx::start();
+    let stream = stream("front", robot.source(), &[&nginx.url("front")], "");
+    let mut product = Product::start(&[product::robot("go2"), stream]);
+    product.wait_state("front", "live");
+    let wanted = seconds as usize * 25;
+    wait(Duration::from_secs(u64::from(seconds) + 20), &format!("{wanted} frames in the recording"), || {
+        // The film repeats itself, so all of it is known soon; a slate before its first keyframe does not count.
+        let count = Recording::read(&nginx.recordings("front")[0]).frames_of(&robot.all_sent()).len();
+        if count > wanted { Ok(()) } else { Err(format!("{count} frames")) }
+    });
+    assert!(product.end().success());
+
+    let (path, recording) = nginx.recording("front");
+    assert_eq!(robot.sent_exactly(&recording), Ok(()));
+    println!("{} slices recorded, {} sent", recording.slices().len(), robot.sent().len());
+    assert_eq!(decodes(&path), Ok(()));
+    assert_eq!(product.state("front")["restarts"], 0);
+}
+
+#[test]
+fn pass_through_is_bit_exact_for_a_minute() {
+    if have(&NEEDED) {
+        pass_through(&Robot::go2(&FILM), 60);
+    }
+}
+
+#[test]
+fn an_rtsp_camera_is_passed_through_bit_exact() {
+    if have(&NEEDED) {
+        let _machine = alone();
+        pass_through(&Robot::rtsp(&FILM), 20);
+    }
+}
+
+#[test]
+fn a_go2_is_found_where_every_go2_sends() {
+    if have(&NEEDED) {
+        let _machine = alone();
+        let _group = only_one("go2");
+        pass_through(&Robot::real_go2(&FILM), 6);
+    }
+}
