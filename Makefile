@@ -1,0 +1,40 @@
+# The commands of this repository. The work is in ci/.
+
+SHELL := /bin/bash
+DESTDIR ?=
+PREFIX ?= /usr
+# Programs that are installed come from here.
+BUILD ?= $(or $(CARGO_TARGET_DIR),target)/release
+
+# Only as given here: a shell may hold a variable of this name too.
+ifeq ($(origin SECONDS),command line)
+demo_seconds := $(SECONDS)
+endif
+unexport SECONDS
+
+.PHONY: help demo test bench build install
+
+help:
+	@echo 'make demo             plays a simulated robot through robocast and a media server to your browser'
+	@echo 'make demo SECONDS=20  the same, ends by itself; fails unless pictures came out of the server'
+	@echo 'make test             checks and tests everything'
+	@echo 'make bench            measures'
+	@echo 'make build            builds the programs for use'
+	@echo 'make install          installs them below $$(DESTDIR)$$(PREFIX), /usr unless told otherwise'
+
+demo:
+	@ci/demo $(demo_seconds)
+
+test:
+	@ci/test
+
+bench:
+	@ci/bench
+
+build:
+	@ci/packages build run
+	@. ci/toolchain.sh && cargo build --release --locked --workspace --bins
+
+install:
+	install -D -m 755 $(BUILD)/robocast $(DESTDIR)$(PREFIX)/bin/robocast
+	install -D -m 755 $(BUILD)/robocast-media $(DESTDIR)$(PREFIX)/lib/robocast/robocast-media
