@@ -2,8 +2,10 @@
 
 use crate::counters::Counters;
 use crate::outlet::{Notice, Shared};
-use crate::recode::{RecodeInput, Recoder, Steer};
+use crate::recode_input::RecodeInput;
+use crate::recoder::Recoder;
 use crate::source::{Attempt, Ended, OpenError, Source};
+use crate::steering::Steer;
 use robocast_bus::service::{self, CameraOrder};
 use robocast_bus::{CameraStatus, SourceState};
 use robocast_config::{Bitrate, Settings, Start, Stream};
