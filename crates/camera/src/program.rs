@@ -423,7 +423,8 @@ impl Camera {
             slate: self.shared.stream.slate,
             ..stream.clone()
         };
-        if pushed_as_now == *self.shared.stream && settings.robot == self.settings.robot {
+        let around = (&settings.robot, &settings.tls);
+        if pushed_as_now == *self.shared.stream && around == (&self.settings.robot, &self.settings.tls) {
             self.shared.stream = Arc::new(stream);
             self.settings = settings;
             return false;

@@ -4,6 +4,7 @@
 // Helpers of tests panic as tests do; what was measured is for people to read.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod bus;
 mod command_line;
 mod harness;
 mod healing;
