@@ -28,14 +28,25 @@ pub fn decodes(recording: &Path) -> Result<(), String> {
     let faults: Vec<_> = told.lines().filter(grave).collect();
     match (code, faults.len()) {
         (Some(0), 0) => Ok(()),
-        (code, count) => Err(format!("ffmpeg ended with {code:?} and {count} faults: {:#?}", &faults[..count.min(5)])),
+        (code, count) => {
+            Err(format!("ffmpeg ended with {code:?} and {count} faults: {:#?}", &faults[..count.min(5)]))
+        }
     }
 }
 
 /// The pictures that come out, in the order of decoding.
 pub fn pictures(recording: &Path) -> Vec<Picture> {
     let mut ffprobe = command("ffprobe");
-    ffprobe.args(["-v", "error", "-select_streams", "v", "-show_entries", "frame=width,height", "-of", "csv=p=0"]);
+    ffprobe.args([
+        "-v",
+        "error",
+        "-select_streams",
+        "v",
+        "-show_entries",
+        "frame=width,height",
+        "-of",
+        "csv=p=0",
+    ]);
     ffprobe.arg(recording);
     let (_, told, _) = run(ffprobe);
     let parse = |line: &str| {

@@ -17,6 +17,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod arrivals;
+pub mod bus;
 pub mod certificates;
 pub mod decoding;
 pub mod flv;

@@ -15,8 +15,13 @@ use crate::waiting::{SOON, wait};
 /// What must be installed for it.
 pub const NEEDED: [&str; 3] = ["nginx", "/usr/lib/nginx/modules/ngx_rtmp_module.so", "ffmpeg"];
 /// ... and for RTMPS besides.
-pub const NEEDED_FOR_TLS: [&str; 5] =
-    ["nginx", "/usr/lib/nginx/modules/ngx_rtmp_module.so", "ffmpeg", "/usr/lib/nginx/modules/ngx_stream_module.so", "openssl"];
+pub const NEEDED_FOR_TLS: [&str; 5] = [
+    "nginx",
+    "/usr/lib/nginx/modules/ngx_rtmp_module.so",
+    "ffmpeg",
+    "/usr/lib/nginx/modules/ngx_stream_module.so",
+    "openssl",
+];
 
 /// The server: application `live` records, application `closed` lets nobody publish. It runs as a single process, so
 /// that killing it is killing all of it.
@@ -137,12 +142,17 @@ impl Nginx {
 
     /// The connections over which `key` was published so far, oldest first, as nginx numbers them: `PID#*NUMBER`.
     pub fn connections(&self, key: &str) -> Vec<String> {
-        self.log().lines().filter(|line| line.contains(&format!(" publish: name='{key}'"))).filter_map(id).collect()
+        self.log()
+            .lines()
+            .filter(|line| line.contains(&format!(" publish: name='{key}'")))
+            .filter_map(id)
+            .collect()
     }
 
     /// Of those, the ones that ended.
     pub fn ended_connections(&self, key: &str) -> Vec<String> {
-        let ended: Vec<_> = self.log().lines().filter(|line| line.contains(" disconnect,")).filter_map(id).collect();
+        let ended: Vec<_> =
+            self.log().lines().filter(|line| line.contains(" disconnect,")).filter_map(id).collect();
         self.connections(key).into_iter().filter(|connection| ended.contains(connection)).collect()
     }
 

@@ -121,7 +121,8 @@ impl Drop for Process {
         let ended = self.child.try_wait().ok().flatten();
         self.kill();
         if thread::panicking() {
-            let mut report = format!("--- {} ({})\n", self.name, ended.map_or("ran".into(), |s| s.to_string()));
+            let mut report =
+                format!("--- {} ({})\n", self.name, ended.map_or("ran".into(), |s| s.to_string()));
             for (lines, most) in [(self.told.all(), 3), (self.logged.all(), 40)] {
                 for line in &lines[lines.len().saturating_sub(most)..] {
                     report.push_str(&format!("{line}\n"));

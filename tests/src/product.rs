@@ -45,7 +45,9 @@ impl Place {
     /// `robocast` on this box.
     pub fn robocast(&self, arguments: &[&str]) -> Command {
         let mut robocast = command(program("robocast"));
-        robocast.env("ROBOCAST_RUN", self.0.path().join("run")).env("ROBOCAST_STATE", self.0.path().join("state"));
+        robocast
+            .env("ROBOCAST_RUN", self.0.path().join("run"))
+            .env("ROBOCAST_STATE", self.0.path().join("state"));
         robocast.env_remove("ROBOCAST_LOG").env("NO_COLOR", "1").args(arguments);
         robocast
     }
@@ -104,7 +106,8 @@ impl Product {
 
     fn said_from(&self, line: usize) -> Vec<Value> {
         let parse = |line: &String| {
-            serde_json::from_str(line).unwrap_or_else(|error| panic!("a line of `run --json`: {error}: {line}"))
+            serde_json::from_str(line)
+                .unwrap_or_else(|error| panic!("a line of `run --json`: {error}: {line}"))
         };
         self.process.told.from(line).iter().map(parse).collect()
     }
@@ -204,7 +207,8 @@ fn children(pid: Pid) -> Vec<Pid> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let listed = |path: &Path| std::fs::read_to_string(path.join("children")).unwrap_or_default();
     let texts = tasks.map(|task| listed(&task.path()));
-    texts.flat_map(|text| text.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<_>>())
+    texts
+        .flat_map(|text| text.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<_>>())
         .map(Pid::from_raw)
         .collect()
 }

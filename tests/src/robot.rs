@@ -16,7 +16,8 @@ use crate::slices::{self, Slice};
 use crate::waiting::{SOON, wait};
 
 /// Real footage: 1280x720, 25 pictures a second, a keyframe every 5.28 s, over and over.
-pub const FILM: [&str; 2] = ["--file", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/bigbuckbunny-720p25.mp4")];
+pub const FILM: [&str; 2] =
+    ["--file", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/bigbuckbunny-720p25.mp4")];
 /// A pattern that costs little, with a keyframe a second.
 pub const SMALL: [&str; 7] =
     ["--pattern", "--size", "640x360", "--bitrate", "600", "--keyframe-interval", "1s"];
@@ -80,7 +81,8 @@ impl Robot {
         let mut sim = command(program("robocast-sim"));
         sim.args(&self.arguments);
         let process = Process::start("the robot", sim);
-        let ready = wait(SOON, "the robot to be ready", || process.told.all().first().cloned().ok_or("nothing"));
+        let ready =
+            wait(SOON, "the robot to be ready", || process.told.all().first().cloned().ok_or("nothing"));
         self.process = Some(process);
         serde_json::from_str(&ready).unwrap()
     }

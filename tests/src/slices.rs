@@ -40,7 +40,10 @@ pub fn sent(log: &Path) -> Vec<Slice> {
         })
     };
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().map(|line| parse(line).unwrap_or_else(|| panic!("a line of the robot's log: {line}"))).collect()
+    whole
+        .lines()
+        .map(|line| parse(line).unwrap_or_else(|| panic!("a line of the robot's log: {line}")))
+        .collect()
 }
 
 /// The recording without what stands before the first slice that the robot sent: the slate, where a film's first keyframe
@@ -61,7 +64,8 @@ pub fn place(recorded: &[Slice], sent: &[Slice]) -> Result<usize, String> {
     if first.kind != 5 {
         return Err(format!("the recording begins with {first}, not with a keyframe"));
     }
-    let fitting = |at: usize| sent[at..].iter().zip(recorded).take_while(|(sent, recorded)| sent == recorded).count();
+    let fitting =
+        |at: usize| sent[at..].iter().zip(recorded).take_while(|(sent, recorded)| sent == recorded).count();
     let best = (0..sent.len()).filter(|&at| sent[at] == *first).max_by_key(|&at| fitting(at));
     let Some(at) = best else { return Err(format!("the first slice, {first}, was never sent")) };
     let count = fitting(at);
@@ -83,7 +87,10 @@ mod tests {
     use super::*;
 
     fn slices(hashes: &[u64]) -> Vec<Slice> {
-        hashes.iter().map(|&hash| Slice { kind: if hash % 10 == 0 { 5 } else { 1 }, hash, length: 9 }).collect()
+        hashes
+            .iter()
+            .map(|&hash| Slice { kind: if hash % 10 == 0 { 5 } else { 1 }, hash, length: 9 })
+            .collect()
     }
 
     #[test]

@@ -214,6 +214,9 @@ fn state_of(source: SourceState, camera: bool, push: Option<&PushStatus>) -> Str
     } else if push.sinks.is_empty() && source == SourceState::Live {
         // Nothing to push to: the camera serves the page alone.
         StreamState::Live
+    } else if publishing && source == SourceState::Live {
+        // The first keyframe is on its way.
+        StreamState::Starting
     } else if source == SourceState::Live || push.slate {
         StreamState::Offline
     } else if camera && source != SourceState::Starting {
@@ -246,6 +249,7 @@ mod tests {
             (Lost, push(false, true, &[Publishing]), StreamState::Slate),
             (Live, push(true, false, &[Waiting]), StreamState::Offline),
             (Lost, push(false, false, &[Idle]), StreamState::Waiting),
+            (Live, push(false, false, &[Publishing]), StreamState::Starting),
             (Live, push(true, false, &[Failed]), StreamState::Failed),
             (SourceState::Failed, push(false, false, &[Idle]), StreamState::Failed),
             (Starting, push(false, false, &[Idle]), StreamState::Starting),

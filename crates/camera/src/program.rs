@@ -2,8 +2,10 @@
 
 use crate::counters::Counters;
 use crate::outlet::{Notice, Shared};
-use crate::recode::{RecodeInput, Recoder, Steer};
-use crate::source::{Attempt, OpenError, Source};
+use crate::recode_input::RecodeInput;
+use crate::recoder::Recoder;
+use crate::source::{Attempt, Ended, OpenError, Source};
+use crate::steering::Steer;
 use robocast_bus::service::{self, CameraOrder};
 use robocast_bus::{CameraStatus, SourceState};
 use robocast_config::{Bitrate, Settings, Start, Stream};
@@ -32,6 +34,9 @@ const LOST_AFTER: Duration = Duration::from_secs(1);
 const REST_AFTER: Duration = Duration::from_secs(10);
 /// A source may take so long to its first frame before it is opened anew.
 const FIRST_FRAME: Duration = Duration::from_secs(10);
+
+/// A camera that said no is asked again after this; or at once, when the settings change.
+const REFUSED_FOR: Duration = Duration::from_secs(15);
 
 /// The camera program cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +105,7 @@ enum Turn<T> {
     /// The work at hand is done.
     Done(T),
     /// The source must be closed and opened again, for this reason.
-    Reopen(String),
+    Reopen(Ended),
     /// The pictures need an encoder, for this reason.
     Unfit(String),
     /// The settings changed: open it as they say now.
@@ -211,9 +216,15 @@ impl Camera {
                         return Ok(());
                     }
                 }
-                Turn::Reopen(why) => {
+                Turn::Reopen(Ended { why, refused: false }) => {
                     self.shared.counters.rebuilds.fetch_add(1, Relaxed);
                     self.away(false, why);
+                }
+                Turn::Reopen(Ended { why, refused: true }) => {
+                    self.away(true, why);
+                    if matches!(self.meanwhile(tokio::time::sleep(REFUSED_FOR)).await, Turn::End) {
+                        return Ok(());
+                    }
                 }
                 Turn::Changed | Turn::Done(()) | Turn::Unfit(_) => {}
             }
@@ -244,15 +255,15 @@ impl Camera {
             let turn = {
                 let running = async {
                     tokio::select! {
-                        why = source.run() => (true, why),
-                        why = broken(recoder.as_mut()) => (false, why),
+                        ended = source.run() => (true, ended),
+                        why = broken(recoder.as_mut()) => (false, Ended::because(why)),
                     }
                 };
                 self.watch(running, patience).await
             };
             match turn {
-                Turn::Done((true, why)) => break Turn::Reopen(why),
-                Turn::Done((false, why)) => {
+                Turn::Done((true, ended)) => break Turn::Reopen(ended),
+                Turn::Done((false, Ended { why, .. })) => {
                     tracing::warn!(stream = self.name, why, "the encoder failed; trying the next");
                     encoders += 1;
                     close_recoder(recoder.take()).await?;
@@ -263,7 +274,7 @@ impl Camera {
                     recoder = self.recode(encoders);
                 }
                 Turn::Unfit(_) => {}
-                Turn::Reopen(why) => break Turn::Reopen(why),
+                Turn::Reopen(ended) => break Turn::Reopen(ended),
                 Turn::Changed => break Turn::Changed,
                 Turn::Rest => break Turn::Rest,
                 Turn::End => break Turn::End,
@@ -337,7 +348,7 @@ impl Camera {
                     let stalled = patience.and_then(|patience| self.judge(patience));
                     self.tell();
                     if let Some(why) = stalled {
-                        return Turn::Reopen(why);
+                        return Turn::Reopen(Ended::because(why));
                     }
                     if self.unread() {
                         return Turn::Rest;
@@ -407,9 +418,13 @@ impl Camera {
             return false;
         };
         // Where it is pushed to is not the camera's: opening the source anew would cost every sink its video.
-        let pushed_as_now =
-            Stream { push: self.shared.stream.push.clone(), slate: self.shared.stream.slate, ..stream.clone() };
-        if pushed_as_now == *self.shared.stream && settings.robot == self.settings.robot {
+        let pushed_as_now = Stream {
+            push: self.shared.stream.push.clone(),
+            slate: self.shared.stream.slate,
+            ..stream.clone()
+        };
+        let around = (&settings.robot, &settings.tls);
+        if pushed_as_now == *self.shared.stream && around == (&self.settings.robot, &self.settings.tls) {
             self.shared.stream = Arc::new(stream);
             self.settings = settings;
             return false;
@@ -484,7 +499,7 @@ async fn broken(recoder: Option<&mut Recoder>) -> String {
     match recoder {
         None => std::future::pending().await,
         Some(recoder) => match recoder.next_event().await {
-            PipelineEvent::Failed { element, message } => format!("{element}: {message}"),
+            PipelineEvent::Failed { element, message, .. } => format!("{element}: {message}"),
             PipelineEvent::Ended | PipelineEvent::SegmentDone => "the encoder ended".into(),
         },
     }

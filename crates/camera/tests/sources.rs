@@ -10,8 +10,10 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use robocast_camera::counters::Counters;
 use robocast_camera::outlet::{Notice, Shared};
-use robocast_camera::recode::{RecodeInput, Recoder, Steer};
+use robocast_camera::recode_input::RecodeInput;
+use robocast_camera::recoder::Recoder;
 use robocast_camera::source::{Attempt, Mode, OpenError, Source, choose_mode};
+use robocast_camera::steering::Steer;
 use robocast_config::{Settings, Stream};
 use robocast_media::encoder::{Encoder, Target};
 use robocast_media::h264::{AccessUnit, ParameterSets};
@@ -71,7 +73,7 @@ async fn units(source: &mut Source, from: &mut Subscriber, count: usize) -> Vec<
         units
     };
     tokio::select! {
-        why = source.run() => panic!("the source ended: {why}"),
+        why = source.run() => panic!("the source ended: {}", why.why),
         taken = tokio::time::timeout(Duration::from_secs(30), taking) => taken.expect("units within 30 s"),
     }
 }
@@ -125,7 +127,7 @@ async fn h264_of_another_size_is_decoded_and_encoded() {
     let mut from = bench.shared.feed.subscribe();
     let mut source = bench.open().unwrap();
     let notice = tokio::select! {
-        why = source.run() => panic!("{why}"),
+        why = source.run() => panic!("{}", why.why),
         notice = tokio::time::timeout(Duration::from_secs(10), bench.notices.recv()) => notice.unwrap().unwrap(),
     };
     assert!(matches!(&notice, Notice::Unfit(why) if why.contains("1280x720")), "{notice:?}");

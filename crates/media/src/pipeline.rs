@@ -16,6 +16,8 @@ pub enum PipelineEvent {
         element: String,
         /// What it says.
         message: String,
+        /// The peer wants another user or password: trying again soon would only lock us out.
+        unauthorized: bool,
     },
     /// The source ended.
     Ended,
@@ -97,7 +99,7 @@ impl Pipeline {
         }
         let mut why = None;
         while let Ok(event) = self.events.try_recv() {
-            if let PipelineEvent::Failed { element, message } = event {
+            if let PipelineEvent::Failed { element, message, .. } = event {
                 why = Some(format!("{element}: {message}"));
             }
         }
@@ -187,10 +189,11 @@ fn event_of(message: &gst::Message) -> Option<PipelineEvent> {
             tracing::debug!(element, debug = ?error.debug(), "a pipeline failed");
             let said = error.error().message().to_owned();
             let message = match error.debug().as_deref().and_then(detail) {
-                Some(detail) => format!("{said} {detail}"),
-                None => said,
+                Some(detail) if !detail.starts_with(said.as_str()) => format!("{said} {detail}"),
+                _ => said,
             };
-            Some(PipelineEvent::Failed { element, message })
+            let unauthorized = error.error().matches(gst::ResourceError::NotAuthorized);
+            Some(PipelineEvent::Failed { element, message, unauthorized })
         }
         gst::MessageView::Warning(warning) => {
             tracing::debug!(warning = %warning.error(), "a pipeline warns");

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub const AWAY_AFTER: Duration = Duration::from_secs(1);
 /// At the start the robot gets a little longer: it may just be slow to answer.
 pub const FIRST_AFTER: Duration = Duration::from_secs(3);
+/// And longer still when it sends already, and only its first keyframe is missing.
+pub const KEYFRAME_AFTER: Duration = Duration::from_secs(10);
 
 /// What goes out now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +61,13 @@ impl Mixer {
         Some(unit)
     }
 
-    /// Whether the robot is away for so long that the slate should be on.
+    /// Whether the robot is away for so long that the slate should be on. `sending` says that something
+    /// comes from it, if nothing that can be shown yet.
     #[must_use]
-    pub fn away(&self, now: Stamp) -> bool {
+    pub fn away(&self, now: Stamp, sending: bool) -> bool {
         match self.robot {
             Some(last) => now.since(last) >= AWAY_AFTER,
-            None => now.since(self.started) >= FIRST_AFTER,
+            None => now.since(self.started) >= if sending { KEYFRAME_AFTER } else { FIRST_AFTER },
         }
     }
 
@@ -106,11 +109,11 @@ mod tests {
     #[test]
     fn the_slate_goes_on_when_the_robot_is_away_and_off_at_its_next_keyframe() {
         let mut mixer = Mixer::new(at(0));
-        assert!(!mixer.away(at(2_900)));
+        assert!(!mixer.away(at(2_900), false));
         assert!(mixer.robot(unit(100, false), at(100)).is_none());
         assert!(mixer.robot(unit(140, true), at(140)).is_some());
-        assert!(!mixer.away(at(1_100)));
-        assert!(mixer.away(at(1_140)));
+        assert!(!mixer.away(at(1_100), true));
+        assert!(mixer.away(at(1_140), true));
         assert_eq!(
             (mixer.slate_frame(3), mixer.slate_frame(3), mixer.slate_frame(3), mixer.slate_frame(3)),
             (0, 1, 2, 0)
@@ -126,7 +129,8 @@ mod tests {
     #[test]
     fn a_robot_never_seen_gets_a_little_longer() {
         let mixer = Mixer::new(at(0));
-        assert!(!mixer.away(at(2_999)) && mixer.away(at(3_000)));
+        assert!(!mixer.away(at(2_999), false) && mixer.away(at(3_000), false));
+        assert!(!mixer.away(at(9_999), true) && mixer.away(at(10_000), true));
     }
 
     proptest! {

@@ -70,6 +70,8 @@ struct Push {
     slate: SlateBox,
     sets: ParameterSets,
     live_since: Option<Stamp>,
+    /// The camera says that frames arrive.
+    sending: bool,
     /// For D-Bus.
     status: watch::Sender<PushStatus>,
     orders: mpsc::Receiver<PushOrder>,
@@ -105,6 +107,7 @@ impl Push {
             slate: SlateBox::default(),
             sets: ParameterSets::default(),
             live_since: None,
+            sending: false,
             status,
             orders,
             signals,
@@ -184,6 +187,7 @@ impl Push {
                 }
             }
             FromCamera::Report(report) => {
+                self.sending = report.state == SourceState::Live;
                 if report.state == SourceState::Lost {
                     tracing::debug!(stream = self.stream.name, "{}", report.text);
                 }
@@ -197,7 +201,7 @@ impl Push {
             return;
         }
         let now = Stamp::now();
-        let away = self.mixer.away(now);
+        let away = self.mixer.away(now, self.sending);
         let settled = self.live_since.is_some_and(|since| now.since(since) > SLATE_AFTER);
         if away || settled {
             let picture = self.sets.picture().map(|p| Size { width: p.width, height: p.height });
@@ -274,7 +278,7 @@ impl Push {
             self.sinks.iter().flat_map(|(_, sink)| sink.report.take_latencies()).collect();
         latencies.sort_by(f64::total_cmp);
         let status = PushStatus {
-            live: self.mixer.showing() == Showing::Robot && !self.mixer.away(Stamp::now()),
+            live: self.mixer.showing() == Showing::Robot && !self.mixer.away(Stamp::now(), self.sending),
             slate: self.mixer.showing() == Showing::Slate,
             started: self.started,
             latency_ms: latencies.get(latencies.len() / 2).map(|ms| (ms * 100.0).round() / 100.0),

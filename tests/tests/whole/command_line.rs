@@ -46,7 +46,9 @@ fn check_names_every_error_with_its_place_and_ends_with_its_code() {
     assert!(!output.contains("KeyThatNobodyMaySee"), "{output}");
 
     assert_eq!(run(place.robocast(&["check", "/nowhere/robocast.toml"])).0, Some(2));
-    for usage in [&["check"][..], &["fly"], &[], &["check", "a", "b"], &["run"], &["run", "a", "--seconds", "soon"]] {
+    for usage in
+        [&["check"][..], &["fly"], &[], &["check", "a", "b"], &["run"], &["run", "a", "--seconds", "soon"]]
+    {
         assert_eq!(run(place.robocast(usage)).0, Some(2), "{usage:?}");
     }
 }
@@ -104,7 +106,10 @@ fn run_says_of_each_stream_once_a_second_how_it_is() {
     let _machine = alone();
     let (nginx, robot) = (Nginx::start(), Robot::go2(&SMALL));
     let push = nginx.url("KeyThatNobodyMaySee");
-    let mut product = Product::start(&[stream("front", robot.source(), &[&push], ""), stream("rear", robot.source(), &[], "")]);
+    let mut product = Product::start(&[
+        stream("front", robot.source(), &[&push], ""),
+        stream("rear", robot.source(), &[], ""),
+    ]);
     product.wait_state("front", "live");
     let (from, since) = (product.history("front").len(), Instant::now());
     wait(SOON, "five more lines", || when(product.history("front").len(), |&count| count >= from + 5));
@@ -127,7 +132,12 @@ fn run_says_of_each_stream_once_a_second_how_it_is() {
     }
     for pair in history.windows(2) {
         for name in ["frames_in", "frames_out", "bytes_out", "keyframes"] {
-            assert!(number(&pair[1], name) >= number(&pair[0], name), "{name} ran back: {} {}", pair[0], pair[1]);
+            assert!(
+                number(&pair[1], name) >= number(&pair[0], name),
+                "{name} ran back: {} {}",
+                pair[0],
+                pair[1]
+            );
         }
     }
     let last = history.last().unwrap();
@@ -155,7 +165,8 @@ fn run_says_of_each_stream_once_a_second_how_it_is() {
 
 /// A product that is live, with a robot and nowhere to push to.
 fn live(robot: &Robot) -> Product {
-    let product = Product::start(&[stream("front", robot.source(), &[], ""), stream("rear", robot.source(), &[], "")]);
+    let product =
+        Product::start(&[stream("front", robot.source(), &[], ""), stream("rear", robot.source(), &[], "")]);
     product.wait_state("front", "live");
     product.wait_state("rear", "live");
     product

@@ -33,7 +33,13 @@ impl Scene {
     }
 
     /// Waits for the robot's video at the server and judges how long it was away.
-    fn heals(&self, what: &str, arrivals: &mut Arrivals<'_>, since: Instant, and: impl Fn() -> Result<(), String>) {
+    fn heals(
+        &self,
+        what: &str,
+        arrivals: &mut Arrivals<'_>,
+        since: Instant,
+        and: impl Fn() -> Result<(), String>,
+    ) {
         let silence = wait(SOON, &format!("video again after {what}"), || {
             arrivals.look();
             and()?;
@@ -48,11 +54,14 @@ impl Scene {
         let mut arrivals = Arrivals::watch(&self.nginx, "front");
         let since = Instant::now();
         let dead = self.product.kill_child(role, "front");
-        self.heals(&format!("kill -9 of {role}"), &mut arrivals, since, || match self.product.child(role, "front") {
-            Some(pid) if pid != dead => Ok(()),
-            other => Err(format!("{role} runs as {other:?}")),
+        self.heals(&format!("kill -9 of {role}"), &mut arrivals, since, || {
+            match self.product.child(role, "front") {
+                Some(pid) if pid != dead => Ok(()),
+                other => Err(format!("{role} runs as {other:?}")),
+            }
         });
-        self.product.wait("front", "live after one restart", |said| said["state"] == "live" && said["restarts"] == 1);
+        self.product
+            .wait("front", "live after one restart", |said| said["state"] == "live" && said["restarts"] == 1);
     }
 
     /// The robot begins a new session, without a pause.
@@ -61,7 +70,8 @@ impl Scene {
         let since = Instant::now();
         self.robot.tell("restart");
         self.heals(what, &mut arrivals, since, || Ok(()));
-        self.product.wait("front", "live without a restart", |said| said["state"] == "live" && said["restarts"] == 0);
+        self.product
+            .wait("front", "live without a restart", |said| said["state"] == "live" && said["restarts"] == 0);
         assert!(self.nginx.one_connection("front").is_ok(), "the session outlives the robot's");
     }
 
@@ -72,7 +82,8 @@ impl Scene {
         let since = Instant::now();
         let mut arrivals = Arrivals::watch(&self.nginx, "front");
         self.heals(what, &mut arrivals, since, || Ok(()));
-        self.product.wait("front", "live without a restart", |said| said["state"] == "live" && said["restarts"] == 0);
+        self.product
+            .wait("front", "live without a restart", |said| said["state"] == "live" && said["restarts"] == 0);
         assert!(self.nginx.one_connection("front").is_ok(), "the session outlives the robot");
     }
 }

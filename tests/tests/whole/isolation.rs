@@ -12,9 +12,12 @@ use robocast_tests::waiting::{SOON, wait, when};
 
 /// Waits until so many frames more than now of `robot` are recorded under `key`.
 fn more_frames(nginx: &Nginx, key: &str, robot: &Robot, more: usize) {
-    let count = || nginx.recordings(key).first().map_or(0, |path| {
-        robocast_tests::flv::Recording::read(path).frames_of(&robot.all_sent()).len()
-    });
+    let count = || {
+        nginx
+            .recordings(key)
+            .first()
+            .map_or(0, |path| robocast_tests::flv::Recording::read(path).frames_of(&robot.all_sent()).len())
+    };
     let before = count();
     wait(SOON, &format!("{more} more frames of {key}"), || when(count(), |&count| count >= before + more));
 }
@@ -82,12 +85,15 @@ fn a_sink_that_fails_never_disturbs_the_other_sink_of_the_same_stream() {
     more_frames(&good, "front", &robot, 25);
     more_frames(&bad, "front", &robot, 25);
     bad.kill();
-    product.wait("front", "published once", |said| sink(said, 0) == "waiting" && sink(said, 1) == "publishing");
+    product
+        .wait("front", "published once", |said| sink(said, 0) == "waiting" && sink(said, 1) == "publishing");
     more_frames(&good, "front", &robot, 50);
     bad.start_again();
     let since = Instant::now();
     product.wait("front", "published twice again", |said| {
-        sink(said, 0) == "publishing" && said["sinks"][0]["reconnects"] == 1 && said["sinks"][1]["reconnects"] == 0
+        sink(said, 0) == "publishing"
+            && said["sinks"][0]["reconnects"] == 1
+            && said["sinks"][1]["reconnects"] == 0
     });
     assert!(since.elapsed() < Duration::from_secs(4));
     more_frames(&good, "front", &robot, 50);

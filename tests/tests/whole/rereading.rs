@@ -20,7 +20,9 @@ fn new_settings_touch_only_what_is_new_in_them() {
     product.wait_state("front", "live");
     let frames = |key: &str, more: usize| {
         let before = nginx.frames(key);
-        wait(SOON, &format!("{more} more frames of {key}"), || when(nginx.frames(key), |&now| now >= before + more));
+        wait(SOON, &format!("{more} more frames of {key}"), || {
+            when(nginx.frames(key), |&now| now >= before + more)
+        });
     };
     frames("first", 30);
     let connection = nginx.one_connection("first").unwrap();
@@ -42,13 +44,19 @@ fn new_settings_touch_only_what_is_new_in_them() {
     frames("first", 30);
     frames("second", 30);
     product.wait_state("front", "live");
-    assert_eq!((nginx.one_connection("first"), nginx.one_connection("second")), (Ok(connection), Ok(other.clone())));
+    assert_eq!(
+        (nginx.one_connection("first"), nginx.one_connection("second")),
+        (Ok(connection), Ok(other.clone()))
+    );
 
     product.reread(&text(&[&second]));
-    wait(SOON, "the end of the first session", || when(nginx.ended_connections("first"), |ended| ended.len() == 1));
+    wait(SOON, "the end of the first session", || {
+        when(nginx.ended_connections("first"), |ended| ended.len() == 1)
+    });
     frames("second", 30);
     assert_eq!(nginx.one_connection("second"), Ok(other));
-    let said = product.wait("front", "published once", |said| said["sinks"].as_array().is_some_and(|s| s.len() == 1));
+    let said = product
+        .wait("front", "published once", |said| said["sinks"].as_array().is_some_and(|s| s.len() == 1));
     assert_eq!((&said["state"], &said["restarts"]), (&"live".into(), &0.into()));
     assert!(product.end().success());
     let (_, recording) = nginx.recording("second");

@@ -48,7 +48,10 @@ fn rtmps_goes_to_servers_that_the_settings_trust_and_to_no_others() {
     });
     let said = product.wait("front", "published twice and refused thrice", |said| {
         let states = sinks(said);
-        said["state"] == "live" && states.len() == 6 && states[..2] == ["publishing"; 2] && states[2..5] == ["refused"; 3]
+        said["state"] == "live"
+            && states.len() == 6
+            && states[..2] == ["publishing"; 2]
+            && states[2..5] == ["refused"; 3]
     });
     for (index, why) in [(2, "UnknownIssuer"), (3, "Expired"), (4, "not valid for name")] {
         let text = said["sinks"][index]["text"].as_str().unwrap();
@@ -69,8 +72,7 @@ fn rtmps_goes_to_servers_that_the_settings_trust_and_to_no_others() {
         let line = command_line(pid).join(" ");
         assert!(!line.contains(KEY), "the key is on a command line: {line}");
     }
-    let (code, told, logged) =
-        robocast_tests::process::run(product.place().robocast(&["status", "--json"]));
+    let (code, told, logged) = robocast_tests::process::run(product.place().robocast(&["status", "--json"]));
     assert!(code.is_some() && !told.is_empty());
     assert!(!format!("{told}{logged}").contains(KEY), "the key is in the status");
     assert!(product.end().success());

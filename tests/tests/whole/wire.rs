@@ -24,7 +24,9 @@ fn another_resolution_goes_on_over_the_same_connection_with_a_new_sequence_heade
     let recording = || Recording::read(&nginx.recordings("front")[0]);
     let after = || robot.all_sent().difference(&before).copied().collect();
     // Some of these may still be of the old size.
-    wait(SOON, "frames after the change", || when(recording().frames_of(&after()).len(), |&count| count > 60));
+    wait(SOON, "frames after the change", || {
+        when(recording().frames_of(&after()).len(), |&count| count > 60)
+    });
     nginx.one_connection("front").unwrap();
     assert!(product.end().success());
 
@@ -48,7 +50,8 @@ fn lost_packets_cost_pictures_but_nothing_broken_is_sent_on() {
     }
     let _machine = together();
     let (nginx, robot) = (Nginx::start(), Robot::go2(&SMALL));
-    let mut product = Product::start(&[stream("front", robot.source(), &[&nginx.url("front")], "slate = false")]);
+    let mut product =
+        Product::start(&[stream("front", robot.source(), &[&nginx.url("front")], "slate = false")]);
     product.wait_state("front", "live");
     robot.tell("drop 2");
     robot.tell("reorder 2");

@@ -2,7 +2,7 @@
 
 use super::{Attempt, OpenError, Source, encoder_for};
 use crate::outlet::{Arrival, Outlet, Shared};
-use crate::recode::Steering;
+use crate::steering::Steering;
 use gst::prelude::*;
 use robocast_config::{Encode, Size, Stream};
 use robocast_media::encoder::Encoder;

@@ -70,6 +70,23 @@ enum Kind {
     Pipeline { pipeline: Pipeline, looped: bool },
 }
 
+/// Why a source could not go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// For people.
+    pub why: String,
+    /// The camera said no: asked again soon, it might lock us out.
+    pub refused: bool,
+}
+
+impl Ended {
+    /// An end after which opening it again may well help.
+    #[must_use]
+    pub fn because(why: String) -> Self {
+        Self { why, refused: false }
+    }
+}
+
 /// How a source is opened: what may differ from one try to the next.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
@@ -121,18 +138,26 @@ impl Source {
     }
 
     /// Lets the source work until it cannot go on; says why. Cancel safe.
-    pub async fn run(&mut self) -> String {
+    pub async fn run(&mut self) -> Ended {
         match &mut self.kind {
-            Kind::Rtp(source) => source.run().await,
+            Kind::Rtp(source) => Ended::because(source.run().await),
             Kind::Pipeline { pipeline, looped } => loop {
                 match pipeline.next_event().await {
-                    PipelineEvent::Failed { element, message } => return format!("{element}: {message}"),
+                    PipelineEvent::Failed { unauthorized: true, element, message } => {
+                        let why = format!("{element}: {message}: it wants another user name or password");
+                        return Ended { why, refused: true };
+                    }
+                    PipelineEvent::Failed { element, message, .. } => {
+                        return Ended::because(format!("{element}: {message}"));
+                    }
                     PipelineEvent::SegmentDone if *looped => {
                         if let Err(why) = file::rewind(pipeline) {
-                            return why;
+                            return Ended::because(why);
                         }
                     }
-                    PipelineEvent::Ended | PipelineEvent::SegmentDone => return "the source ended".into(),
+                    PipelineEvent::Ended | PipelineEvent::SegmentDone => {
+                        return Ended::because("the source ended".into());
+                    }
                 }
             },
         }

@@ -2,8 +2,8 @@
 
 use super::{Attempt, OpenError, Source, encoder_for, rtp};
 use crate::outlet::{Arrival, Outlet, Shared};
-use crate::recode::Steering;
 use crate::rtp::Receiver;
+use crate::steering::Steering;
 use gst::prelude::*;
 use robocast_config::{self as config, RtspTransport, Settings, Stream};
 use robocast_daemon::{atomic, journal, places};

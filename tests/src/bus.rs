@@ -1,0 +1,91 @@
+//! A real D-Bus daemon on a socket of its own, standing in for the system bus.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::nginx::write;
+use crate::process::{Process, command, run};
+use crate::waiting::{SOON, wait, when};
+
+/// What tests with a bus need.
+pub const NEEDED: [&str; 2] = ["dbus-daemon", "dbus-send"];
+
+/// A bus on which everybody may do everything.
+#[derive(Debug)]
+pub struct Bus {
+    folder: TempDir,
+    _daemon: Process,
+}
+
+impl Bus {
+    /// Starts one, and waits for its socket.
+    pub fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("robocast-bus-").tempdir().unwrap();
+        let socket = folder.path().join("bus");
+        let config = folder.path().join("bus.conf");
+        write(&config, &configuration(&socket));
+        let mut daemon = command("dbus-daemon");
+        daemon.arg("--nofork").arg(format!("--config-file={}", config.display()));
+        let daemon = Process::start("dbus-daemon", daemon);
+        wait(SOON, "the bus's socket", || when(socket.exists(), |&there| there));
+        Self { folder, _daemon: daemon }
+    }
+
+    /// For `DBUS_SYSTEM_BUS_ADDRESS`.
+    pub fn address(&self) -> String {
+        format!("unix:path={}", self.folder.path().join("bus").display())
+    }
+
+    /// Makes `command` take this for the system bus.
+    pub fn given_to(&self, command: &mut Command) {
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", self.address());
+    }
+
+    /// Calls a method by `dbus-send`; what it printed, or what went wrong.
+    pub fn call(&self, name: &str, path: &str, method: &str, arguments: &[&str]) -> Result<String, String> {
+        let mut send = command("dbus-send");
+        send.arg(format!("--bus={}", self.address())).args(["--print-reply", "--reply-timeout=5000"]);
+        send.arg(format!("--dest={name}")).args([path, method]).args(arguments);
+        match run(send) {
+            (Some(0), out, _) => Ok(out),
+            (_, _, error) => Err(error),
+        }
+    }
+
+    /// Waits until a property of `interface` prints as `value`.
+    #[track_caller]
+    pub fn wait_property(&self, name: &str, path: &str, interface: &str, property: &str, value: &str) {
+        let arguments = [format!("string:{interface}"), format!("string:{property}")];
+        let arguments = [arguments[0].as_str(), arguments[1].as_str()];
+        wait(Duration::from_secs(15), &format!("{property} {value}"), || {
+            let get = "org.freedesktop.DBus.Properties.Get";
+            when(self.call(name, path, get, &arguments)?, |said| said.contains(value))
+        });
+    }
+}
+
+fn configuration(socket: &Path) -> String {
+    format!(
+        r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <allow own="*"/>
+    <allow send_destination="*"/>
+    <allow receive_sender="*"/>
+    <allow eavesdrop="true"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+  </policy>
+</busconfig>
+"#,
+        socket.display()
+    )
+}

@@ -1,0 +1,59 @@
+//! What is seen and asked for on D-Bus.
+
+use robocast_tests::bus::{self, Bus};
+use robocast_tests::machine::together;
+use robocast_tests::nginx::{self, Nginx};
+use robocast_tests::process::run;
+use robocast_tests::product::{Place, Product, stream};
+use robocast_tests::programs::have;
+use robocast_tests::waiting::{SOON, wait, when};
+
+const CAMERA: [&str; 3] =
+    ["org.robocast.Camera1._4k-cam", "/org/robocast/Camera1/4k_cam", "org.robocast.Camera1"];
+const PUSH: [&str; 3] = ["org.robocast.Push1._4k-cam", "/org/robocast/Push1/4k_cam", "org.robocast.Push1"];
+
+#[test]
+fn a_stream_on_demand_is_started_steered_and_stopped_over_the_bus_and_its_camera_rests() {
+    if !have(&nginx::NEEDED) || !have(&bus::NEEDED) {
+        return;
+    }
+    let _machine = together();
+    let (nginx, bus) = (Nginx::start(), Bus::start());
+    let more = "start = \"on-demand\"\nsize = \"320x180\"\nkeyframe_interval = \"1 s\"";
+    let product = Product::start_with(&[stream("4k-cam", "test:", &[&nginx.url("cam")], more)], |run| {
+        bus.given_to(run)
+    });
+    product.wait_state("4k-cam", "stopped");
+    // A camera on demand without readers rests after 10 s.
+    bus.wait_property(CAMERA[0], CAMERA[1], CAMERA[2], "SourceState", "\"resting\"");
+    assert_eq!(nginx.recordings("cam").len(), 0, "nothing is pushed before it is asked for");
+
+    bus.call(PUSH[0], PUSH[1], "org.robocast.Push1.Start", &[]).unwrap();
+    product.wait_state("4k-cam", "live");
+    wait(SOON, "frames at the server", || when(nginx.frames("cam"), |&frames| frames > 10));
+    bus.wait_property(PUSH[0], PUSH[1], PUSH[2], "Live", "boolean true");
+
+    // `robocast status` on another box's folders sees it by the bus alone.
+    let elsewhere = Place::new("schema = 1\n");
+    let mut status = elsewhere.robocast(&["status", "--json"]);
+    bus.given_to(&mut status);
+    let (code, out, errors) = run(status);
+    assert_eq!(code, Some(0), "{out}{errors}");
+    let seen: serde_json::Value = serde_json::from_str(out.trim()).unwrap();
+    assert_eq!((&seen["stream"], &seen["state"]), (&"4k-cam".into(), &"live".into()));
+    assert_eq!(seen["sinks"][0]["state"], "publishing");
+
+    let set = "org.freedesktop.DBus.Properties.Set";
+    let rate = |bps: &str| {
+        let value = format!("variant:uint64:{bps}");
+        bus.call(CAMERA[0], CAMERA[1], set, &["string:org.robocast.Camera1", "string:TargetBitrate", &value])
+    };
+    rate("700000").unwrap();
+    bus.wait_property(CAMERA[0], CAMERA[1], CAMERA[2], "TargetBitrate", "uint64 700000");
+    assert!(rate("0").unwrap_err().contains("0 bit/s"));
+
+    bus.call(PUSH[0], PUSH[1], "org.robocast.Push1.Stop", &[]).unwrap();
+    product.wait_state("4k-cam", "stopped");
+    bus.wait_property(CAMERA[0], CAMERA[1], CAMERA[2], "SourceState", "\"resting\"");
+    assert_eq!(product.state("4k-cam")["restarts"], 0);
+}
