@@ -235,7 +235,9 @@ class Stage:
 
 
 def last_lines(log):
+    """What a program said last, without the folders of this machine."""
     try:
-        return " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:]) or "it said nothing"
+        said = " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+        return re.sub(r"(?<![\w/:])/(?:[\w.+-]+/)+", "", said) or "it said nothing"
     except OSError:
         return "it said nothing"
