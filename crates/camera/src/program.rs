@@ -28,6 +28,9 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 /// What the hop keeps: readers may lag by a second; a group of pictures may have 8 MiB.
 const KEPT: Limits = Limits { lag: Duration::from_secs(1), bytes: 8 << 20 };
+/// How often the source is looked at, and each how many looks the supervisor is told.
+const LOOK_EACH: Duration = Duration::from_millis(250);
+const TELL_EACH: u32 = 4;
 /// Frames that stay away for so long mean that the source is lost.
 const LOST_AFTER: Duration = Duration::from_secs(1);
 /// A camera on demand rests when nobody has read for so long.
@@ -92,6 +95,8 @@ struct Camera {
     heartbeat: Heartbeat,
     target: Target,
     picture: Option<Picture>,
+    /// Turns of the clock so far.
+    round: u32,
     /// When the program started.
     started: Stamp,
     /// When the source was opened.
@@ -147,7 +152,7 @@ impl Camera {
                 }
             });
         }
-        let mut tick = tokio::time::interval(Duration::from_millis(250));
+        let mut tick = tokio::time::interval(LOOK_EACH);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             name: name.to_owned(),
@@ -172,6 +177,7 @@ impl Camera {
             tick,
             heartbeat: Heartbeat::from_env(),
             picture: None,
+            round: 0,
             started: Stamp::now(),
             opened: Stamp::now(),
             unread_since: Some(Stamp::now()),
@@ -346,7 +352,10 @@ impl Camera {
                 _ = self.tick.tick() => {
                     self.heartbeat.beat();
                     let stalled = patience.and_then(|patience| self.judge(patience));
-                    self.tell();
+                    self.round = self.round.wrapping_add(1);
+                    if self.round.is_multiple_of(TELL_EACH) || stalled.is_some() {
+                        self.tell();
+                    }
                     if let Some(why) = stalled {
                         return Turn::Reopen(Ended::because(why));
                     }

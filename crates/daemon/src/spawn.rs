@@ -75,6 +75,8 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(if self.output_piped { Stdio::piped() } else { Stdio::from(io::stderr()) })
             .stderr(if self.errors_piped { Stdio::piped() } else { Stdio::inherit() })
+            // Ctrl-C on a terminal is for us; we end the child in our own time.
+            .process_group(0)
             .kill_on_drop(true);
         // SAFETY: between fork and exec only two system calls are made, both async-signal-safe.
         unsafe {

@@ -7,6 +7,7 @@ mod capture;
 mod file;
 mod rtp;
 mod rtsp;
+mod rtsp_tcp;
 
 pub use capture::{Mode, choose_mode};
 
@@ -66,6 +67,7 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Kind {
+    RtspTcp(Box<rtsp_tcp::RtspTcpSource>),
     Rtp(Box<rtp::RtpSource>),
     Pipeline { pipeline: Pipeline, looped: bool },
 }
@@ -114,7 +116,13 @@ impl Source {
                 Self::rtp(&rtp::go2(interface), stream, shared)
             }
             config::Source::Rtp(source) => Self::rtp(&rtp::plan(source, robot_interface), stream, shared),
-            config::Source::Rtsp(source) => rtsp::open(source, settings, stream, shared, attempt),
+            config::Source::Rtsp(source) => match rtsp::way(source, attempt.number) {
+                rtsp::Way::Plain => {
+                    let source = rtsp_tcp::RtspTcpSource::new(source.url.expose().clone(), shared);
+                    Ok(Self { kind: Kind::RtspTcp(Box::new(source)) })
+                }
+                rtsp::Way::Gst(protocols) => rtsp::open(source, protocols, settings, stream, shared, attempt),
+            },
             config::Source::V4l2 { device } => capture::v4l2(device, stream, shared, attempt),
             config::Source::Libcamera { camera } => capture::libcamera(camera, stream, shared, attempt),
             config::Source::Argus { sensor } => capture::argus(*sensor, stream, shared, attempt),
@@ -141,6 +149,7 @@ impl Source {
     pub async fn run(&mut self) -> Ended {
         match &mut self.kind {
             Kind::Rtp(source) => Ended::because(source.run().await),
+            Kind::RtspTcp(source) => source.run().await,
             Kind::Pipeline { pipeline, looped } => loop {
                 match pipeline.next_event().await {
                     PipelineEvent::Failed { unauthorized: true, element, message } => {
@@ -169,7 +178,7 @@ impl Source {
     pub fn patience(&self) -> Duration {
         match self.kind {
             Kind::Rtp(_) => Duration::from_secs(2),
-            Kind::Pipeline { .. } => Duration::from_secs(3),
+            Kind::RtspTcp(_) | Kind::Pipeline { .. } => Duration::from_secs(3),
         }
     }
 
@@ -179,7 +188,7 @@ impl Source {
     /// When it does not let go in time; the process is then best ended.
     pub async fn close(self) -> Result<(), PipelineError> {
         match self.kind {
-            Kind::Rtp(_) => Ok(()),
+            Kind::Rtp(_) | Kind::RtspTcp(_) => Ok(()),
             Kind::Pipeline { pipeline, .. } => pipeline.stop(Duration::from_secs(5)).await,
         }
     }

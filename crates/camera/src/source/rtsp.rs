@@ -19,6 +19,7 @@ const CONNECT: Duration = Duration::from_secs(4);
 /// Opens an RTSP camera. Its H.264 is taken as it is; another codec is decoded and encoded.
 pub fn open(
     source: &config::RtspSource,
+    protocols: &str,
     settings: &Settings,
     stream: &Stream,
     shared: &Shared,
@@ -33,7 +34,7 @@ pub fn open(
         .property("location", source.url.expose().as_str())
         // 2 s unless told; packets in order are not held back by it.
         .property("latency", jitter)
-        .property_from_str("protocols", transport(source.transport, attempt.number))
+        .property_from_str("protocols", protocols)
         .property_from_str("buffer-mode", "none")
         .property("tcp-timeout", micros)
         .property("timeout", micros)
@@ -94,14 +95,29 @@ fn roots(stream: &str, extra: &str) -> Result<gio::TlsDatabase, OpenError> {
     Ok(database.upcast())
 }
 
-/// TCP first: on a cable it costs no delay and loses nothing. A camera that refuses it is asked for UDP.
-fn transport(wanted: RtspTransport, number: u32) -> &'static str {
-    match wanted {
-        RtspTransport::Tcp => "tcp",
-        RtspTransport::Udp => "udp-mcast+udp",
-        RtspTransport::Auto if number.is_multiple_of(2) => "tcp",
-        RtspTransport::Auto => "udp-mcast+udp",
-    }
+/// How a camera is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// TCP, without GStreamer: H.264 over plain `rtsp://`.
+    Plain,
+    /// Through `rtspsrc` with these protocols: UDP, TLS, other codecs, and cameras of strange habits.
+    Gst(&'static str),
+}
+
+const UDP: &str = "udp-mcast+udp";
+
+/// The way for the `number`th try in a row that came to nothing. TCP first: on a cable it costs no delay
+/// and loses nothing.
+pub fn way(source: &config::RtspSource, number: u32) -> Way {
+    let plain = source.url.expose().scheme() == "rtsp";
+    let ways: &[Way] = match (source.transport, plain) {
+        (RtspTransport::Udp, _) => &[Way::Gst(UDP)],
+        (RtspTransport::Tcp, true) => &[Way::Plain, Way::Gst("tcp")],
+        (RtspTransport::Tcp, false) => &[Way::Gst("tcp")],
+        (RtspTransport::Auto, true) => &[Way::Plain, Way::Gst(UDP), Way::Gst("tcp")],
+        (RtspTransport::Auto, false) => &[Way::Gst("tcp"), Way::Gst(UDP)],
+    };
+    ways[number as usize % ways.len()]
 }
 
 /// Takes what the camera offers.
@@ -189,6 +205,13 @@ fn attach(pipeline: &gst::Pipeline, element: &gst::Element, pad: &gst::Pad) -> R
     Ok(())
 }
 
+/// The parameter sets that an SDP holds for its H.264.
+pub fn sprop_of(sdp: &[u8]) -> ParameterSets {
+    let text = String::from_utf8_lossy(sdp);
+    let value = text.split_once("sprop-parameter-sets=").map_or("", |(_, rest)| rest);
+    sprop(value.split([';', ' ', '\r', '\n']).next().unwrap_or_default())
+}
+
 /// The parameter sets of an SDP (RFC 6184, 8.2.1: `sprop-parameter-sets`), NAL units in base64.
 fn sprop(value: &str) -> ParameterSets {
     let mut sets = ParameterSets::default();
@@ -208,12 +231,24 @@ mod tests {
         assert_eq!(sets.picture().map(|p| (p.width, p.height)), Some((1280, 720)));
         assert!(sets.complete());
         assert!(!sprop("!!,,%%").complete());
+        let sdp = b"a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z01AH9oBQBbsBEAAAAMAQAAADIPGDKg=,aO88gA==;profile-level-id=4D401F\r\n";
+        assert!(sprop_of(sdp).complete());
     }
 
     #[test]
-    fn a_camera_that_refuses_one_transport_is_asked_for_the_other() {
-        assert_eq!(transport(RtspTransport::Auto, 0), "tcp");
-        assert_eq!(transport(RtspTransport::Auto, 1), "udp-mcast+udp");
-        assert_eq!(transport(RtspTransport::Tcp, 1), "tcp");
+    fn a_camera_that_refuses_one_way_is_asked_another() {
+        let ways = |url: &str| {
+            let text = format!("schema = 1\n[[stream]]\nname = \"a\"\nsource = \"{url}\"\n");
+            let settings = robocast_config::parse(text.as_bytes()).unwrap().settings;
+            let config::Source::Rtsp(source) = settings.streams[0].source.clone() else {
+                panic!("no RTSP source")
+            };
+            [0, 1, 2, 3].map(|number| way(&source, number))
+        };
+        let (tcp, udp) = (Way::Gst("tcp"), Way::Gst(UDP));
+        assert_eq!(ways("rtsp://h/a"), [Way::Plain, udp, tcp, Way::Plain]);
+        assert_eq!(ways("rtsp://h/a?transport=tcp"), [Way::Plain, tcp, Way::Plain, tcp]);
+        assert_eq!(ways("rtsp://h/a?transport=udp"), [udp; 4]);
+        assert_eq!(ways("rtsps://h/a"), [tcp, udp, tcp, udp]);
     }
 }
