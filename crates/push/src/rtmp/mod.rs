@@ -1,10 +1,11 @@
 //! Publishing over RTMP (Adobe RTMP 1.0).
 //!
-//! Chunks, AMF0 and the handshake are `rml_rtmp`'s; the publishing session is ours: it must say
+//! Writing chunks, AMF0 and the handshake are `rml_rtmp`'s; reading chunks and the publishing session are ours: it must say
 //! precisely why a server refuses, answer as Twitch, YouTube, SRS and MediaMTX expect, and run over a
 //! socket that we own (for binding, deadlines and evidence of the uplink).
 
 mod address;
+mod chunks;
 mod connection;
 mod session;
 

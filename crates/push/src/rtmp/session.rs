@@ -1,9 +1,10 @@
 //! The publishing session, without a socket: bytes in, bytes and events out.
 
 use super::address::Address;
+use super::chunks::ChunkReader;
 use crate::flv;
 use rml_amf0::Amf0Value;
-use rml_rtmp::chunk_io::{ChunkDeserializer, ChunkSerializer};
+use rml_rtmp::chunk_io::ChunkSerializer;
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::messages::{MessagePayload, RtmpMessage, UserControlEventType};
 use rml_rtmp::time::RtmpTimestamp;
@@ -12,8 +13,18 @@ use std::collections::HashMap;
 
 /// Our chunk size: a whole P picture in one chunk.
 const CHUNK: u32 = 65_536;
-/// The largest chunk size a server may announce.
-const LARGEST_CHUNK: u32 = 16 << 20;
+/// Kinds of messages (RTMP 1.0, 5.4 and 7.1), and the user control event that asks for an answer.
+const SET_CHUNK_SIZE: u8 = 1;
+const ABORT: u8 = 2;
+const USER_CONTROL: u8 = 4;
+const WINDOW: u8 = 5;
+const COMMAND_AMF3: u8 = 17;
+const COMMAND: u8 = 20;
+const PING_HIGH: u8 = 0;
+const PING_LOW: u8 = 6;
+
+/// The longest answer that is read.
+const LONGEST_ANSWER: usize = 4096;
 
 const CONNECT: f64 = 1.0;
 const CREATE_STREAM: f64 = 4.0;
@@ -58,7 +69,7 @@ pub struct Session {
     address: Address,
     step: Step,
     chunks_out: ChunkSerializer,
-    chunks_in: ChunkDeserializer,
+    chunks_in: ChunkReader,
     out: Vec<u8>,
     received: u64,
     acknowledged: u64,
@@ -88,7 +99,7 @@ impl Session {
             address,
             step: Step::Handshake(Box::new(handshake)),
             chunks_out: ChunkSerializer::new(),
-            chunks_in: ChunkDeserializer::new(),
+            chunks_in: ChunkReader::new(),
             out,
             received: 0,
             acknowledged: 0,
@@ -139,13 +150,13 @@ impl Session {
         }
         self.received += bytes.len() as u64;
         let mut event = None;
-        let mut next = self.chunks_in.get_next_message(bytes).map_err(protocol)?;
-        while let Some(payload) = next {
-            // A message of a kind that we do not know is none of our business.
-            if let Ok(message) = payload.to_rtmp_message() {
-                event = self.message(message)?.or(event);
+        self.chunks_in.push(bytes);
+        while let Some(payload) = self.chunks_in.next_message().map_err(protocol)? {
+            // A message of a kind that we do not know is none of our business. One longer than any answer
+            // is not read: its values may be nested deeper than a stack is high.
+            if payload.data.len() <= LONGEST_ANSWER {
+                event = self.message(payload.type_id, &payload.data)?.or(event);
             }
-            next = self.chunks_in.get_next_message(&[]).map_err(protocol)?;
         }
         self.acknowledge()?;
         Ok(event)
@@ -202,28 +213,47 @@ impl Session {
         self.command("connect", CONNECT, Amf0Value::Object(wishes), vec![], 0)
     }
 
-    fn message(&mut self, message: RtmpMessage) -> Result<Option<Event>, SessionError> {
-        match message {
-            RtmpMessage::SetChunkSize { size } => {
-                let size = size.clamp(1, LARGEST_CHUNK) as usize;
-                self.chunks_in.set_max_chunk_size(size).map_err(protocol)?;
+    /// A message of the server. One too short for its kind is none.
+    fn message(&mut self, kind: u8, data: &[u8]) -> Result<Option<Event>, SessionError> {
+        let number = data.first_chunk().map(|&bytes| u32::from_be_bytes(bytes));
+        match (kind, number) {
+            (SET_CHUNK_SIZE, Some(size)) => self.chunks_in.set_chunk_size(size),
+            (ABORT, Some(stream)) => self.chunks_in.abort(stream),
+            (WINDOW, Some(size)) => self.window = Some(u64::from(size.max(1))),
+            (USER_CONTROL, _) => {
+                if let [PING_HIGH, PING_LOW, stamp @ ..] = data
+                    && let Some(&stamp) = stamp.first_chunk()
+                {
+                    self.pong(u32::from_be_bytes(stamp))?;
+                }
             }
-            RtmpMessage::WindowAcknowledgement { size } => self.window = Some(u64::from(size.max(1))),
-            RtmpMessage::UserControl { event_type: UserControlEventType::PingRequest, timestamp, .. } => {
-                let pong = RtmpMessage::UserControl {
-                    event_type: UserControlEventType::PingResponse,
-                    stream_id: None,
-                    buffer_length: None,
-                    timestamp,
-                };
-                self.send(pong, 0, 0)?;
-            }
-            RtmpMessage::Amf0Command { command_name, transaction_id, additional_arguments, .. } => {
-                return self.answer(&command_name, transaction_id, &additional_arguments);
-            }
+            (COMMAND, _) => return self.command_came(data),
+            // A command "in AMF3": a byte that says that it is AMF0 after all, then AMF0.
+            (COMMAND_AMF3, _) => return self.command_came(data.get(1..).unwrap_or_default()),
             _ => {}
         }
         Ok(None)
+    }
+
+    fn command_came(&mut self, data: &[u8]) -> Result<Option<Event>, SessionError> {
+        let Ok(values) = rml_amf0::deserialize(&mut &data[..]) else { return Ok(None) };
+        match &values[..] {
+            [Amf0Value::Utf8String(name), Amf0Value::Number(transaction), arguments @ ..] => {
+                // The first argument is the command object, mostly null; `onStatus` has its facts behind.
+                self.answer(name, *transaction, arguments.get(1..).unwrap_or_default())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn pong(&mut self, stamp: u32) -> Result<(), SessionError> {
+        let pong = RtmpMessage::UserControl {
+            event_type: UserControlEventType::PingResponse,
+            stream_id: None,
+            buffer_length: None,
+            timestamp: Some(RtmpTimestamp::new(stamp)),
+        };
+        self.send(pong, 0, 0)
     }
 
     fn answer(

@@ -3,6 +3,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use rml_rtmp::chunk_io::ChunkDeserializer;
 use robocast_config::SinkUrl;
 use robocast_media::clock::Stamp;
 use robocast_media::h264::push_nal;
