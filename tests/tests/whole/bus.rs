@@ -20,9 +20,8 @@ fn a_stream_on_demand_is_started_steered_and_stopped_over_the_bus_and_its_camera
     let _machine = together();
     let (nginx, bus) = (Nginx::start(), Bus::start());
     let more = "start = \"on-demand\"\nsize = \"320x180\"\nkeyframe_interval = \"1 s\"";
-    let product = Product::start_with(&[stream("4k-cam", "test:", &[&nginx.url("cam")], more)], |run| {
-        bus.given_to(run)
-    });
+    let sections = [stream("4k-cam", "test:", &[&nginx.url("cam")], more)];
+    let product = Product::start_with(&sections, |run| bus.given_to(run));
     product.wait_state("4k-cam", "stopped");
     // A camera on demand without readers rests after 10 s.
     bus.wait_property(CAMERA[0], CAMERA[1], CAMERA[2], "SourceState", "\"resting\"");
