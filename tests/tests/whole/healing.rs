@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
 use robocast_tests::arrivals::Arrivals;
 use robocast_tests::decoding::{Picture, decodes, pictures};
 use robocast_tests::machine::{alone, free_port, together};
@@ -252,4 +253,22 @@ fn a_robot_that_is_off_at_start_is_a_state() {
     println!("measured: a robot that is switched on: {} ms without its video", silence.as_millis());
     product.wait("front", "live without a restart", |said| said["state"] == "live" && said["restarts"] == 0);
     nginx.one_connection("front").unwrap();
+}
+
+#[test]
+fn a_program_that_hangs_is_killed_by_the_watchdog_and_started_again() {
+    if !have(&NEEDED) {
+        return;
+    }
+    let _machine = together();
+    let scene = Scene::set(Robot::go2(&SMALL));
+    for (role, restarts) in [("camera", 1), ("push", 2)] {
+        let hung = scene.product.child(role, "front").unwrap();
+        kill(hung, Signal::SIGSTOP).unwrap();
+        // The watchdog waits 10 s.
+        wait(Duration::from_secs(30), &format!("another {role}"), || {
+            when(scene.product.child(role, "front"), |now| now.is_some_and(|now| now != hung))
+        });
+        scene.product.wait("front", "live again", |said| said["state"] == "live" && said["restarts"] == restarts);
+    }
 }
