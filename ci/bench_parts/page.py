@@ -47,7 +47,7 @@ def machine(executables, root):
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
         "virtual": has_hypervisor(),
-        "kernel": platform.release(),
+        "kernel": platform.release().split("-")[0],
         "os": platform.freedesktop_os_release().get("PRETTY_NAME", "Linux"),
         "robocast": tell([str(executables / "robocast"), "--version"]).split()[-1],
         # Executables that were given may have been built from anything.
