@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::certificates::Certificate;
 use crate::flv::Recording;
 use crate::machine::free_group;
 use crate::process::{Process, command};
@@ -57,11 +58,27 @@ impl Robot {
         robot
     }
 
-    /// An RTSP camera.
+    /// An RTSP camera, asked over TCP.
     pub fn rtsp(footage: &[&str]) -> Self {
-        let mut robot = Self::new(&["rtsp", "--listen", "127.0.0.1:0"], footage, String::new());
+        Self::camera(&[], footage, "?transport=tcp")
+    }
+
+    /// An RTSP camera, asked over UDP.
+    pub fn rtsp_over_udp(footage: &[&str]) -> Self {
+        Self::camera(&[], footage, "?transport=udp")
+    }
+
+    /// An RTSP camera that speaks TLS with `own` certificate.
+    pub fn rtsps(footage: &[&str], own: &Certificate) -> Self {
+        let files = [own.certificate.to_str().unwrap(), own.key.to_str().unwrap()];
+        Self::camera(&["--tls", files[0], files[1]], footage, "")
+    }
+
+    fn camera(more: &[&str], footage: &[&str], options: &str) -> Self {
+        let place = [&["rtsp", "--listen", "127.0.0.1:0"], more].concat();
+        let mut robot = Self::new(&place, footage, String::new());
         let ready = robot.start();
-        robot.source = format!("{}?transport=tcp", ready["urls"][0].as_str().unwrap());
+        robot.source = format!("{}{options}", ready["urls"][0].as_str().unwrap());
         // At the same port when it starts again.
         robot.arguments[2] = format!("127.0.0.1:{}", ready["port"]);
         robot

@@ -269,6 +269,8 @@ fn a_program_that_hangs_is_killed_by_the_watchdog_and_started_again() {
         wait(Duration::from_secs(30), &format!("another {role}"), || {
             when(scene.product.child(role, "front"), |now| now.is_some_and(|now| now != hung))
         });
-        scene.product.wait("front", "live again", |said| said["state"] == "live" && said["restarts"] == restarts);
+        scene
+            .product
+            .wait("front", "live again", |said| said["state"] == "live" && said["restarts"] == restarts);
     }
 }

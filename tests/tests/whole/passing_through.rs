@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use robocast_tests::certificates::Authority;
 use robocast_tests::decoding::decodes;
 use robocast_tests::flv::Recording;
 use robocast_tests::machine::{alone, only_one};
@@ -13,9 +14,13 @@ use robocast_tests::waiting::wait;
 
 /// Lets the robot's film pass for so long and judges what was recorded.
 fn pass_through(robot: &Robot, seconds: u32) {
+    pass_through_with(robot, seconds, product::robot("go2"));
+}
+
+fn pass_through_with(robot: &Robot, seconds: u32, section: String) {
     let nginx = Nginx::start();
     let stream = stream("front", robot.source(), &[&nginx.url("front")], "");
-    let mut product = Product::start(&[product::robot("go2"), stream]);
+    let mut product = Product::start(&[section, stream]);
     product.wait_state("front", "live");
     let wanted = seconds as usize * 25;
     wait(Duration::from_secs(u64::from(seconds) + 20), &format!("{wanted} frames in the recording"), || {
@@ -45,6 +50,30 @@ fn an_rtsp_camera_is_passed_through_bit_exact() {
         let _machine = alone();
         pass_through(&Robot::rtsp(&FILM), 20);
     }
+}
+
+#[test]
+fn an_rtsp_camera_over_udp_is_passed_through_bit_exact() {
+    if have(&NEEDED) {
+        let _machine = alone();
+        pass_through(&Robot::rtsp_over_udp(&FILM), 8);
+    }
+}
+
+#[test]
+fn an_rtsp_camera_over_tls_is_passed_through_when_its_certificate_is_trusted_and_refused_when_not() {
+    if !have(&NEEDED) || !have(&["openssl"]) {
+        return;
+    }
+    let _machine = alone();
+    let (trusted, other) = (Authority::new(), Authority::new());
+    let robot = Robot::rtsps(&FILM, &trusted.server("DNS:localhost,IP:127.0.0.1"));
+    let ca = |authority: &Authority| format!("[tls]\nca = \"\"\"\n{}\"\"\"\n", authority.pem());
+    pass_through_with(&robot, 6, ca(&trusted));
+
+    let stranger = Product::start(&[ca(&other), stream("front", robot.source(), &[], "")]);
+    stranger.wait("front", "lost", |said| said["source_state"] == "lost");
+    assert_eq!(stranger.state("front")["frames_in"], 0, "nothing is taken from a camera that is not trusted");
 }
 
 #[test]
