@@ -7,6 +7,7 @@ use robocast_config::{LoadError, Settings};
 use robocast_daemon::signals::{Signals, Wish};
 use robocast_daemon::{journal, places};
 use std::collections::BTreeMap;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -210,7 +211,12 @@ impl Place {
             )
         };
         let lock = |folder: &Path| {
-            std::fs::create_dir_all(folder)?;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            let owner = folder.metadata()?.uid();
+            if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
+                // In a folder of somebody else's making, sockets could be swapped under us.
+                return Err(std::io::Error::other("it belongs to another user"));
+            }
             let file = std::fs::File::options().create(true).append(true).open(folder.join("run.lock"))?;
             Ok(nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).ok())
         };
