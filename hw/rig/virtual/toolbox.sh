@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# The toolbox: an amd64 Debian trixie that holds what the image is made with: Rust for both architectures, the
+# cross compiler with the libraries it links, what makes file systems, disks, bundles and U-Boot.
+
+rust=(rustc cargo libstd-rust-dev:amd64 libstd-rust-dev:arm64)
+toolbox_packages=(
+    ca-certificates apt
+    gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev:arm64 pkgconf pkgconf:arm64
+    libgstreamer1.0-dev:arm64 libgstreamer-plugins-base1.0-dev:arm64
+    make bison flex bc swig python3-dev python3-setuptools python3-pyelftools libssl-dev libgnutls28-dev uuid-dev dpkg-dev
+    e2fsprogs squashfs-tools dosfstools mtools genimage gdisk fdisk cpio zstd xz-utils
+    u-boot-tools device-tree-compiler rauc openssl kmod systemd binutils-aarch64-linux-gnu bmap-tools patchelf
+)
+
+make_toolbox() {
+    local to=$1 debian security
+    debian=$(mirror Debian)
+    security=$(mirror Debian-Security)
+    cat >"$to/sources.list" <<LIST
+deb $debian trixie main
+deb $debian trixie-updates main
+deb $security trixie-security main
+deb $debian trixie-backports main
+deb-src $debian trixie main
+LIST
+    # Rust is newer in the backports; all of it from there, or the two architectures disagree.
+    cat >"$to/rust.pref" <<PREF
+Package: src:rustc libstd-rust-*:any
+Pin: release n=trixie-backports
+Pin-Priority: 600
+PREF
+    mmdebstrap --mode=root --variant=minbase --architectures=amd64,arm64 \
+        --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --setup-hook="install -D -m 644 '$to/rust.pref' \"\$1/etc/apt/preferences.d/rust\"" \
+        --include="$(IFS=, && echo "${rust[*]},${toolbox_packages[*]}")" \
+        --format=directory trixie "$to/root" "$to/sources.list"
+}
+
+# toolbox: sets `toolbox` to its root.
+toolbox() {
+    kept toolbox "$(declare -f make_toolbox | key "${rust[@]}" "${toolbox_packages[@]}")" make_toolbox
+    toolbox=$kept/root
+}
