@@ -450,7 +450,7 @@ mod tests {
     fn the_environment_of_the_boot_loader_is_not_touched() {
         let this = Box::new();
         let file = OpenOptions::new().write(true).open(this.copy()).unwrap();
-        let before = vec![0xA5; usize::try_from(OFFSET).unwrap()];
+        let before = vec![0xA5; 1 << 20];
         file.write_all_at(&before, 0).unwrap();
         for name in ["a", "b", "c"] {
             this.write(&named(name));

@@ -174,7 +174,10 @@ mod tests {
         let mut bytes = encode(&record(0x0102, b"abc")).unwrap();
         assert_eq!(bytes[..24], *b"RCASTSET\x01\0\0\0\x03\0\0\0\x02\x01\0\0\0\0\0\0");
         assert_eq!(&bytes[HEAD..], b"abc");
+        // One of a later version, whole by itself, is not read as if it were ours.
         bytes[8] = 2;
+        let later = sum(&bytes[..24], b"abc");
+        bytes[24..HEAD].copy_from_slice(&later);
         assert_eq!(decode(&bytes), Found::Broken);
         assert_eq!(decode(b"U-Boot"), Found::Nothing);
         assert_eq!(decode(&[0; 4096]), Found::Nothing);
