@@ -7,6 +7,7 @@
 //! | `waiting` | waits for a state, with a deadline; the only place that lets time pass |
 //! | `machine` | what tests of one machine share: CPU time, ports, multicast groups |
 //! | `robot`, `product`, `nginx` | the three parties: `robocast-sim`, `robocast run`, a real nginx with the RTMP module |
+//! | `bus`, `rauc` | a real D-Bus daemon; stand-ins for RAUC and systemd on it |
 //! | `certificates` | a test CA and what it signs |
 //! | `flv`, `slices`, `decoding` | what a server recorded, against what the robot sent; what a decoder says to it |
 //! | `arrivals` | when frames arrived at the server, and the silences between them |
@@ -26,6 +27,7 @@ pub mod nginx;
 pub mod process;
 pub mod product;
 pub mod programs;
+pub mod rauc;
 pub mod robot;
 pub mod slices;
 pub mod waiting;
