@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn a_new_slot_is_good_when_all_programs_are_there_and_frames_rise_twice() {
         let programs = [came(Camera, "a"), came(Push, "a"), came(Camera, "b"), came(Push, "b")];
-        let table: [(&str, &[Event], Option<usize>); 11] = [
+        let table: [(&str, &[Event], Option<usize>); 12] = [
             ("rising twice", &[said("a", &[1]), said("a", &[2]), said("a", &[3])], Some(2)),
             ("of another stream", &[said("b", &[0]), said("b", &[9]), said("b", &[10])], Some(2)),
             ("on the second sink", &[said("a", &[0, 1]), said("a", &[0, 2]), said("a", &[0, 3])], Some(2)),
@@ -427,6 +427,11 @@ mod tests {
                 &[said("a", &[1]), said("a", &[2]), said("a", &[3, 3]), said("a", &[4, 4])],
                 None,
             ),
+            (
+                "in answers of one that has left",
+                &[left(Push, "a"), said("a", &[1]), said("a", &[2]), said("a", &[3]), came(Push, "a")],
+                None,
+            ),
             ("of a stranger", &[said("x", &[1]), said("x", &[2]), said("x", &[3])], None),
         ];
         for (what, events, after) in table {
@@ -448,6 +453,16 @@ mod tests {
             assert_eq!(marked_after(&mut gate, &flow), None, "{missing:?}");
             assert_eq!(marked_after(&mut gate, &[missing]), Some(0));
         }
+    }
+
+    #[test]
+    fn frames_that_flowed_before_a_restart_do_not_count_after_it() {
+        let (mut gate, _) = streams(&[("a", true)]);
+        let flow = [came(Push, "a"), said("a", &[1]), said("a", &[2]), said("a", &[3])];
+        assert_eq!(marked_after(&mut gate, &flow), None, "there is no camera yet");
+        let restart = [left(Push, "a"), came(Push, "a"), came(Camera, "a"), said("a", &[0])];
+        assert_eq!(marked_after(&mut gate, &restart), None);
+        assert_eq!(marked_after(&mut gate, &[said("a", &[1]), said("a", &[2])]), Some(1));
     }
 
     #[test]

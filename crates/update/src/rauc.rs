@@ -71,9 +71,10 @@ mod tests {
         let plain = [
             slot("rootfs.0", &[("bootname", "A"), ("device", "/dev/vda3")]),
             slot("rootfs.1", &[("bootname", "B"), ("device", "/dev/vda4")]),
+            slot("other.0", &[("bootname", ""), ("device", "/dev/vda5")]),
         ];
         for (slots, boot_slot, name) in [
-            (&states, "A", Some("rootfs.1")),
+            (&states[..], "A", Some("rootfs.1")),
             (&states, "", Some("rootfs.1")),
             (&plain, "A", Some("rootfs.0")),
             (&plain, "/dev/vda4", Some("rootfs.1")),

@@ -103,6 +103,7 @@ fn told(proof: &Proof) -> String {
 
 /// The slot that runs; none where there is no RAUC. One that is busy is asked again until the deadline.
 async fn ask(installer: &InstallerProxy<'_>, deadline: Instant) -> Result<Option<Slot>, GateError> {
+    let mut told = String::new();
     loop {
         let asking = async {
             let slots = installer.get_slot_status().await?;
@@ -119,7 +120,10 @@ async fn ask(installer: &InstallerProxy<'_>, deadline: Instant) -> Result<Option
         if Instant::now() + Duration::from_secs(1) >= deadline {
             return Err(GateError::Rauc(why));
         }
-        tracing::info!("RAUC cannot be asked yet: {why}");
+        if why != told {
+            tracing::info!("RAUC cannot be asked yet: {why}");
+            told = why;
+        }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
