@@ -3,11 +3,9 @@
 //! A slot that was good before is good again at once: the boot loader counts a try off at every boot, and power that is
 //! switched off and on must not use them up. A new slot has to show that it does the box's work.
 
+use crate::stream::Stream;
+use robocast_bus::PushStatus;
 use robocast_bus::names::Program;
-use robocast_bus::{PushStatus, SinkState, SinkStatus};
-
-/// So many looks in a row must find more frames than the one before.
-const RISES: u8 = 2;
 
 /// What makes this slot good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,18 +95,6 @@ enum State {
     Ended,
 }
 
-#[derive(Debug)]
-struct Stream {
-    name: String,
-    pushes: bool,
-    camera: bool,
-    push: bool,
-    /// What its push program last said.
-    said: Option<PushStatus>,
-    /// How often in a row each sink's frames rose, in the order of the settings.
-    rises: Vec<u8>,
-}
-
 impl Gate {
     /// A gate, and what is to be done first.
     #[must_use]
@@ -147,7 +133,10 @@ impl Gate {
                 self.state = State::Waiting;
                 self.decide()
             }
-            Event::Tick => self.each(Stream::tick),
+            Event::Tick => {
+                let looked_at = self.streams().iter().filter(|stream| stream.sends());
+                looked_at.map(|stream| Effect::Look(stream.name.clone())).collect()
+            }
             Event::Network(now) => {
                 if let Needs::Network { up } = &mut self.needs {
                     *up = now;
@@ -156,7 +145,7 @@ impl Gate {
             }
             Event::Came(program, name) => self.one(&name, |stream| stream.came(program)),
             Event::Left(program, name) => self.one(&name, |stream| stream.left(program)),
-            Event::Changed(name) => self.one(&name, |stream| stream.look()),
+            Event::Changed(name) => self.one(&name, |stream| stream.tells()),
             Event::Said(name, status) => self.one(&name, |stream| stream.heard(status)),
         }
     }
@@ -174,14 +163,10 @@ impl Gate {
         }
     }
 
-    fn each(&mut self, what: impl Fn(&mut Stream) -> Option<Effect>) -> Vec<Effect> {
-        self.streams().iter_mut().filter_map(what).collect()
-    }
-
-    fn one(&mut self, name: &str, what: impl FnOnce(&mut Stream) -> Option<Effect>) -> Vec<Effect> {
-        let stream = self.streams().iter_mut().find(|stream| stream.name == name);
-        let effect = stream.and_then(what);
-        effect.into_iter().chain(self.decide()).collect()
+    /// Tells the stream of a name; it says whether its push program is to be looked at.
+    fn one(&mut self, name: &str, what: impl FnOnce(&mut Stream) -> bool) -> Vec<Effect> {
+        let looked_at = self.streams().iter_mut().find(|stream| stream.name == name).is_some_and(what);
+        looked_at.then(|| Effect::Look(name.to_owned())).into_iter().chain(self.decide()).collect()
     }
 
     fn decide(&mut self) -> Vec<Effect> {
@@ -199,8 +184,7 @@ impl Gate {
             Needs::Streams(streams) => {
                 // Where no stream pushes by itself, frames cannot be waited for.
                 let idle = !streams.iter().any(|stream| stream.pushes);
-                streams.iter().all(|stream| stream.camera && stream.push)
-                    && (idle || streams.iter().any(Stream::flows))
+                streams.iter().all(Stream::complete) && (idle || streams.iter().any(Stream::flows))
             }
         }
     }
@@ -221,102 +205,11 @@ impl Gate {
     }
 }
 
-impl Stream {
-    fn new(expected: Expected) -> Self {
-        let Expected { name, pushes } = expected;
-        Self { name, pushes, camera: false, push: false, said: None, rises: Vec::new() }
-    }
-
-    fn came(&mut self, program: Program) -> Option<Effect> {
-        match program {
-            Program::Camera => self.camera = true,
-            Program::Push => self.push = true,
-        }
-        (program == Program::Push).then(|| self.look()).flatten()
-    }
-
-    fn left(&mut self, program: Program) -> Option<Effect> {
-        match program {
-            Program::Camera => self.camera = false,
-            Program::Push => {
-                self.push = false;
-                self.said = None;
-                self.rises.clear();
-            }
-        }
-        None
-    }
-
-    fn look(&self) -> Option<Effect> {
-        (self.push && self.pushes).then(|| Effect::Look(self.name.clone()))
-    }
-
-    /// Counters have no signal: they are looked at once a second, while something goes out.
-    fn tick(&mut self) -> Option<Effect> {
-        let sends = self.said.as_ref().is_some_and(|said| said.live || said.slate);
-        sends.then(|| self.look()).flatten()
-    }
-
-    fn heard(&mut self, status: PushStatus) -> Option<Effect> {
-        if !self.push {
-            return None;
-        }
-        let before = self.said.take().filter(|said| said.sinks.len() == status.sinks.len());
-        self.rises.resize(status.sinks.len(), 0);
-        let before = before.iter().flat_map(|said| &said.sinks).map(Some).chain(std::iter::repeat(None));
-        for ((sink, before), rises) in status.sinks.iter().zip(before).zip(&mut self.rises) {
-            let rose = before.is_some_and(|before| sink.frames_out > before.frames_out);
-            *rises = if rose && sink.state == SinkState::Publishing { rises.saturating_add(1) } else { 0 };
-        }
-        self.said = Some(status);
-        None
-    }
-
-    fn flows(&self) -> bool {
-        self.pushes && self.rises.iter().any(|rises| *rises >= RISES)
-    }
-
-    fn lacking(&self, frames: bool) -> Vec<String> {
-        let name = &self.name;
-        let mut lines = Vec::new();
-        for (there, program) in [(self.camera, "camera"), (self.push, "push")] {
-            if !there {
-                lines.push(format!("stream {name}: its {program} program is not on the bus"));
-            }
-        }
-        if !(frames && self.push && self.pushes) {
-            return lines;
-        }
-        match &self.said {
-            None => lines.push(format!("stream {name}: its push program does not answer")),
-            Some(said) if !said.live && !said.slate => {
-                lines.push(format!("stream {name}: neither video of the robot nor a slate goes out"));
-            }
-            Some(said) => lines.extend(
-                said.sinks.iter().map(|sink| format!("stream {name}: no frames flow to {}", trouble(sink))),
-            ),
-        }
-        lines
-    }
-}
-
-fn trouble(sink: &SinkStatus) -> String {
-    let word = match sink.state {
-        SinkState::Idle => "not asked to push",
-        SinkState::Connecting => "connecting",
-        SinkState::Publishing => "the server takes the stream, but too few frames went out",
-        SinkState::Waiting => "cannot be reached",
-        SinkState::Refused => "refused",
-        SinkState::Failed => "cannot work as it is set",
-    };
-    let text = if sink.text.is_empty() { String::new() } else { format!(": {}", sink.text) };
-    format!("{} ({word}{text})", sink.url)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use Program::{Camera, Push};
+    use robocast_bus::{SinkState, SinkStatus};
 
     fn streams(streams: &[(&str, bool)]) -> (Gate, Vec<Effect>) {
         let expected =

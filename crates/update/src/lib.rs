@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`gate`] | when a slot is good: pure |
+//! | `stream` | what the gate knows of one stream: pure |
 //! | [`proof`] | which image of which slot was good before: pure |
 //! | [`watch`] | the gate's shell: gathers what the bus says, carries out what the gate decides |
 //! | `rauc`, `systemd` | the words of these two on D-Bus |
@@ -13,5 +14,6 @@
 pub mod gate;
 pub mod proof;
 mod rauc;
+mod stream;
 mod systemd;
 pub mod watch;

@@ -1,4 +1,5 @@
-//! The gate that a new slot must pass, on a real bus; RAUC and systemd are stand-ins that speak the real interfaces.
+//! The gate that a new slot must pass, on a real bus, with a real RAUC; and with stand-ins that speak the real interfaces
+//! where RAUC has to be in a certain mood.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,8 +10,9 @@ use robocast_tests::nginx::{self, Nginx};
 use robocast_tests::process::{Process, run};
 use robocast_tests::product::{Place, Product, settings, stream};
 use robocast_tests::programs::have;
-use robocast_tests::rauc::{Rauc, Systemd};
+use robocast_tests::rauc;
 use robocast_tests::robot::{Robot, SMALL};
+use robocast_tests::stand_ins::{Rauc, Systemd};
 use robocast_tests::waiting::{SOON, holds, wait, when};
 
 const LONG: &str = "1 min";
@@ -156,6 +158,30 @@ fn a_box_that_was_not_provisioned_is_good_once_its_networks_stand() {
     assert!(waiting.wait(SOON).success(), "{}", waiting.output());
     assert_eq!(rauc.marks(), ["good booted"]);
     wait(SOON, "the proof", || when(place.state().join("proven").exists(), |&there| there));
+}
+
+#[test]
+fn rauc_tells_the_boot_loader_that_the_slot_is_good() {
+    if !have(&bus::NEEDED) || !have(&rauc::NEEDED) {
+        return;
+    }
+    let _machine = together();
+    let (bus, place) = (Bus::start(), Place::new(""));
+    let (rauc, systemd) = (rauc::Rauc::start(&bus, "2026-11-21T07:00:00Z"), Systemd::start(&bus));
+    place.state();
+    let (code, _, errors) = run(gate(&place, &bus, "1 s"));
+    assert_eq!((code, rauc.changes()), (Some(1), Vec::new()), "{errors}");
+    systemd.reach();
+    let (code, told, errors) = run(gate(&place, &bus, LONG));
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(told.contains("rootfs.0 is good"), "{told}");
+    assert_eq!(rauc.changes(), ["set-state A good"]);
+    let proven = std::fs::read_to_string(place.state().join("proven")).unwrap();
+    assert_eq!(proven, "rootfs.0 installed.timestamp=2026-11-21T07:00:00Z\n");
+    drop(systemd);
+    let (code, told, errors) = run(gate(&place, &bus, LONG));
+    assert!(code == Some(0) && told.contains("as it was before"), "{told}{errors}");
+    assert_eq!(rauc.changes().len(), 2, "the tries are set again at every boot");
 }
 
 #[test]
