@@ -44,3 +44,6 @@ install:
 
 image:
 	@ci/image "$(BOARD)"
+
+board:
+	@ci/board $(demo_seconds)

@@ -1,0 +1,102 @@
+"""The virtual board as QEMU is told of it: its disk, its cards, its sticks. For the tests and for `make board`."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+from world import run
+
+MIB = 1 << 20
+
+# QEMU's machine, processor, memory.
+MACHINE = ("virt,gic-version=3", "max,pauth-impdef=on", "512M")
+
+SETTINGS = """\
+schema = 1
+[device]
+name = "rig-01"
+[robot]
+kind = "go2"
+[[stream]]
+name = "front"
+source = "go2:"
+push = ["rtmp://10.77.0.1/live/front"]
+"""
+
+
+class Machine:
+    def __init__(self, world, folder: pathlib.Path, image: pathlib.Path, robocast: str):
+        self.world, self.folder, self.image, self.robocast = world, folder, image, robocast
+        folder.mkdir(parents=True, exist_ok=True)
+        self.disk = folder / "disk.img"
+        self.sticks = []
+        self.cards = True
+        self.clock = None
+        self.extra = []
+
+    def flash(self, settings=None, size=1024):
+        """A fresh disk, of `size` MiB; with settings, as if a stick had brought them."""
+        run("cp", "--sparse=always", self.image / "robocast-virtual.img", self.disk)
+        os.truncate(self.disk, size * MIB)
+        self.sticks, self.cards, self.clock, self.extra = [], True, None, []
+        if settings:
+            self.settle(settings)
+
+    def settle(self, settings):
+        """Puts settings where the box keeps their second copy; its first boot takes them from there."""
+        state = self.folder / "state"
+        shutil.rmtree(state, ignore_errors=True)
+        state.mkdir()
+        (state / "settings.toml").write_text(settings)
+        copy = self.folder / "env.img"
+        start, size = self.partition("env")
+        self.read(start, size, copy)
+        run(self.robocast, "settings", "keep", "--copy", copy, env={**os.environ, "ROBOCAST_STATE": str(state)})
+        self.write(start, copy)
+
+    def partition(self, label):
+        """Where a partition starts, and how long it is, in bytes."""
+        table = json.loads(run("sfdisk", "--json", self.disk).stdout)["partitiontable"]
+        for part in table["partitions"]:
+            if part.get("name") == label:
+                return part["start"] * 512, part["size"] * 512
+        raise KeyError(label)
+
+    def read(self, start, size, file):
+        with self.disk.open("rb") as disk:
+            disk.seek(start)
+            pathlib.Path(file).write_bytes(disk.read(size))
+
+    def write(self, start, content):
+        """Bytes, or a file's, over the disk."""
+        data = content if isinstance(content, bytes) else pathlib.Path(content).read_bytes()
+        with self.disk.open("r+b") as disk:
+            disk.seek(start)
+            disk.write(data)
+
+    def check_data(self):
+        """What e2fsck says of the data partition once the board is off; replays its journal first, as a boot would."""
+        start, size = self.partition("data")
+        copy = self.folder / "data.img"
+        run("dd", f"if={self.disk}", f"of={copy}", "bs=1M", f"skip={start // MIB}", f"count={size // MIB}", "conv=sparse", "status=none")
+        subprocess.run(["e2fsck", "-p", copy], capture_output=True)
+        result = subprocess.run(["e2fsck", "-f", "-n", copy], capture_output=True, text=True)
+        return result.returncode, result.stdout
+
+    def arguments(self):
+        words = [
+            "-smp", "2", "-no-user-config", "-rtc", f"base={self.clock or 'utc'}",
+            "-object", "rng-random,filename=/dev/urandom,id=rng", "-device", "virtio-rng-pci,rng=rng",
+            "-drive", f"if=none,id=disk,format=raw,file={self.disk},cache=writeback", "-device", "virtio-blk-pci,drive=disk,serial=emmc",
+            "-device", "i6300esb", "-action", "watchdog=reset",
+            "-device", "qemu-xhci,id=usb", "-nic", "none",
+        ]
+        if self.cards:
+            for number, side in enumerate(("robot", "world")):
+                words += ["-netdev", f"tap,id=n{number},ifname={self.world.tap(side)},script=no,downscript=no",
+                          "-device", f"virtio-net-pci,netdev=n{number},mac=52:54:00:52:43:0{number},romfile="]
+        for number, stick in enumerate(self.sticks):
+            words += ["-drive", f"if=none,id=stick{number},format=raw,file={stick}", "-device", f"usb-storage,drive=stick{number},removable=on"]
+        return words + self.extra

@@ -1,0 +1,148 @@
+"""What stands around the board: the robot's wire, and the network behind its uplink.
+
+Both are namespaces of this run. The board's first card is on `robot`, its second on `world`; the bridges between
+the cards and the namespaces have no address, so nothing crosses that the board does not let cross.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+ROBOT = {"address": "192.168.123.161/24", "tap": "rc-tap-robot"}
+WORLD = {"address": "10.77.0.1/24", "tap": "rc-tap-world"}
+
+
+def run(*words, **options):
+    return subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True, **options)
+
+
+def until(what, seconds, condition):
+    """Waits for `condition` to give something true, and gives it."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {seconds} s")
+        time.sleep(0.2)
+
+
+class World:
+    """The two namespaces, and the programs that run in them."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.name = f"rc{os.getpid()}"
+        self.programs = []
+
+    def __enter__(self):
+        for side, facts in (("robot", ROBOT), ("world", WORLD)):
+            space = self.space(side)
+            subprocess.run(["ip", "netns", "delete", space], capture_output=True)
+            run("ip", "netns", "add", space)
+            bridge, tap = f"{self.name}-{side[0]}", self.tap(side)
+            # No snooping: a robot's groups reach the board without a querier on the wire.
+            run("ip", "link", "add", bridge, "type", "bridge", "mcast_snooping", "0")
+            run("ip", "link", "add", f"{bridge}p", "type", "veth", "peer", "name", "wire", "netns", space)
+            run("ip", "tuntap", "add", tap, "mode", "tap")
+            for port in (f"{bridge}p", tap):
+                run("ip", "link", "set", port, "master", bridge, "up")
+            # The host itself says nothing on these wires.
+            run("sysctl", "-qw", f"net.ipv6.conf.{bridge}.disable_ipv6=1")
+            run("ip", "link", "set", bridge, "up")
+            run("ip", "-n", space, "link", "set", "lo", "up")
+            run("ip", "-n", space, "address", "add", facts["address"], "dev", "wire")
+            run("ip", "-n", space, "link", "set", "wire", "up")
+            run("ip", "-n", space, "route", "add", "224.0.0.0/4", "dev", "wire")
+        return self
+
+    def __exit__(self, *_):
+        for program in reversed(self.programs):
+            program.terminate()
+        for program in self.programs:
+            try:
+                program.wait(5)
+            except subprocess.TimeoutExpired:
+                program.kill()
+        for side in ("robot", "world"):
+            subprocess.run(["ip", "link", "delete", f"{self.name}-{side[0]}"], capture_output=True)
+            subprocess.run(["ip", "link", "delete", self.tap(side)], capture_output=True)
+            subprocess.run(["ip", "netns", "delete", self.space(side)], capture_output=True)
+
+    def space(self, side):
+        return f"{self.name}-{side}"
+
+    def tap(self, side):
+        return f"{self.name}t{side[0]}"
+
+    def start(self, side, *words, name=None):
+        """Starts a program in one of the namespaces; its words go to a file of its name."""
+        name = name or pathlib.Path(str(words[0])).name
+        log = (self.folder / f"{name}.log").open("ab")
+        program = subprocess.Popen(["ip", "netns", "exec", self.space(side), *map(str, words)],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        self.programs.append(program)
+        return program
+
+    def stop(self, program):
+        program.send_signal(signal.SIGTERM)
+        program.wait(10)
+        self.programs.remove(program)
+
+    def dhcp(self):
+        """Gives the board an address on its uplink, 10.77.0.50 and up."""
+        leases = self.folder / "leases"
+        self.start("world", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--interface=wire", "--bind-interfaces",
+                   "--dhcp-range=10.77.0.50,10.77.0.99,1h", f"--dhcp-leasefile={leases}", "--pid-file=", "--user=root",
+                   "--no-resolv", "--no-hosts", "--address=/media.test/10.77.0.1", "--log-facility=-", name="dhcp")
+
+    def server(self):
+        """nginx-rtmp at rtmp://10.77.0.1/live/NAME; keeps what it is sent in recordings/NAME-*.flv."""
+        recordings = self.folder / "recordings"
+        recordings.mkdir(exist_ok=True)
+        recordings.chmod(0o777)
+        page = REPOSITORY / "ci/demo.d/page"
+        configuration = self.folder / "nginx.conf"
+        configuration.write_text(f"""
+daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.log info; worker_processes 1; user root;
+load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
+events {{ worker_connections 64; }}
+rtmp {{ server {{ listen 10.77.0.1:1935; access_log off;
+  application live {{ live on; wait_key on; record all; record_path {recordings}; record_unique on;
+    hls on; hls_path {self.folder}/hls; hls_fragment 1s; hls_playlist_length 40s; }} }} }}
+http {{ access_log off; types {{ text/html html; text/css css; text/javascript js; application/json json;
+    application/vnd.apple.mpegurl m3u8; video/mp2t ts; }}
+  client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy; fastcgi_temp_path {self.folder}/fastcgi;
+  uwsgi_temp_path {self.folder}/uwsgi; scgi_temp_path {self.folder}/scgi;
+  server {{ listen unix:{self.folder}/http.sock; root {page}; charset utf-8; add_header Cache-Control no-store;
+    location /hls/ {{ root {self.folder}; }} }} }}
+""")
+        self.start("world", "nginx", "-c", configuration, "-e", self.folder / "nginx.log", name="nginx")
+
+    def go2(self, footage=None):
+        """A Go2 on the robot's wire."""
+        footage = footage or REPOSITORY / "tests/fixtures/bigbuckbunny-720p25.mp4"
+        return self.start("robot", os.environ["ROBOCAST_SIM"], "go2", "--interface", "wire", "--file", footage, name="go2")
+
+    def broker(self):
+        """An MQTT broker at 10.77.0.1."""
+        configuration = self.folder / "mosquitto.conf"
+        configuration.write_text("listener 1883 10.77.0.1\nallow_anonymous true\nuser root\n")
+        self.start("world", "mosquitto", "-c", configuration, name="mosquitto")
+
+    def recordings(self, stream="front"):
+        return sorted((self.folder / "recordings").glob(f"{stream}-*.flv"))
+
+    def pictures(self, file):
+        """How many pictures of a recording a decoder gives, without a complaint."""
+        result = run("ffprobe", "-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries",
+                     "stream=nb_read_frames,width,height", "-of", "json", file)
+        assert not result.stderr.strip(), result.stderr
+        streams = json.loads(result.stdout)["streams"]
+        return (int(streams[0]["nb_read_frames"]), streams[0]["width"], streams[0]["height"]) if streams else (0, 0, 0)

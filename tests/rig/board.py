@@ -1,0 +1,97 @@
+"""The board under test, whatever it is: power, a shell, its disk and its sticks."""
+
+import json
+import os
+import pathlib
+import re
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "hw/rig/virtual"))
+
+from machine import MIB, SETTINGS, Machine  # noqa: E402,F401
+from world import World, until  # noqa: E402,F401
+
+
+class Board(Machine):
+    """The virtual board: a copy of the image's disk in QEMU, driven by labgrid."""
+
+    def __init__(self, target, world, folder: pathlib.Path):
+        super().__init__(world, folder, pathlib.Path(os.environ["LG_IMAGE"]), os.environ["ROBOCAST"])
+        self.target = target
+        self.qemu = target.get_driver("QEMUDriver", activate=False)
+        self.shell = target.get_driver("ShellDriver", activate=False)
+
+    def flash(self, settings=None, size=1024):
+        assert not self.qemu.status
+        self.target.deactivate(self.qemu)
+        super().flash(settings, size)
+
+    # --- Power.
+
+    def on(self):
+        """Power, and no more: what the board does from here is its own."""
+        self.qemu.extra_args = " ".join(self.arguments())
+        self.target.activate(self.qemu)
+        self.began = time.monotonic()
+        self.qemu.on()
+
+    def cut(self):
+        """The plug is pulled: no program on the board learns of it."""
+        if self.target and self.shell in self.target.drivers:
+            try:
+                self.target.deactivate(self.shell)
+            except Exception:  # the shell does not always see the end coming
+                pass
+        if self.qemu._child:
+            self.qemu._child.kill()
+            self.qemu._child.wait()
+            self.qemu._child = None
+        self.qemu.status = 0
+        self.target.deactivate(self.qemu)
+
+    def boot(self):
+        """On, to a shell on the serial line."""
+        self.on()
+        self.target.activate(self.shell)
+        return self
+
+    def again(self):
+        """A shell, after the board started anew by itself."""
+        self.target.deactivate(self.shell)
+        self.target.activate(self.shell)
+
+    # --- The shell.
+
+    def run(self, command, seconds=60):
+        """A command's lines; it must succeed."""
+        return "\n".join(self.shell.run_check(command, timeout=seconds))
+
+    def ask(self, command, seconds=60):
+        """A command's lines and its exit status."""
+        out, _, status = self.shell.run(command, timeout=seconds)
+        return "\n".join(out), status
+
+    def until(self, what, seconds, command, wanted=None):
+        """Until a command succeeds (and prints what matches `wanted`); gives what it printed."""
+        def look():
+            out, status = self.ask(command)
+            return (out or " ") if status == 0 and (wanted is None or re.search(wanted, out)) else None
+        return until(what, seconds, look)
+
+    def slot(self):
+        return re.search(r"rauc\.slot=(\w)", self.run("cat /proc/cmdline"))[1]
+
+    def uptime(self):
+        return float(self.run("cut -d' ' -f1 /proc/uptime"))
+
+    def status(self):
+        out, _ = self.ask("robocast status --json")
+        return json.loads(out[out.index("{"):]) if "{" in out else {}
+
+    def streaming(self, seconds=120, recordings=0, pictures=30):
+        """Until the server has a recording more than `recordings` that grows, and a decoder is content with."""
+        def look():
+            files = self.world.recordings()[recordings:]
+            return files[-1] if files and files[-1].stat().st_size > pictures * 2500 else None
+        return until("video at the server", seconds, look)

@@ -1,0 +1,48 @@
+"""One board, one world around it. Tests that need a state of their own flash the board anew."""
+
+import os
+import pathlib
+
+import pytest
+from board import SETTINGS, Board, World
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return pathlib.Path(os.environ.get("RIG_OUT") or tmp_path_factory.mktemp("rig"))
+
+
+@pytest.fixture(scope="session")
+def world(folder):
+    with World(folder / "world") as world:
+        world.dhcp()
+        world.server()
+        world.go2()
+        yield world
+
+
+@pytest.fixture(scope="session")
+def the_board(target, world, folder):
+    board = Board(target, world, folder / "board")
+    yield board
+    board.cut()
+
+
+@pytest.fixture(scope="module")
+def streaming_board(the_board):
+    """A box with settings, booted from a fresh disk; for tests that only look."""
+    the_board.cut()
+    the_board.flash(SETTINGS)
+    the_board.boot()
+    the_board.recording = the_board.streaming(240)
+    yield the_board
+    the_board.cut()
+
+
+@pytest.fixture
+def board(the_board):
+    """A box that is switched off, its disk as flashed; for tests that break it."""
+    the_board.cut()
+    the_board.flash(SETTINGS)
+    yield the_board
+    the_board.cut()

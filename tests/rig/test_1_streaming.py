@@ -1,0 +1,99 @@
+"""From power to video, and what the box looks like while it streams."""
+
+import re
+
+
+def test_a_box_boots_to_streaming(streaming_board, world):
+    board = streaming_board
+    before = world.pictures(board.recording)[0]
+    board.streaming(60, pictures=before + 60)
+    pictures, width, height = world.pictures(board.recording)
+    assert (width, height) == (1280, 720)
+    assert pictures >= before + 30
+
+
+def test_the_robots_interface_is_in_its_namespace_and_nowhere_else(streaming_board):
+    board = streaming_board
+    assert "192.168.123.222/24" in board.run("ip -n robot address show dev eth0")
+    assert "eth0" not in board.run("ls /sys/class/net")
+    out, status = board.ask("ip -n robot route get 10.77.0.1")
+    assert status != 0, f"the robot's side knows a way out: {out}"
+    assert board.run("systemctl show -P NetworkNamespacePath robocast-camera@front.service") == "/run/netns/robot"
+
+
+def test_no_unit_failed(streaming_board):
+    assert streaming_board.run("systemctl list-units --failed --plain --no-legend") == ""
+    streaming_board.until("the system is up", 120, "systemctl is-system-running", "running")
+
+
+def test_nothing_listens_on_the_uplink(streaming_board):
+    lines = streaming_board.run("ss -Hltun")
+    for line in lines.splitlines():
+        address = line.split()[4]
+        assert re.match(r"(127\.|\[::1\]|10\.77\.0\.\d+(%\w+)?:68|0\.0\.0\.0:68)", address), f"listens: {line}"
+    # Control: the same look sees a listener that is there.
+    assert "127.0.0.53" in lines
+
+
+def test_the_root_is_read_only(streaming_board):
+    board = streaming_board
+    for path in ("/x", "/etc/x", "/usr/x"):
+        out, status = board.ask(f"touch {path}")
+        assert status != 0 and "Read-only" in out
+    assert board.ask("mount -o remount,rw /")[1] != 0
+    assert board.ask("touch /var/lib/robocast/x && rm /var/lib/robocast/x")[1] == 0
+
+
+def test_nobody_but_root_reads_the_settings(streaming_board):
+    board = streaming_board
+    assert board.run("stat -c '%a %U' /var/lib/robocast/settings.toml") == "600 root"
+    assert board.ask("setpriv --reuid robocast-push --regid robocast --clear-groups cat /var/lib/robocast/settings.toml")[1] != 0
+
+
+def test_memory_stays_small(streaming_board):
+    """At most 180 MB in use with one stream; what the kernel can have back at any time is not in use."""
+    facts = dict(re.findall(r"(\w+):\s+(\d+) kB", streaming_board.run("cat /proc/meminfo")))
+    used = (int(facts["MemTotal"]) - int(facts["MemAvailable"])) / 1024
+    print(f"memory in use: {used:.0f} MiB")
+    assert used <= 180
+
+
+def test_the_box_has_its_name_and_an_id_that_stays(streaming_board):
+    assert streaming_board.run("hostname") == "rig-01"
+    assert re.fullmatch(r"[0-9a-f]{32}", streaming_board.run("cat /etc/machine-id"))
+
+
+def test_the_slot_is_marked_good_once_frames_flow(streaming_board):
+    board = streaming_board
+    board.until("the gate's verdict", 60, "systemctl show -P ActiveState,SubState robocast-good.service && cat /var/lib/robocast/proven", r"A ")
+    assert "BOOT_A_LEFT=3" in board.run("fw_printenv BOOT_A_LEFT")
+
+
+def test_units_are_sandboxed(streaming_board):
+    units = streaming_board.run(
+        "systemctl list-units --all --plain --no-legend 'robocast-*.service' | cut -d' ' -f1").split()
+    assert "robocast-camera@front.service" in units and "robocast-push@front.service" in units
+    bad = []
+    for unit in units:
+        words = streaming_board.run(f"systemd-analyze security --no-pager {unit} | tail -1", 90)
+        score = float(re.search(r"level for .*: ([0-9.]+)", words)[1])
+        print(unit, score)
+        if score > 3.0:
+            bad.append((unit, score))
+    assert not bad
+
+
+def test_units_verify(streaming_board):
+    out, status = streaming_board.ask(
+        "systemd-analyze verify /usr/lib/systemd/system/robocast-*.{service,target,path} 2>&1 | grep -i robocast | grep -v man:", 120)
+    assert out == "", out
+
+
+def test_the_boot_reaches_streaming_soon_after_multi_user(streaming_board):
+    """At most 1.2 times its own time to multi-user, by the board's own clock."""
+    board = streaming_board
+    multi_user = int(board.run("systemctl show -P ActiveEnterTimestampMonotonic multi-user.target")) / 1e6
+    first = board.run("journalctl -b -o short-monotonic -u robocast-push@front | grep -m1 -i 'publishing\\|first'")
+    streaming = float(re.search(r"\[\s*([0-9.]+)\]", first)[1])
+    print(f"multi-user after {multi_user:.1f} s, streaming after {streaming:.1f} s")
+    assert streaming <= 1.2 * multi_user

@@ -1,0 +1,105 @@
+"""A signed bundle over RAUC's D-Bus: installed, booted, marked good; and the ways back."""
+
+import os
+import pathlib
+import subprocess
+
+import board as _  # noqa: F401  # where world is found
+import pytest
+from world import run
+
+
+@pytest.fixture
+def bundle_stick(folder):
+    """A bundle, and one that somebody changed, on a disk that the board sees as a USB stick."""
+    image = pathlib.Path(os.environ["LG_IMAGE"])
+    files = folder / "bundles"
+    files.mkdir(exist_ok=True)
+    bundle = files / "update.raucb"
+    run("cp", image / "robocast-virtual.raucb", bundle)
+    changed = files / "changed.raucb"
+    run("cp", bundle, changed)
+    with changed.open("r+b") as file:
+        file.seek(1 << 20)
+        byte = file.read(1)
+        file.seek(1 << 20)
+        file.write(bytes([byte[0] ^ 1]))
+    stick = folder / "bundles.img"
+    size = sum(file.stat().st_size for file in files.iterdir()) + (16 << 20)
+    stick.unlink(missing_ok=True)
+    with stick.open("wb") as file:
+        file.truncate(size)
+    run("mke2fs", "-q", "-t", "ext4", "-L", "bundles", "-d", files, stick)
+    return stick
+
+
+def test_an_update_is_installed_proven_and_its_ways_back_work(board, bundle_stick):
+    board.sticks = [bundle_stick]
+    board.boot()
+    board.streaming(240)
+    assert board.slot() == "A"
+    board.until("slot A is proven", 60, "cat /var/lib/robocast/proven", "A ")
+    board.run("mkdir -p /run/bundles && mount -o ro LABEL=bundles /run/bundles")
+
+    # A bundle that was changed is refused, and nothing is written.
+    before = board.run("sha256sum < /dev/disk/by-partlabel/rootfs-b", 120)
+    out, status = board.ask("rauc install /run/bundles/changed.raucb", 240)
+    assert status != 0
+    assert board.run("fw_printenv -n BOOT_ORDER") == "A B"
+
+    # The real one: over D-Bus, while the stream goes on.
+    recording = board.streaming(60)
+    size = recording.stat().st_size
+    board.run(
+        "busctl call --timeout=300 de.pengutronix.rauc / de.pengutronix.rauc.Installer InstallBundle 'sa{sv}' "
+        "/run/bundles/update.raucb 0")
+    board.until("installed", 240, "busctl get-property de.pengutronix.rauc / de.pengutronix.rauc.Installer Operation", "idle")
+    assert board.run("busctl get-property de.pengutronix.rauc / de.pengutronix.rauc.Installer LastError") == 's ""'
+    assert board.run("fw_printenv -n BOOT_ORDER") == "B A"
+    assert board.world.recordings()[-1] == recording and recording.stat().st_size > size
+    recordings = len(board.world.recordings())
+
+    # Into B: it streams, and is marked good by the unit.
+    board.run("systemctl --no-block reboot")
+    board.again()
+    assert board.slot() == "B"
+    board.streaming(240, recordings)
+    board.until("slot B is proven", 120, "cat /var/lib/robocast/proven", "B ")
+    assert board.run("fw_printenv -n BOOT_B_LEFT") == "3"
+
+    # B loses its kernel: A comes back by itself.
+    board.run("dd if=/dev/zero of=/dev/disk/by-partlabel/rootfs-b bs=1M count=1 conv=fsync status=none")
+    board.run("sync; echo b > /proc/sysrq-trigger & sleep 0", 5) if False else board.shell.console.sendline("echo b > /proc/sysrq-trigger")
+    board.again()
+    assert board.slot() == "A"
+    board.streaming(240)
+
+
+def test_a_userland_that_hangs_is_reset_by_the_watchdog(board):
+    board.boot()
+    board.until("the watchdog is fed by systemd", 60, "systemctl show -P RuntimeWatchdogUSec", "30s")
+    before = board.run("cat /proc/sys/kernel/random/boot_id")
+    # systemd itself stands still, so nobody feeds the watchdog.
+    board.shell.console.sendline("kill -STOP 1; gdb=none")
+    board.again()
+    assert board.run("cat /proc/sys/kernel/random/boot_id") != before
+
+
+def test_ten_power_cuts_at_random_moments(board, world):
+    """Whatever it was doing: it boots, its disk is sound, its settings are whole."""
+    import random
+    import time
+
+    chance = random.Random(os.environ.get("RIG_SEED", "robocast"))
+    for cut in range(10):
+        board.on()
+        # From U-Boot's first words to a box that streams and writes.
+        time.sleep(chance.uniform(2, 45))
+        board.cut()
+        status, words = board.check_data()
+        assert status == 0, f"cut {cut}: {words}"
+    recordings = len(world.recordings())
+    board.boot()
+    board.streaming(240, recordings)
+    assert board.run("systemctl list-units --failed --plain --no-legend") == ""
+    assert board.run("hostname") == "rig-01"

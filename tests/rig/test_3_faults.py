@@ -1,0 +1,115 @@
+"""What a box meets in the field: it boots, says what is wrong, and streams what it can."""
+
+import os
+import pathlib
+
+import pytest
+from board import MIB
+from world import run
+
+
+def said(board, words):
+    return board.until(f"the box says: {words}", 30, f"journalctl -b -k --no-pager | grep -F '{words}'")
+
+
+def stick(folder, name, files):
+    """A FAT stick that holds `files` (path: content)."""
+    image = folder / f"{name}.img"
+    image.unlink(missing_ok=True)
+    with image.open("wb") as file:
+        file.truncate(32 * MIB)
+    run("mkfs.vfat", "-n", name.upper(), image)
+    for path, content in files.items():
+        for parent in reversed(pathlib.PurePath(path).parents[:-1]):
+            run("mmd", "-D", "s", "-i", image, f"::{parent}")
+        source = folder / "content"
+        source.write_bytes(content)
+        run("mcopy", "-o", "-i", image, source, f"::{path}")
+    return image
+
+
+def test_a_box_nobody_has_given_settings_waits_well(the_board):
+    the_board.cut()
+    the_board.flash()
+    the_board.boot()
+    the_board.until("the system is up", 180, "systemctl is-system-running", "running")
+    assert the_board.run("hostname") == "robocast"
+    assert the_board.run("systemctl show -P ActiveState robocast-network.target") == "active"
+    the_board.until("the slot is good", 60, "fw_printenv -n BOOT_A_LEFT", "3")
+    the_board.cut()
+
+
+def test_sticks_that_want_to_boot_do_not(board, folder):
+    script = folder / "boot.cmd"
+    script.write_text("echo ROBOCAST-WAS-TAKEN; while true; do sleep 1; done\n")
+    run("mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", script, folder / "boot.scr")
+    taken = (folder / "boot.scr").read_bytes()
+    board.sticks = [
+        stick(folder, "taken", {"boot.scr": taken, "boot/boot.scr": taken}),
+        stick(folder, "efi", {"EFI/BOOT/BOOTAA64.EFI": b"MZ" + bytes(4096), "extlinux/extlinux.conf": b"LABEL x\n LINUX /x\n"}),
+    ]
+    board.boot()
+    assert board.run("lsblk -dno TRAN | grep -c usb") == "2"
+    board.streaming(240)
+
+
+def test_a_data_partition_full_of_noise_is_made_anew_and_settings_come_back(board, world):
+    start, _ = board.partition("data")
+    board.write(start, os.urandom(64 * MIB))
+    recordings = len(world.recordings())
+    board.boot()
+    said(board, "making it anew")
+    board.streaming(240, recordings)
+    assert board.run("hostname") == "rig-01"
+
+
+def test_a_full_data_partition(board, world):
+    board.boot()
+    board.until("the settings are there", 60, "test -s /var/lib/robocast/settings.toml")
+    board.ask("dd if=/dev/zero of=/var/lib/fill bs=1M; sync", 300)
+    recordings = len(world.recordings())
+    board.cut()
+    board.boot()
+    board.streaming(240, recordings)
+    assert board.run("stat -c %s /var/lib/robocast/settings.toml") != "0"
+
+
+def test_a_boot_partition_without_anything(board):
+    start, size = board.partition("boot")
+    board.write(start, bytes(size))
+    board.boot()
+    board.streaming(240)
+
+
+def test_a_board_without_network_cards(board):
+    board.cards = False
+    board.boot()
+    board.until("the programs run", 180, "systemctl is-active robocast-camera@front robocast-push@front")
+    assert "there is no interface eth0" in board.run("journalctl -b -u robocast-robot.service --no-pager")
+
+
+def test_a_clock_of_1970(board):
+    board.clock = "1970-01-01T00:00:00"
+    board.boot()
+    assert int(board.run("date +%s")) >= int(run("git", "log", "-1", "--format=%ct", cwd=pathlib.Path(__file__).parent).stdout)
+    board.streaming(240)
+
+
+def test_a_disk_that_fails_reads(board, world):
+    """The data partition gives read errors; the slots are sound."""
+    start, size = board.partition("data")
+    rules = board.folder / "bad.conf"
+    rules.write_text("".join(
+        f'[inject-error]\nevent = "read_aio"\nsector = "{sector}"\nerrno = "5"\n'
+        for sector in range(start // 512, start // 512 + 2048)))
+    argument = f"if=none,id=disk,format=raw,file={board.disk},cache=writeback"
+    failing = f"if=none,id=disk,file.driver=blkdebug,file.config={rules},file.image.driver=file,file.image.filename={board.disk},format=raw"
+    original = board.arguments
+    board.arguments = lambda: [failing if word == argument else word for word in original()]
+    try:
+        board.boot()
+        said(board, "oing on in memory")
+        board.streaming(240)
+        assert board.run("hostname") == "rig-01"
+    finally:
+        board.arguments = original
