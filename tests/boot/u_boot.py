@@ -286,16 +286,16 @@ def keys_do_not_stop_it(board):
 def kernel_of_36_megabytes_loads_whole(board):
     program = Path(shutil.which("qemu-system-aarch64")).read_bytes()
     filling = (program * 3)[:36 << 20]
-    for options in ((), ("-b", "1M"), ("-no-fragments",)):
+    for options in ((), ("-b", "1M"), ("-no-fragments",), ("-action", "uncompressed@name(Image)")):
         image = kernel("KERNEL A", filling)
         size = board.slot("rootfs-a", {"boot/Image": image, "etc/os-release": b"x" * 3000}, *options)
         board.no_env()
         said = board.boot()
         starts(said, "A")
         check("DAMAGED" not in said, said)
-        took = board.when(said, "tries left 2") - board.when(said, "robocast: virtual")
+        took = re.search(r"bytes read in (\d+) ms", said)
         print(f"    {len(image) >> 20} MiB in a squashfs of {size >> 20} MiB, mksquashfs {' '.join(options) or 'defaults'}: "
-              f"{took:.1f} s from the script's first word")
+              f"{int(took[1]) / 1000:.1f} s")
 
 
 def main():
@@ -312,7 +312,7 @@ def main():
                 fresh(board)
                 function(board)
                 verdict = "ok"
-            except (Failed, OSError, TypeError) as error:
+            except (Failed, OSError, TypeError, ValueError) as error:
                 failed += 1
                 verdict = f"FAILED: {error}"
         print(f"{function.__name__.replace('_', ' ')}: {verdict} ({time.monotonic() - began:.0f} s)", flush=True)
