@@ -18,6 +18,8 @@ done
 tries=100
 while [ $tries -gt 0 ]; do
     for event in /sys/class/block/*/uevent; do
+        # A stick may carry the same label.
+        case $(readlink -f "${event%/uevent}") in */usb*) continue ;; esac
         if grep -qx "PARTNAME=$label" "$event"; then
             device=/dev/$(sed -n 's/^DEVNAME=//p' "$event")
             break 2
