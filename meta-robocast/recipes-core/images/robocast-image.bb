@@ -1,0 +1,53 @@
+SUMMARY = "The root of the robocast box"
+DESCRIPTION = "A read-only root for one of two slots, and the disk that holds them."
+HOMEPAGE = "https://github.com/robocast/robocast"
+LICENSE = "MIT"
+
+inherit core-image features_check
+
+REQUIRED_DISTRO_FEATURES = "rauc systemd"
+
+IMAGE_FEATURES += "read-only-rootfs"
+IMAGE_LINGUAS = ""
+IMAGE_INSTALL = " \
+    packagegroup-core-boot \
+    robocast \
+    ${CORE_IMAGE_EXTRA_INSTALL} \
+"
+# The kernel and its device trees lie in the slot. A Pi 5 has them in its FAT slot, a Jetson brings its own way
+# (/boot/extlinux).
+IMAGE_INSTALL:append:chain-u-boot = " kernel-image kernel-image-image"
+IMAGE_INSTALL:append:chain-u-boot = "${@' kernel-devicetree' if d.getVar('KERNEL_DEVICETREE') else ''}"
+
+# The slot's file system is made once: the disk and the bundle both carry that file.
+ROBOCAST_ROOTFS_TYPE = "squashfs-zst"
+ROBOCAST_ROOTFS_TYPE:tegra = "ext4"
+IMAGE_FSTYPES = "${ROBOCAST_ROOTFS_TYPE} wic.xz wic.bmap"
+# UEFI of a Jetson reads ext4, not squashfs; the file system is mounted read-only all the same.
+IMAGE_FSTYPES:tegra = "${ROBOCAST_ROOTFS_TYPE} tegraflash-tar.zst"
+IMAGE_TYPEDEP:wic += "${ROBOCAST_ROOTFS_TYPE}"
+EXTRA_IMAGECMD:squashfs-zst = "-Xcompression-level 19 -b 128K"
+
+# A board that is not described in hw/boards has no image.
+python () {
+    if not d.getVar("ROBOCAST_BOARD"):
+        raise bb.parse.SkipRecipe("no hw/boards/*/board.conf has YOCTO_MACHINE=\"%s\"" % d.getVar("MACHINE"))
+}
+
+# What U-Boot's partition holds besides the firmware: on the Pi meta-raspberrypi's list, in QEMU the script alone
+# (QEMU loads U-Boot itself).
+IMAGE_BOOT_FILES:qemuall = "boot.scr"
+RPI_EXTRA_IMAGE_BOOT_FILES:chain-u-boot = "u-boot.bin;${SDIMG_KERNELIMAGE} boot.scr"
+do_image_wic[depends] += "${@'u-boot-default-script:do_deploy' if d.getVar('ROBOCAST_BOOT_CHAIN') == 'u-boot' else ''}"
+
+# The box is told by its settings who it is, and nobody logs in: what differs between two boxes is not in the root.
+ROOTFS_POSTPROCESS_COMMAND += "robocast_root"
+robocast_root() {
+    : >${IMAGE_ROOTFS}${sysconfdir}/machine-id
+    rm -f ${IMAGE_ROOTFS}${sysconfdir}/hostname
+    ln -sfn /run/systemd/resolve/stub-resolv.conf ${IMAGE_ROOTFS}${sysconfdir}/resolv.conf
+    # /var is another partition, which starts empty: what lies here would never be seen.
+    find ${IMAGE_ROOTFS}${localstatedir} -mindepth 1 -delete
+    # preinit has mounted all there is; the root's line would only be a fault.
+    : >${IMAGE_ROOTFS}${sysconfdir}/fstab
+}
