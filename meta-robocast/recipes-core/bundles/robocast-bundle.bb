@@ -20,6 +20,17 @@ RAUC_SLOT_rootfs[fstype] = "${@'ext4' if d.getVar('ROBOCAST_BOOT_CHAIN') == 'nvb
 # RAUC writes an .img as it is, whatever the slot's type.
 RAUC_SLOT_rootfs[rename] = "rootfs.img"
 
+# A Pi 5 loads kernel and device tree from a FAT slot, which goes with the root.
+RAUC_BUNDLE_SLOTS:append:chain-tryboot = " bootfs"
+RAUC_SLOT_bootfs = "robocast-tryboot"
+RAUC_SLOT_bootfs[type] = "boot"
+RAUC_SLOT_bootfs[file] = "boot.vfat"
+RAUC_SLOT_bootfs[rename] = "bootfs.img"
+
+# Boot firmware of a Jetson: a UEFI capsule, for a post-install handler to stage.
+RAUC_BUNDLE_EXTRA_DEPENDS:append:chain-nvbootctrl = " tegra-uefi-capsules"
+RAUC_BUNDLE_EXTRA_FILES:append:chain-nvbootctrl = " tegra-bl.cap"
+
 RAUC_CERT_FILE = "${ROBOCAST_SIGNING_CERT}"
 RAUC_KEY_FILE = "${ROBOCAST_SIGNING_KEY}"
 

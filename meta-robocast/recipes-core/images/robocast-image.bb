@@ -40,6 +40,10 @@ IMAGE_BOOT_FILES:qemuall = "boot.scr"
 RPI_EXTRA_IMAGE_BOOT_FILES:chain-u-boot = "u-boot.bin;${SDIMG_KERNELIMAGE} boot.scr"
 do_image_wic[depends] += "${@'u-boot-default-script:do_deploy' if d.getVar('ROBOCAST_BOOT_CHAIN') == 'u-boot' else ''}"
 
+# A Pi 5: the first partition says which slot; the slots themselves are made by robocast-tryboot.
+IMAGE_BOOT_FILES:chain-tryboot = "autoboot.txt"
+do_image_wic[depends] += "${@'robocast-tryboot:do_deploy' if d.getVar('ROBOCAST_BOOT_CHAIN') == 'tryboot' else ''}"
+
 # The box is told by its settings who it is, and nobody logs in: what differs between two boxes is not in the root.
 ROOTFS_POSTPROCESS_COMMAND += "robocast_root"
 robocast_root() {

@@ -16,10 +16,10 @@ PACKAGES = " \
     ${PN}-update \
 "
 
-# preinit works before anything else does, with these; sticks are FAT or exFAT.
+# preinit works before anything else does, with these. A stick is FAT, which the kernel reads and writes (dosfstools
+# is GPL-3.0, and stays away), or exFAT.
 SUMMARY:${PN}-base = "preinit's tools, file systems of the stick, the kernel's modules"
 RDEPENDS:${PN}-base = " \
-    dosfstools \
     e2fsprogs-e2fsck \
     e2fsprogs-mke2fs \
     e2fsprogs-resize2fs \

@@ -1,1 +1,1 @@
-require robocast-kernel.inc
+require recipes-kernel/linux/robocast-kernel.inc
