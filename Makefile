@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 DESTDIR ?=
 PREFIX ?= /usr
+# A folder of hw/boards, for what differs from board to board.
+BOARD ?=
 # Programs that are installed come from here.
 BUILD ?= $(or $(CARGO_TARGET_DIR),target)/release
 
@@ -36,5 +38,4 @@ build:
 	@. ci/toolchain.sh && cargo build --release --locked --workspace --bins
 
 install:
-	install -D -m 755 $(BUILD)/robocast $(DESTDIR)$(PREFIX)/bin/robocast
-	install -D -m 755 $(BUILD)/robocast-media $(DESTDIR)$(PREFIX)/lib/robocast/robocast-media
+	@hw/install "$(DESTDIR)" "$(PREFIX)" "$(BUILD)" "$(BOARD)"

@@ -44,6 +44,41 @@ pub enum Command {
     Camera(Program),
     /// The push program of one stream, in the foreground
     Push(Program),
+    /// The settings file of this box: its second copy, its name
+    #[command(subcommand)]
+    Settings(Settings),
+    /// What systemd runs as a generator: writes the units that the settings want
+    #[command(hide = true)]
+    Generate {
+        /// The folder for the units
+        normal: PathBuf,
+        /// Not used
+        early: Option<PathBuf>,
+        /// Not used
+        late: Option<PathBuf>,
+        /// Where errors are told, one a line
+        #[arg(long, default_value = "/dev/kmsg")]
+        log: PathBuf,
+    },
+}
+
+/// What is done with the settings file of this box.
+#[derive(Debug, Subcommand)]
+pub enum Settings {
+    /// Copy the settings to a raw partition, where they outlive the file system
+    Keep {
+        /// The partition, or a file in its stead
+        #[arg(long, default_value = robocast_provision::copies::DEVICE)]
+        copy: PathBuf,
+    },
+    /// Put the settings back from that copy when they are missing, empty or not valid
+    Restore {
+        /// The partition, or a file in its stead
+        #[arg(long, default_value = robocast_provision::copies::DEVICE)]
+        copy: PathBuf,
+    },
+    /// Print the name of the box; nothing when it has no valid settings
+    Name,
 }
 
 /// A program of one stream.

@@ -4,12 +4,15 @@
 mod check;
 mod children;
 mod cli;
+mod generate;
 mod run;
+mod settings;
 mod status;
+mod units;
 mod view;
 
 use clap::Parser;
-use cli::{Cli, Command, Program};
+use cli::{Cli, Command, Program, Settings};
 use robocast_daemon::{journal, spawn};
 use std::process::ExitCode;
 
@@ -21,6 +24,10 @@ fn main() -> ExitCode {
         Command::Status { json, watch } => in_runtime(status::status(json, watch)),
         Command::Camera(program) => become_media("camera", &program),
         Command::Push(program) => become_media("push", &program),
+        Command::Settings(Settings::Keep { copy }) => settings::keep(&copy),
+        Command::Settings(Settings::Restore { copy }) => settings::restore(&copy),
+        Command::Settings(Settings::Name) => settings::name(),
+        Command::Generate { normal, log, .. } => generate::generate(&normal, &log),
     }
 }
 

@@ -8,6 +8,7 @@ mod bus;
 mod command_line;
 mod harness;
 mod healing;
+mod image;
 mod isolation;
 mod passing_through;
 mod rereading;
