@@ -11,11 +11,12 @@ PROVIDES += "u-boot-default-script"
 FILESEXTRAPATHS:prepend := "${ROBOCAST_TREE}:"
 SRC_URI = "file://hw/boards file://Cargo.toml"
 
+S = "${UNPACKDIR}"
+
 inherit deploy kernel-arch nopackages
 
 INHIBIT_DEFAULT_DEPS = "1"
 PACKAGE_ARCH = "${MACHINE_ARCH}"
-S = "${UNPACKDIR}"
 
 do_configure[noexec] = "1"
 do_compile() {

@@ -3,7 +3,7 @@ DESCRIPTION = "A signed RAUC bundle with the root of robocast-image."
 HOMEPAGE = "https://github.com/robocast/robocast"
 LICENSE = "MIT"
 
-inherit bundle features_check robocast-keys
+inherit bundle features_check robocast_keys
 
 REQUIRED_DISTRO_FEATURES = "rauc systemd"
 

@@ -4,7 +4,7 @@ SUMMARY = "The root of the robocast box, for developers"
 DESCRIPTION = "robocast-image with SSH, a root without a password, and tools to look around. Never for a robot."
 
 IMAGE_FEATURES += "allow-empty-password allow-root-login empty-root-password ssh-server-openssh tools-debug"
-IMAGE_INSTALL += " \
+IMAGE_INSTALL += "\
     gstreamer1.0 \
     i2c-tools \
     iproute2-ss \

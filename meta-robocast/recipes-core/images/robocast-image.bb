@@ -9,7 +9,7 @@ REQUIRED_DISTRO_FEATURES = "rauc systemd"
 
 IMAGE_FEATURES += "read-only-rootfs"
 IMAGE_LINGUAS = ""
-IMAGE_INSTALL = " \
+IMAGE_INSTALL = "\
     packagegroup-core-boot \
     robocast \
     ${CORE_IMAGE_EXTRA_INSTALL} \
@@ -17,7 +17,7 @@ IMAGE_INSTALL = " \
 # The kernel and its device trees lie in the slot. A Pi 5 has them in its FAT slot, a Jetson brings its own way
 # (/boot/extlinux).
 IMAGE_INSTALL:append:chain-u-boot = " kernel-image kernel-image-image"
-IMAGE_INSTALL:append:chain-u-boot = "${@' kernel-devicetree' if d.getVar('KERNEL_DEVICETREE') else ''}"
+IMAGE_INSTALL:append:chain-u-boot = " ${@'kernel-devicetree' if d.getVar('KERNEL_DEVICETREE') else ''}"
 
 # The slot's file system is made once: the disk and the bundle both carry that file.
 ROBOCAST_ROOTFS_TYPE = "squashfs-zst"
@@ -25,7 +25,7 @@ ROBOCAST_ROOTFS_TYPE:tegra = "ext4"
 IMAGE_FSTYPES = "${ROBOCAST_ROOTFS_TYPE} wic.xz wic.bmap"
 # UEFI of a Jetson reads ext4, not squashfs; the file system is mounted read-only all the same.
 IMAGE_FSTYPES:tegra = "${ROBOCAST_ROOTFS_TYPE} tegraflash-tar.zst"
-IMAGE_TYPEDEP:wic += "${ROBOCAST_ROOTFS_TYPE}"
+IMAGE_TYPEDEP:wic = "${ROBOCAST_ROOTFS_TYPE}"
 EXTRA_IMAGECMD:squashfs-zst = "-Xcompression-level 19 -b 128K"
 
 # A board that is not described in hw/boards has no image.
@@ -46,6 +46,7 @@ do_image_wic[depends] += "${@'robocast-tryboot:do_deploy' if d.getVar('ROBOCAST_
 
 # The box is told by its settings who it is, and nobody logs in: what differs between two boxes is not in the root.
 ROOTFS_POSTPROCESS_COMMAND += "robocast_root"
+robocast_root[doc] = "Empties what is of one box, and what /var hides."
 robocast_root() {
     : >${IMAGE_ROOTFS}${sysconfdir}/machine-id
     rm -f ${IMAGE_ROOTFS}${sysconfdir}/hostname

@@ -9,7 +9,7 @@ inherit packagegroup features_check
 
 REQUIRED_DISTRO_FEATURES = "rauc systemd"
 
-PACKAGES = " \
+PACKAGES = "\
     ${PN}-base \
     ${PN}-media \
     ${PN}-network \
@@ -19,7 +19,7 @@ PACKAGES = " \
 # preinit works before anything else does, with these. A stick is FAT, which the kernel reads and writes (dosfstools
 # is GPL-3.0, and stays away), or exFAT.
 SUMMARY:${PN}-base = "preinit's tools, file systems of the stick, the kernel's modules"
-RDEPENDS:${PN}-base = " \
+RDEPENDS:${PN}-base = "\
     e2fsprogs-e2fsck \
     e2fsprogs-mke2fs \
     e2fsprogs-resize2fs \
@@ -38,7 +38,7 @@ RDEPENDS:${PN}-base:append:rpi = " linux-firmware-rpidistro-bcm43455 linux-firmw
 
 # rtspsrc is the one element that takes the network's packets; every other source is our own code.
 SUMMARY:${PN}-media = "GStreamer's elements that robocast uses"
-RDEPENDS:${PN}-media = " \
+RDEPENDS:${PN}-media = "\
     gstreamer1.0 \
     gstreamer1.0-plugins-bad-openh264 \
     gstreamer1.0-plugins-bad-videoparsersbad \
@@ -60,18 +60,14 @@ RDEPENDS:${PN}-media = " \
 "
 RDEPENDS:${PN}-media:append:rpi = " libcamera libcamera-gst"
 # Cameras on the CSI port, and NVIDIA's converter and decoder, are on every Jetson.
-RDEPENDS:${PN}-media:append:tegra = " \
-    gstreamer1.0-plugins-nvarguscamerasrc \
-    gstreamer1.0-plugins-nvvidconv \
-    nvidia-kernel-oot-cameras \
-    tegra-argus-daemon \
-"
+RDEPENDS:${PN}-media:append:tegra = " gstreamer1.0-plugins-nvarguscamerasrc gstreamer1.0-plugins-nvvidconv"
+RDEPENDS:${PN}-media:append:tegra = " nvidia-kernel-oot-cameras tegra-argus-daemon"
 # nvv4l2h264enc and nvv4l2decoder are one plugin. An Orin Nano has the decoder and no encoder; robocast finds out by
 # opening it, and the plugin is of use for cameras that have to be decoded.
 RDEPENDS:${PN}-media:append:tegra = " gstreamer1.0-plugins-nvvideo4linux2"
 
 SUMMARY:${PN}-network = "Wi-Fi, LTE, names, the firewall"
-RDEPENDS:${PN}-network = " \
+RDEPENDS:${PN}-network = "\
     ca-certificates \
     dbus \
     iproute2 \
@@ -87,7 +83,7 @@ RDEPENDS:${PN}-network = " \
 "
 
 SUMMARY:${PN}-update = "RAUC, and what tells the boot chain which slot is next"
-RDEPENDS:${PN}-update = " \
+RDEPENDS:${PN}-update = "\
     rauc \
     rauc-service \
     robocast-keyring \

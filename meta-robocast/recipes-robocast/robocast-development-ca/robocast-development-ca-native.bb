@@ -7,7 +7,7 @@ LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/MIT;md5=0835ade698e0bcf8506ecda
 
 DEPENDS = "openssl-native"
 
-inherit native
+inherit_defer native
 
 S = "${UNPACKDIR}"
 
@@ -30,6 +30,7 @@ do_deploy_ca() {
         -extfile signer.ext -out signer.new
     mv signer.new signer.pem
 }
+do_deploy_ca[doc] = "Makes the development CA, when there is none."
 do_deploy_ca[nostamp] = "1"
 do_deploy_ca[lockfiles] = "${TMPDIR}/robocast-development-ca.lock"
 do_deploy_ca[depends] += "openssl-native:do_populate_sysroot"

@@ -6,13 +6,12 @@ LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/MIT;md5=0835ade698e0bcf8506ecda2f7b4f302"
 
 DEPENDS = "openssl-native"
-RPROVIDES:${PN} += "virtual-rauc-conf"
-
-inherit allarch features_check robocast-keys
-
-REQUIRED_DISTRO_FEATURES = "rauc"
 
 S = "${UNPACKDIR}"
+
+inherit allarch features_check robocast_keys
+
+REQUIRED_DISTRO_FEATURES = "rauc"
 
 do_configure[noexec] = "1"
 do_compile[depends] += "${@'' if d.getVar('ROBOCAST_KEYS_GIVEN') == '1' else 'robocast-development-ca-native:do_deploy_ca'}"
@@ -29,4 +28,4 @@ do_install() {
     install -D -m 0644 ${B}/keyring.pem ${D}${sysconfdir}/rauc/keyring.pem
 }
 
-FILES:${PN} = "${sysconfdir}/rauc/keyring.pem"
+RPROVIDES:${PN} += "virtual-rauc-conf"

@@ -4,7 +4,7 @@ HOMEPAGE = "https://github.com/robocast/robocast"
 BUGTRACKER = "https://github.com/robocast/robocast/issues"
 SECTION = "multimedia"
 LICENSE = "MIT | Apache-2.0"
-LIC_FILES_CHKSUM = " \
+LIC_FILES_CHKSUM = "\
     file://LICENSE-MIT;md5=24cc1b380b60fde0803621da5ab28255 \
     file://LICENSE-APACHE;md5=3b83ef96387f14655fc854ddc3c6bd57 \
 "
@@ -13,7 +13,7 @@ PV = "${ROBOCAST_VERSION}"
 
 # The sources are those of the tree in which the layer lies, as they are: no second commit to keep in step.
 FILESEXTRAPATHS:prepend := "${ROBOCAST_TREE}:"
-SRC_URI = " \
+SRC_URI = "\
     file://Cargo.lock;subdir=${BP} \
     file://Cargo.toml;subdir=${BP} \
     file://LICENSE-APACHE;subdir=${BP} \
@@ -26,7 +26,7 @@ SRC_URI = " \
     file://tests;subdir=${BP} \
 "
 
-inherit cargo features_check pkgconfig robocast-crates useradd
+inherit cargo features_check pkgconfig robocast_crates useradd
 
 REQUIRED_DISTRO_FEATURES = "rauc systemd"
 # The tree with one board's facts rendered into it is of one machine.
@@ -45,9 +45,9 @@ do_install() {
     oe_runmake install DESTDIR=${D} PREFIX=${prefix} BUILD=${B}/target/${CARGO_TARGET_SUBDIR} BOARD=${ROBOCAST_BOARD}
 }
 
-FILES:${PN} = "${bindir} ${nonarch_libdir} ${sysconfdir} ${datadir}"
+FILES:${PN} += "${nonarch_libdir} ${datadir}"
 
-RDEPENDS:${PN} = " \
+RDEPENDS:${PN} = "\
     packagegroup-robocast-base \
     packagegroup-robocast-media \
     packagegroup-robocast-network \

@@ -7,13 +7,14 @@ LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/MIT;md5=0835ade698e0bcf8506ecda
 
 DEPENDS = "dosfstools-native mtools-native"
 
+S = "${UNPACKDIR}"
+
 inherit deploy features_check nopackages
 
 REQUIRED_DISTRO_FEATURES = "rauc systemd"
 COMPATIBLE_MACHINE = "^rpi$"
 INHIBIT_DEFAULT_DEPS = "1"
 PACKAGE_ARCH = "${MACHINE_ARCH}"
-S = "${UNPACKDIR}"
 
 CONSOLE = "${@robocast.boards.fact(d, 'CONSOLE', 'ttyAMA10,115200')}"
 KERNEL_ARGS = "${@robocast.boards.fact(d, 'KERNEL_ARGS')}"
@@ -26,7 +27,7 @@ do_compile() {
     printf '%s\n' "[all]" tryboot_a_b=1 boot_partition=2 "[tryboot]" boot_partition=3 >autoboot.txt
     for slot in a b; do
         name=$(echo $slot | tr ab AB)
-        echo "root=PARTLABEL=rootfs-$slot ro rootwait rauc.slot=$name init=/usr/lib/robocast/preinit net.ifnames=0" \
+        echo "root=PARTLABEL=rootfs-$slot ro rootwait rauc.slot=$name init=${nonarch_libdir}/robocast/preinit net.ifnames=0" \
             "panic=5 quiet console=${CONSOLE} ${KERNEL_ARGS}" >cmdline-$slot.txt
     done
     # The slot as the bundle carries it: what wic puts into the partitions boot-a and boot-b.

@@ -9,6 +9,6 @@ do_compile:append:robocast-os() {
         fi
     done
     if [ $found = no ]; then
-        bbfatal "no partition UDA in the flash layout: robocast has no place for /var"
+        bbfatal "no partition UDA in the flash layout: robocast has no place for its data"
     fi
 }

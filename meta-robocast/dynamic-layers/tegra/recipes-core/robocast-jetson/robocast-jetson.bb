@@ -5,18 +5,19 @@ SECTION = "base"
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/MIT;md5=0835ade698e0bcf8506ecda2f7b4f302"
 
-SRC_URI = " \
+SRC_URI = "\
     file://40-robocast-jetson.preset \
     file://60-robocast-jetson.rules \
     file://50-jetson.conf \
 "
+
+S = "${UNPACKDIR}"
 
 inherit features_check
 
 REQUIRED_DISTRO_FEATURES = "systemd"
 COMPATIBLE_MACHINE = "(tegra)"
 PACKAGE_ARCH = "${MACHINE_ARCH}"
-S = "${UNPACKDIR}"
 
 do_configure[noexec] = "1"
 do_compile[noexec] = "1"
@@ -29,5 +30,5 @@ do_install() {
         ${D}${systemd_system_unitdir}/robocast-good.service.d/50-jetson.conf
 }
 
-FILES:${PN} = "${systemd_unitdir} ${nonarch_base_libdir}/udev"
+FILES:${PN} += "${systemd_unitdir} ${nonarch_base_libdir}/udev"
 RDEPENDS:${PN} = "tegra-redundant-boot"
