@@ -34,11 +34,11 @@ python () {
         raise bb.parse.SkipRecipe("no hw/boards/*/board.conf has YOCTO_MACHINE=\"%s\"" % d.getVar("MACHINE"))
 }
 
-# What U-Boot's partition holds besides the firmware: on the Pi meta-raspberrypi's list, in QEMU the script alone
-# (QEMU loads U-Boot itself).
-IMAGE_BOOT_FILES:qemuall = "boot.scr"
-RPI_EXTRA_IMAGE_BOOT_FILES:chain-u-boot = "u-boot.bin;${SDIMG_KERNELIMAGE} boot.scr"
-do_image_wic[depends] += "${@'u-boot-default-script:do_deploy' if d.getVar('ROBOCAST_BOOT_CHAIN') == 'u-boot' else ''}"
+# The partition boot: on the Pi the firmware's files and U-Boot, which holds its script. QEMU is handed U-Boot; a copy
+# lies there, since wic makes no empty one.
+IMAGE_BOOT_FILES:qemuall = "u-boot.bin"
+RPI_EXTRA_IMAGE_BOOT_FILES:chain-u-boot = "u-boot.bin;${SDIMG_KERNELIMAGE}"
+do_image_wic[depends] += "${@'virtual/bootloader:do_deploy' if d.getVar('ROBOCAST_BOOT_CHAIN') == 'u-boot' else ''}"
 
 # A Pi 5: the first partition says which slot; the slots themselves are made by robocast-tryboot.
 IMAGE_BOOT_FILES:chain-tryboot = "autoboot.txt"
