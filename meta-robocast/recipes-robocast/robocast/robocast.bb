@@ -9,7 +9,7 @@ LIC_FILES_CHKSUM = "\
     file://LICENSE-APACHE;md5=3b83ef96387f14655fc854ddc3c6bd57 \
 "
 DEPENDS = "glib-2.0 gstreamer1.0 gstreamer1.0-plugins-base"
-PV = "${ROBOCAST_VERSION}"
+PV = "${@robocast.boards.version(d)}"
 
 # The sources are those of the tree in which the layer lies, as they are: no second commit to keep in step.
 FILESEXTRAPATHS:prepend := "${ROBOCAST_TREE}:"
