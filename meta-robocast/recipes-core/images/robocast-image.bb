@@ -28,6 +28,12 @@ IMAGE_FSTYPES:tegra = "${ROBOCAST_ROOTFS_TYPE} tegraflash-tar.zst"
 IMAGE_TYPEDEP:wic = "${ROBOCAST_ROOTFS_TYPE}"
 EXTRA_IMAGECMD:squashfs-zst = "-Xcompression-level 19 -b 128K"
 
+# The box takes signed updates only, to a root that is read-only: what the third version of the GPL asks of a device
+# for consumers could not be kept without handing out keys. A package with such a licence fails the build.
+INCOMPATIBLE_LICENSE ?= "AGPL-3.0-only AGPL-3.0-or-later GPL-3.0-only GPL-3.0-or-later LGPL-3.0-only LGPL-3.0-or-later"
+# NVIDIA's scripts for fan and power are written for bash.
+INCOMPATIBLE_LICENSE_EXCEPTIONS:tegra = "bash:GPL-3.0-or-later"
+
 # A board that is not described in hw/boards has no image.
 python () {
     if not d.getVar("ROBOCAST_BOARD"):
