@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Pushes a robot's video to media servers, whatever happens to robot or uplink.
 #[derive(Debug, Parser)]
@@ -44,6 +45,9 @@ pub enum Command {
     Camera(Program),
     /// The push program of one stream, in the foreground
     Push(Program),
+    /// Updates of this box
+    #[command(subcommand)]
+    Update(Update),
     /// The settings file of this box: its second copy, its name
     #[command(subcommand)]
     Settings(Settings),
@@ -59,6 +63,17 @@ pub enum Command {
         /// Where errors are told, one a line
         #[arg(long, default_value = "/dev/kmsg")]
         log: PathBuf,
+    },
+}
+
+/// What is done about updates.
+#[derive(Debug, Subcommand)]
+pub enum Update {
+    /// Wait until the slot that runs has shown that it works, and have RAUC mark it good
+    Gate {
+        /// How long it may take, such as 10min
+        #[arg(long, default_value = "10min", value_parser = robocast_config::duration::parse)]
+        timeout: Duration,
     },
 }
 

@@ -1,6 +1,16 @@
 # shellcheck shell=bash
 # Debian's packages for the board, and the base of its root made of them.
 
+# fetch ADDRESS SHA256 FILE: unless FILE is there already.
+fetch() {
+    [ ! -e "$3" ] || return 0
+    curl --fail --silent --show-error --location --retry 3 --output "$3.part" "$1" &&
+        echo "$2  $3.part" | sha256sum --check --status && mv "$3.part" "$3" && return
+    complain "not fetched, or not what it should be: $1"
+    return 1
+}
+export -f fetch complain
+
 # fetch_packages FOLDER: every package of packages.lock into FOLDER, checked.
 fetch_packages() {
     local folder=$1 debian security list
@@ -15,11 +25,7 @@ fetch_packages() {
     if [ -s "$list" ]; then
         say "$(wc -l <"$list") packages to fetch"
         # shellcheck disable=SC2016  # expanded by the inner shell
-        xargs -P 4 -L 1 sh -c '
-            curl --fail --silent --show-error --location --retry 3 --output "$2/$0.part" "$1" &&
-                echo "$0  $2/$0.part" | sha256sum --check --status && mv "$2/$0.part" "$2/$0.deb" ||
-                { echo "not fetched, or not what packages.lock says: $1" >&2; exit 255; }
-        ' <"$list" || {
+        xargs -P 4 -L 1 bash -c 'fetch "$1" "$0" "$2/$0.deb" || exit 255' <"$list" || {
             rm -f "$list"
             complain "Debian moved on? \`hw/rig/virtual/image lock\` writes a new packages.lock; look at the difference, then commit it."
             return 1

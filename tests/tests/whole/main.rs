@@ -13,4 +13,5 @@ mod isolation;
 mod passing_through;
 mod rereading;
 mod tls;
+mod update;
 mod wire;
