@@ -72,34 +72,41 @@ def crates(tree, shown=None):
 
 
 def disks(tree):
-    """Labels, order and sizes: both describe the same disk."""
-    wic = {}
-    folder = os.path.join(tree, "meta-robocast", "files", "wic")
-    for name in sorted(os.listdir(folder)):
-        with open(os.path.join(folder, name), encoding="utf-8") as text:
-            parts = [line.split() for line in text if line.startswith("part ")]
-        wic[name] = [
-            (words[words.index("--part-name") + 1], words[words.index("--fixed-size") + 1].rstrip("M")) for words in parts
+    """Labels, order and sizes of every board that is built by Yocto with wic: both describe the same disk."""
+    import subprocess
+
+    sys.path.insert(0, os.path.join(tree, "meta-robocast", "lib", "robocast"))
+    sys.dont_write_bytecode = True
+    import boards
+
+    folder = os.path.join(tree, "hw", "boards")
+    faults, said = [], []
+    for board in sorted(os.listdir(folder)):
+        path = os.path.join(folder, board, "board.conf")
+        facts = boards.read(path) if os.path.exists(path) else {}
+        chain = facts.get("BOOT_CHAIN")
+        if not facts.get("YOCTO_MACHINE") or chain not in ("u-boot", "tryboot"):
+            continue
+        template = os.path.join(folder, "common", "genimage.cfg.in")
+        rendered = subprocess.run(
+            [os.path.join(folder, "render"), board, template], check=True, capture_output=True, text=True
+        ).stdout
+        genimage = [
+            (label, size[1] if (size := re.search(r"\bsize\s*=\s*(\d+)M", body)) else None)
+            for label, body in re.findall(r"^\s*partition\s+([\w-]+)\s*\{([^}]*)\}", rendered, re.M)
         ]
-    with open(os.path.join(tree, "hw", "boards", "common", "genimage.cfg.in"), encoding="utf-8") as text:
-        partitions = re.findall(r'partition\s+"?([\w-]+)"?\s*\{([^}]*)\}', text.read())
-    genimage = []
-    for label, body in partitions:
-        # Without a size, a partition is as large as its image, which the builder makes by the same fact.
-        size = re.search(r"\bsize\s*=\s*@(\w+)@M", body)
-        genimage.append((label, f"${{ROBOCAST_{size[1]}}}" if size else None))
-    found = wic["robocast-u-boot.wks.in"]
-    faults = []
-    if [label for label, _ in found] != [label for label, _ in genimage]:
-        faults.append(f"wic has {[label for label, _ in found]}, genimage has {[label for label, _ in genimage]}")
-    for (label, size), (_, other) in zip(found, genimage):
-        if other and size != other:
-            faults.append(f"{label}: {size} in wic, {other} in genimage")
-    # A Pi 5 has the same disk, with a FAT slot beside each root.
-    slots = [label for label, _ in wic["robocast-tryboot.wks.in"]]
-    if slots[:3] != ["boot", "boot-a", "boot-b"] or slots[3:] != [label for label, _ in found][1:]:
-        faults.append(f"robocast-tryboot.wks.in has {slots}")
-    return f"{len(found)} partitions in wic, {len(genimage)} in genimage: {' '.join(label for label, _ in found)}", faults
+        wic = []
+        with open(os.path.join(tree, "meta-robocast", "files", "wic", f"robocast-{chain}.wks.in"), encoding="utf-8") as text:
+            for words in (line.split() for line in text if line.startswith("part ")):
+                size = words[words.index("--fixed-size") + 1].rstrip("M")
+                size = re.sub(r"\$\{ROBOCAST_(\w+)\}", lambda found: facts[found[1]], size)
+                wic.append((words[words.index("--part-name") + 1], size))
+        said.append(f"{board}: {' '.join(f'{label} {size}' for label, size in wic)}")
+        if wic != genimage:
+            faults.append(f"{board}: wic has {wic}, genimage has {genimage}")
+    if not said:
+        faults.append("no board with a machine and a disk of ours")
+    return "\n".join(said), faults
 
 
 def main():

@@ -4,5 +4,5 @@ SRC_URI:append:robocast-os:chain-u-boot = " file://hw/boards"
 UBOOT_FRAGMENTS:append:robocast-os:chain-u-boot = " robocast.config"
 
 do_configure:prepend:robocast-os:chain-u-boot() {
-    ${UNPACKDIR}/hw/boards/common/u-boot-config ${ROBOCAST_BOARD} >${S}/configs/robocast.config
+    ${UNPACKDIR}/hw/boards/u-boot-config ${ROBOCAST_BOARD} >${S}/configs/robocast.config
 }

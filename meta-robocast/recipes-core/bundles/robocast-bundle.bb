@@ -21,11 +21,10 @@ RAUC_SLOT_rootfs[fstype] = "${@'ext4' if d.getVar('ROBOCAST_BOOT_CHAIN') == 'nvb
 RAUC_SLOT_rootfs[rename] = "rootfs.img"
 
 # A Pi 5 loads kernel and device tree from a FAT slot, which goes with the root.
-RAUC_BUNDLE_SLOTS:append:chain-tryboot = " bootfs"
-RAUC_SLOT_bootfs = "robocast-tryboot"
-RAUC_SLOT_bootfs[type] = "boot"
-RAUC_SLOT_bootfs[file] = "boot.vfat"
-RAUC_SLOT_bootfs[rename] = "bootfs.img"
+RAUC_BUNDLE_SLOTS:append:chain-tryboot = " boot"
+RAUC_SLOT_boot = "robocast-tryboot"
+RAUC_SLOT_boot[type] = "boot"
+RAUC_SLOT_boot[file] = "boot.vfat"
 
 # Boot firmware of a Jetson: a UEFI capsule, for a post-install handler to stage.
 RAUC_BUNDLE_EXTRA_DEPENDS:append:chain-nvbootctrl = " tegra-uefi-capsules"

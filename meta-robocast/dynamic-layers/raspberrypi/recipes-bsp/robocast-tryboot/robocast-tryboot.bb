@@ -40,6 +40,8 @@ do_compile() {
         install -D -m 0644 ${DEPLOY_DIR_IMAGE}/$from slot/$to
     done
     cp cmdline-a.txt cmdline-b.txt slot/
+    # For firmware without that filter: boot-tryboot writes the right slot into it.
+    cp cmdline-a.txt slot/cmdline.txt
     find slot -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
     truncate -s ${ROBOCAST_BOOT_MB}M boot.vfat
     mkfs.vfat --invariant -n BOOT boot.vfat
