@@ -14,6 +14,9 @@ IMAGE_INSTALL += "\
     v4l-utils \
 "
 
+# A debugger is GPL-3.0; this image is for nobody's hands but a developer's.
+INCOMPATIBLE_LICENSE = ""
+
 python () {
     if d.getVar("ROBOCAST_RELEASE") == "1":
         raise bb.parse.SkipRecipe("a release (ROBOCAST_RELEASE) has no image with an open root")
