@@ -34,7 +34,8 @@ do_compile() {
     rm -rf slot boot.vfat
     mkdir slot
     cp -r ${DEPLOY_DIR_IMAGE}/${BOOTFILES_DIR_NAME}/. slot/
-    for pair in ${ROBOCAST_SLOT_FILES}; do
+    pairs="${ROBOCAST_SLOT_FILES}"
+    for pair in $pairs; do
         from=${pair%%;*}
         to=${pair##*;}
         install -D -m 0644 ${DEPLOY_DIR_IMAGE}/$from slot/$to
