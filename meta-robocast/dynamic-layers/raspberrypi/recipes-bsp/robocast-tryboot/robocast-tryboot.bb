@@ -1,0 +1,64 @@
+SUMMARY = "The FAT slots of a Pi that boots by the firmware's tryboot"
+DESCRIPTION = "autoboot.txt, a command line for each slot, and the file system of a slot, for the bundle."
+HOMEPAGE = "https://github.com/robocast/robocast"
+SECTION = "bootloaders"
+LICENSE = "MIT"
+LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/MIT;md5=0835ade698e0bcf8506ecda2f7b4f302"
+
+DEPENDS = "dosfstools-native mtools-native"
+
+S = "${UNPACKDIR}"
+
+inherit deploy features_check nopackages
+
+REQUIRED_DISTRO_FEATURES = "rauc systemd"
+COMPATIBLE_MACHINE = "^rpi$"
+INHIBIT_DEFAULT_DEPS = "1"
+PACKAGE_ARCH = "${MACHINE_ARCH}"
+
+CONSOLE = "${@robocast.boards.fact(d, 'CONSOLE', 'ttyAMA10,115200')}"
+KERNEL_ARGS = "${@robocast.boards.fact(d, 'KERNEL_ARGS')}"
+
+do_configure[noexec] = "1"
+do_install[noexec] = "1"
+
+do_compile() {
+    # The firmware reads this first: which slot, and which when it is asked to try.
+    printf '%s\n' "[all]" tryboot_a_b=1 boot_partition=2 "[tryboot]" boot_partition=3 >autoboot.txt
+    for slot in a b; do
+        name=$(echo $slot | tr ab AB)
+        echo "root=PARTLABEL=rootfs-$slot ro rootwait rauc.slot=$name init=${nonarch_libdir}/robocast/preinit net.ifnames=0" \
+            "panic=5 quiet console=${CONSOLE} ${KERNEL_ARGS}" >cmdline-$slot.txt
+    done
+    # The slot as the bundle carries it: what wic puts into the partitions boot-a and boot-b.
+    rm -rf slot boot.vfat
+    mkdir slot
+    cp -r ${DEPLOY_DIR_IMAGE}/${BOOTFILES_DIR_NAME}/. slot/
+    pairs="${ROBOCAST_SLOT_FILES}"
+    for pair in $pairs; do
+        from=${pair%%;*}
+        to=${pair##*;}
+        install -D -m 0644 ${DEPLOY_DIR_IMAGE}/$from slot/$to
+    done
+    cp cmdline-a.txt cmdline-b.txt slot/
+    # For firmware without that filter: boot-tryboot writes the right slot into it.
+    cp cmdline-a.txt slot/cmdline.txt
+    find slot -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
+    truncate -s ${ROBOCAST_BOOT_MB}M boot.vfat
+    mkfs.vfat --invariant -n BOOT boot.vfat
+    mcopy -m -s -i boot.vfat slot/* ::
+}
+do_compile[dirs] = "${B}"
+do_compile[depends] += "virtual/kernel:do_deploy rpi-bootfiles:do_deploy rpi-config:do_deploy"
+
+ROBOCAST_SLOT_FILES = "${@make_dtb_boot_files(d)} ${KERNEL_IMAGETYPE};${SDIMG_KERNELIMAGE}"
+
+do_deploy() {
+    install -m 0644 ${B}/autoboot.txt ${B}/cmdline-a.txt ${B}/cmdline-b.txt ${B}/boot.vfat ${DEPLOYDIR}/
+}
+addtask do_deploy after do_compile before do_build
+
+python () {
+    if d.getVar("ROBOCAST_BOOT_CHAIN") != "tryboot":
+        raise bb.parse.SkipRecipe("this machine does not boot by the firmware's tryboot")
+}

@@ -1,0 +1,7 @@
+# The initramfs of meta-tegra starts /sbin/init and nothing else; robocast's preinit has to come first.
+FILESEXTRAPATHS:prepend:robocast-os := "${THISDIR}/files:"
+SRC_URI:append:robocast-os = " file://platform-pre-switchroot.sh"
+
+do_install:append:robocast-os() {
+    install -m 0644 ${UNPACKDIR}/platform-pre-switchroot.sh ${D}${sysconfdir}/platform-pre-switchroot
+}

@@ -1,0 +1,2 @@
+# No bindings for another language.
+PACKAGECONFIG:remove:robocast-os = "vala"
