@@ -42,8 +42,10 @@ BR2_PACKAGE_SYSTEMD_TIMESYNCD=y
 # BR2_PACKAGE_SYSTEMD_NETWORKD is not set
 # BR2_PACKAGE_SYSTEMD_VCONSOLE is not set
 
-# Tools that preinit, units and scripts of hw/rootfs call.
+# Tools that preinit, units and scripts of hw/rootfs call. Buildroot's busybox
+# has no timeout, and no sync of one file: coreutils have.
 BR2_PACKAGE_BUSYBOX_SHOW_OTHERS=y
+BR2_PACKAGE_COREUTILS=y
 BR2_PACKAGE_E2FSPROGS=y
 BR2_PACKAGE_E2FSPROGS_RESIZE2FS=y
 BR2_PACKAGE_IPROUTE2=y
@@ -104,6 +106,8 @@ BR2_PACKAGE_GST1_PLUGINS_GOOD_PLUGIN_V4L2=y
 BR2_PACKAGE_GST1_PLUGINS_GOOD_PLUGIN_V4L2_PROBE=y
 # BR2_PACKAGE_GST1_PLUGINS_GOOD_PLUGIN_AVI is not set
 # BR2_PACKAGE_GST1_PLUGINS_GOOD_PLUGIN_WAVPARSE is not set
+# TLS of rtspsrc
+BR2_PACKAGE_GLIB_NETWORKING=y
 # h264parse; openh264enc and openh264dec; SRT with MPEG-TS (srtsink comes of
 # the package srt)
 BR2_PACKAGE_GST1_PLUGINS_BAD=y

@@ -1,9 +1,9 @@
-# Boards that boot by U-Boot: its board, with the project's words on top, and
-# the tools that speak to it.
+# Boards that boot by U-Boot: its board, with the project's configuration on top
+# (external.mk makes that file), and the tools that speak to it.
 BR2_TARGET_UBOOT=y
 BR2_TARGET_UBOOT_BUILD_SYSTEM_KCONFIG=y
 BR2_TARGET_UBOOT_BOARD_DEFCONFIG="@UBOOT_DEFCONFIG@"
-BR2_TARGET_UBOOT_CONFIG_FRAGMENT_FILES="$(BR2_EXTERNAL_ROBOCAST_PATH)/../hw/boards/common/u-boot.cfg"
+BR2_TARGET_UBOOT_CONFIG_FRAGMENT_FILES="$(BUILD_DIR)/robocast-u-boot.cfg"
 BR2_TARGET_UBOOT_NEEDS_GNUTLS=y
 BR2_TARGET_UBOOT_NEEDS_OPENSSL=y
 BR2_PACKAGE_UBOOT_TOOLS=y
