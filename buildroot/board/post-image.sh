@@ -102,9 +102,9 @@ ln "$parts/rootfs.squashfs" "$parts/bundle/rootfs.squashfs"
     if [ "$BOOT_CHAIN" = tryboot ]; then
         # Before the root, so that a kernel never waits for the modules of another.
         cp "$parts/boot.vfat" "$parts/bundle/boot.vfat"
-        printf '[image.boot]\nfilename=boot.vfat\ntype=raw\n\n'
+        printf '[image.boot]\nfilename=boot.vfat\n\n'
     fi
-    printf '[image.rootfs]\nfilename=rootfs.squashfs\ntype=raw\n'
+    printf '[image.rootfs]\nfilename=rootfs.squashfs\n'
 } >"$parts/bundle/manifest.raucm"
 touch --date="@$SOURCE_DATE_EPOCH" "$parts"/bundle/*
 # The root is packed already. What is signed is verified at once, by the keyring that the box has.
