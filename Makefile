@@ -14,12 +14,14 @@ demo_seconds := $(SECONDS)
 endif
 unexport SECONDS
 
-.PHONY: help demo test bench build install
+.PHONY: help demo test bench build install image board
 
 help:
 	@echo 'make demo             plays a simulated robot through robocast and a media server to your browser'
 	@echo 'make demo SECONDS=20  the same, ends by itself; fails unless pictures came out of the server'
 	@echo 'make test             checks and tests everything'
+	@echo 'make image BOARD=virtual   builds an image to flash; BOARD is a folder of hw/boards'
+	@echo 'make board            boots the virtual board with a robot, a media server and a page'
 	@echo 'make bench            measures'
 	@echo 'make build            builds the programs for use'
 	@echo 'make install          installs them below $$(DESTDIR)$$(PREFIX), /usr unless told otherwise'
@@ -39,3 +41,6 @@ build:
 
 install:
 	@hw/install "$(DESTDIR)" "$(PREFIX)" "$(BUILD)" "$(BOARD)"
+
+image:
+	@ci/image "$(BOARD)"

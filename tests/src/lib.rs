@@ -7,6 +7,8 @@
 //! | `waiting` | waits for a state, with a deadline; the only place that lets time pass |
 //! | `machine` | what tests of one machine share: CPU time, ports, multicast groups |
 //! | `robot`, `product`, `nginx` | the three parties: `robocast-sim`, `robocast run`, a real nginx with the RTMP module |
+//! | `bus`, `rauc` | a real D-Bus daemon; a real RAUC on it |
+//! | `stand_ins` | a RAUC that does what a test wants, and systemd |
 //! | `certificates` | a test CA and what it signs |
 //! | `flv`, `slices`, `decoding` | what a server recorded, against what the robot sent; what a decoder says to it |
 //! | `arrivals` | when frames arrived at the server, and the silences between them |
@@ -26,6 +28,8 @@ pub mod nginx;
 pub mod process;
 pub mod product;
 pub mod programs;
+pub mod rauc;
 pub mod robot;
 pub mod slices;
+pub mod stand_ins;
 pub mod waiting;

@@ -42,6 +42,20 @@ impl Place {
         self.0.path().join("robocast.toml")
     }
 
+    /// The folder of what outlives a reboot; made on the first call.
+    pub fn state(&self) -> PathBuf {
+        let state = self.0.path().join("state");
+        std::fs::create_dir_all(&state).unwrap();
+        state
+    }
+
+    /// Puts settings to where a box that was provisioned has them; where that is.
+    pub fn provision(&self, settings: &str) -> PathBuf {
+        let path = self.state().join("settings.toml");
+        write(&path, settings);
+        path
+    }
+
     /// `robocast` on this box.
     pub fn robocast(&self, arguments: &[&str]) -> Command {
         let mut robocast = command(program("robocast"));

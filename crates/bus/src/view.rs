@@ -1,4 +1,4 @@
-//! The other side of [`crate::service`]: what is on the bus, read by `robocast status`.
+//! The other side of [`crate::service`]: what is on the bus, read by `robocast status` and `robocast update gate`.
 
 use crate::names::Program;
 use crate::service::SinkRow;
@@ -31,6 +31,14 @@ pub async fn streams() -> zbus::Result<Vec<StreamStatus>> {
         StreamStatus::of(&stream, camera.as_ref(), push.as_ref())
     };
     Ok(found.into_iter().map(status).collect())
+}
+
+/// What the push program of `stream` says.
+///
+/// # Errors
+/// When it is not on this bus, or does not answer.
+pub async fn push_status(bus: &Connection, stream: &str) -> zbus::Result<PushStatus> {
+    Ok(push(&properties(bus, Program::Push, stream).await?))
 }
 
 async fn properties(bus: &Connection, program: Program, stream: &str) -> zbus::Result<Properties> {

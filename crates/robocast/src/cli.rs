@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Pushes a robot's video to media servers, whatever happens to robot or uplink.
 #[derive(Debug, Parser)]
@@ -44,6 +45,55 @@ pub enum Command {
     Camera(Program),
     /// The push program of one stream, in the foreground
     Push(Program),
+    /// Updates of this box
+    #[command(subcommand)]
+    Update(Update),
+    /// The settings file of this box: its second copy, its name
+    #[command(subcommand)]
+    Settings(Settings),
+    /// What systemd runs as a generator: writes the units that the settings want
+    #[command(hide = true)]
+    Generate {
+        /// The folder for the units
+        normal: PathBuf,
+        /// Not used
+        early: Option<PathBuf>,
+        /// Not used
+        late: Option<PathBuf>,
+        /// Where errors are told, one a line
+        #[arg(long, default_value = "/dev/kmsg")]
+        log: PathBuf,
+    },
+}
+
+/// What is done about updates.
+#[derive(Debug, Subcommand)]
+pub enum Update {
+    /// Wait until the slot that runs has shown that it works, and have RAUC mark it good
+    Gate {
+        /// How long it may take, such as 10min
+        #[arg(long, default_value = "10min", value_parser = robocast_config::duration::parse)]
+        timeout: Duration,
+    },
+}
+
+/// What is done with the settings file of this box.
+#[derive(Debug, Subcommand)]
+pub enum Settings {
+    /// Copy the settings to a raw partition, where they outlive the file system
+    Keep {
+        /// The partition, or a file in its stead
+        #[arg(long, default_value = robocast_provision::copies::DEVICE)]
+        copy: PathBuf,
+    },
+    /// Put the settings back from that copy when they are missing, empty or not valid
+    Restore {
+        /// The partition, or a file in its stead
+        #[arg(long, default_value = robocast_provision::copies::DEVICE)]
+        copy: PathBuf,
+    },
+    /// Print the name of the box; nothing when it has no valid settings
+    Name,
 }
 
 /// A program of one stream.

@@ -4,12 +4,16 @@
 mod check;
 mod children;
 mod cli;
+mod generate;
 mod run;
+mod settings;
 mod status;
+mod units;
+mod update;
 mod view;
 
 use clap::Parser;
-use cli::{Cli, Command, Program};
+use cli::{Cli, Command, Program, Settings, Update};
 use robocast_daemon::{journal, spawn};
 use std::process::ExitCode;
 
@@ -17,15 +21,20 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Command::Check { file } => check::check(&file),
-        Command::Run { file, seconds, json } => in_runtime(run::run(&file, seconds, json)),
-        Command::Status { json, watch } => in_runtime(status::status(json, watch)),
+        Command::Run { file, seconds, json } => in_runtime("run", run::run(&file, seconds, json)),
+        Command::Status { json, watch } => in_runtime("status", status::status(json, watch)),
         Command::Camera(program) => become_media("camera", &program),
         Command::Push(program) => become_media("push", &program),
+        Command::Update(Update::Gate { timeout }) => in_runtime("update", update::gate(timeout)),
+        Command::Settings(Settings::Keep { copy }) => settings::keep(&copy),
+        Command::Settings(Settings::Restore { copy }) => settings::restore(&copy),
+        Command::Settings(Settings::Name) => settings::name(),
+        Command::Generate { normal, log, .. } => generate::generate(&normal, &log),
     }
 }
 
-fn in_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
-    journal::start("run");
+fn in_runtime(program: &'static str, work: impl Future<Output = ExitCode>) -> ExitCode {
+    journal::start(program);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {

@@ -27,6 +27,8 @@ enum Command {
     Camera(Program),
     /// The push program of one stream
     Push(Program),
+    /// Look at the installed plugins once, so that `GST_REGISTRY` names a complete list of them
+    Registry,
     /// Encode a slate to standard output
     Slate {
         /// Its size, such as 1280x720
@@ -65,6 +67,13 @@ fn main() -> ExitCode {
                     .map_err(|e| journal::chain(&e))
             })
         }
+        Command::Registry => match robocast_media::pipeline::init() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("robocast-media: {}", journal::chain(&error));
+                ExitCode::FAILURE
+            }
+        },
         Command::Slate { size, interval, text } => {
             journal::start("slate");
             encode_slate(&Slate { size, text, keyframe_interval: Duration::from_millis(interval) })

@@ -8,7 +8,7 @@ toolbox_packages=(
     gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev:arm64 pkgconf pkgconf:arm64
     libgstreamer1.0-dev:arm64 libgstreamer-plugins-base1.0-dev:arm64
     make bison flex bc swig python3-dev python3-setuptools python3-pyelftools libssl-dev libgnutls28-dev uuid-dev dpkg-dev
-    e2fsprogs squashfs-tools dosfstools mtools genimage gdisk fdisk cpio zstd xz-utils
+    qemu-user e2fsprogs squashfs-tools dosfstools mtools genimage gdisk fdisk cpio zstd xz-utils
     u-boot-tools device-tree-compiler rauc openssl kmod systemd binutils-aarch64-linux-gnu bmap-tools patchelf
 )
 

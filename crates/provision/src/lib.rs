@@ -1,0 +1,12 @@
+//! How settings come to the box and stay there.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`record`] | the form of a copy of the settings on a raw partition: pure |
+//! | [`copies`] | keeping that copy, and putting it back when the settings are lost |
+//!
+//! Bytes of the settings file and of a partition come in; the same go out. Of what the settings mean it asks
+//! `robocast_config` one thing only: whether they are valid.
+
+pub mod copies;
+pub mod record;

@@ -1,0 +1,54 @@
+//! `robocast settings keep`, `restore` and `name`: what the image does with the settings as a file.
+
+use robocast_daemon::{journal, places};
+use robocast_provision::copies::{self, Kept, Restored};
+use std::error::Error;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Copies the settings to the partition. 0 also when there is nothing to copy, 1 when they are not valid or it fails.
+pub fn keep(copy: &Path) -> ExitCode {
+    match copies::keep(&places::settings(), copy) {
+        Ok(Kept::Nothing | Kept::Same) => ExitCode::SUCCESS,
+        Ok(Kept::Written { sequence }) => {
+            say(&format!("robocast: the settings are copied to {} (copy {sequence})", copy.display()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => complain(&error),
+    }
+}
+
+/// Puts lost settings back. 0 when the settings are good or there never were any, 1 when the box has none it could use.
+pub fn restore(copy: &Path) -> ExitCode {
+    let settings = places::settings();
+    match copies::restore(&settings, copy) {
+        Ok(Restored::Fine | Restored::NeverProvisioned) => ExitCode::SUCCESS,
+        Ok(Restored::Back { fault, sequence }) => {
+            say(&format!(
+                "robocast: the settings {} were {fault}; they are put back from {} (copy {sequence})",
+                settings.display(),
+                copy.display()
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(error) => complain(&error),
+    }
+}
+
+/// Prints the name of the box, or nothing when there are no valid settings. Always 0.
+pub fn name() -> ExitCode {
+    if let Ok(checked) = robocast_config::load(&places::settings()) {
+        say(&checked.settings.device.name);
+    }
+    ExitCode::SUCCESS
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn complain(error: &dyn Error) -> ExitCode {
+    eprintln!("robocast: {}", journal::chain(error));
+    ExitCode::FAILURE
+}

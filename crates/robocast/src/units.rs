@@ -1,0 +1,339 @@
+//! Which units the settings want: pure, for `robocast generate`.
+//!
+//! Every stream gets both of its programs, as `robocast run` gives them to it: a stream on demand must be on the bus to be
+//! asked for (its push program waits there, its camera rests), and a source or sink that this version lacks is said to be so
+//! by its own program, where `robocast status` shows it.
+//!
+//! Nothing here reads a secret: what goes into a unit is names of streams (a-z, 0-9, `-`), the name of an interface and an
+//! address.
+
+use robocast_config::{Cidr, Robot, RobotKind, Settings, Source};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Where the units of the image stand.
+const UNITS: &str = "/usr/lib/systemd/system";
+/// The network namespace of the robot's side, and the unit that makes it.
+const NAMESPACE: &str = "/run/netns/robot";
+const ROBOT: &str = "robocast-robot.service";
+
+/// A file for systemd, below the generator's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitFile {
+    /// Relative to that folder: one folder and one file in it.
+    pub path: PathBuf,
+    /// What stands there.
+    pub body: Body,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// A symbolic link to this.
+    Link(PathBuf),
+    /// A file of this text.
+    Text(String),
+}
+
+/// All that the settings want.
+#[must_use]
+pub fn units(settings: &Settings) -> Vec<UnitFile> {
+    let wire = Wire::of(&settings.robot);
+    let mut units = Vec::new();
+    if let Some(wire) = &wire {
+        units.push(wanted("robocast-network.target", ROBOT, ROBOT));
+        let Wire { interface, own } = wire;
+        let text = format!("[Service]\nEnvironment=ROBOT_INTERFACE={interface} ROBOT_ADDRESS={own}\n");
+        units.push(dropin(ROBOT, "50-settings.conf", text));
+    }
+    for stream in &settings.streams {
+        for program in ["camera", "push"] {
+            let (template, unit) = (format!("robocast-{program}@.service"), instance(program, &stream.name));
+            units.push(wanted("robocast-streaming.target", &unit, &template));
+        }
+        if wire.as_ref().is_some_and(|wire| behind(wire, &stream.source)) {
+            let text = format!(
+                "[Unit]\nRequires={ROBOT}\nAfter={ROBOT}\n\n[Service]\nNetworkNamespacePath={NAMESPACE}\n"
+            );
+            units.push(dropin(&instance("camera", &stream.name), "50-robot.conf", text));
+        }
+    }
+    units
+}
+
+fn instance(program: &str, stream: &str) -> String {
+    format!("robocast-{program}@{}.service", escape(stream))
+}
+
+fn wanted(target: &str, unit: &str, file: &str) -> UnitFile {
+    let path = PathBuf::from(format!("{target}.wants")).join(unit);
+    UnitFile { path, body: Body::Link(PathBuf::from(UNITS).join(file)) }
+}
+
+fn dropin(unit: &str, name: &str, text: String) -> UnitFile {
+    UnitFile { path: PathBuf::from(format!("{unit}.d")).join(name), body: Body::Text(text) }
+}
+
+/// A text as an instance of a unit, as `systemd-escape` writes it: `%I` in the unit gives it back.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'/' => out.push('-'),
+            b'.' if at == 0 => out.push_str("\\x2e"),
+            b'.' | b':' | b'_' => out.push(byte.into()),
+            _ if byte.is_ascii_alphanumeric() => out.push(byte.into()),
+            _ => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out
+}
+
+/// The wire to an ethernet robot: an interface that goes into the robot's namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// The interface.
+    pub interface: String,
+    /// The box's own address on it.
+    pub own: Cidr,
+}
+
+impl Wire {
+    /// None where there is no robot, or one that is reached over the loopback (a simulator), which no namespace can take.
+    #[must_use]
+    pub fn of(robot: &Robot) -> Option<Self> {
+        let own =
+            robot.own_address.filter(|own| robot.kind != RobotKind::None && !own.address.is_loopback())?;
+        (robot.interface != "lo").then(|| Self { interface: robot.interface.clone(), own })
+    }
+}
+
+/// Whether a source can only be reached from within the robot's namespace. An interface that a source names decides by
+/// itself; without one, the robot's own sources, every multicast group, and addresses of the robot's network are there.
+#[must_use]
+pub fn behind(wire: &Wire, source: &Source) -> bool {
+    let named = match source {
+        Source::Go2 { interface } => interface,
+        Source::Rtp(rtp) => &rtp.interface,
+        Source::Rtsp(rtsp) => &rtsp.interface,
+        _ => &None,
+    };
+    if let Some(named) = named {
+        return *named == wire.interface;
+    }
+    match source {
+        Source::Spot | Source::Go2 { .. } => true,
+        Source::Rtp(rtp) => rtp.address.is_multicast() || wire.own.contains(rtp.address),
+        // The host alone is looked at: it is no secret, and never written.
+        Source::Rtsp(rtsp) => address(rtsp.url.expose()).is_some_and(|address| wire.own.contains(address)),
+        Source::V4l2 { .. }
+        | Source::Libcamera { .. }
+        | Source::Argus { .. }
+        | Source::Test { .. }
+        | Source::File { .. } => false,
+    }
+}
+
+/// The address in a URL; none when a name stands there.
+fn address(url: &robocast_config::Url) -> Option<IpAddr> {
+    url.host_str()?.trim_matches(['[', ']']).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::path::Component;
+
+    fn read(text: &str) -> Settings {
+        let text = format!("schema = 1\n{text}");
+        robocast_config::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{text}\n{e}")).settings
+    }
+
+    fn paths(text: &str) -> Vec<String> {
+        units(&read(text)).iter().map(|unit| unit.path.display().to_string()).collect()
+    }
+
+    fn text_of(text: &str, path: &str) -> String {
+        let units = units(&read(text));
+        match units.into_iter().find(|unit| unit.path.ends_with(path)).map(|unit| unit.body) {
+            Some(Body::Text(text)) => text,
+            other => panic!("{path}: {other:?}"),
+        }
+    }
+
+    const FRONT: &str = "[[stream]]\nname = \"front\"\nsource = ";
+
+    #[test]
+    fn every_stream_gets_both_programs_whatever_it_is_and_when_it_pushes() {
+        for source in ["test:", "v4l2:/dev/video0", "rtsp://10.0.0.1/x"] {
+            for more in ["", "push = [\"rtmp://h/a/k\"]", "push = [\"srt://h:1\"]\nstart = \"on-demand\""] {
+                assert_eq!(
+                    paths(&format!("{FRONT}\"{source}\"\n{more}\n")),
+                    [
+                        "robocast-streaming.target.wants/robocast-camera@front.service",
+                        "robocast-streaming.target.wants/robocast-push@front.service"
+                    ],
+                    "{source} {more}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn links_lead_to_the_templates_of_the_image() {
+        let links: Vec<_> =
+            units(&read(&format!("{FRONT}\"test:\"\n"))).into_iter().map(|unit| unit.body).collect();
+        let link = |name: &str| Body::Link(PathBuf::from("/usr/lib/systemd/system").join(name));
+        assert_eq!(links, [link("robocast-camera@.service"), link("robocast-push@.service")]);
+    }
+
+    #[test]
+    fn a_dash_in_a_name_is_escaped_as_systemd_does() {
+        for (text, escaped) in [
+            ("front", "front"),
+            ("left-arm-2", "left\\x2darm\\x2d2"),
+            ("a/b c", "a-b\\x20c"),
+            (".a.b:_", "\\x2ea.b:_"),
+            ("ä", "\\xc3\\xa4"),
+        ] {
+            assert_eq!(escape(text), escaped);
+        }
+        let paths = paths("[[stream]]\nname = \"left-arm\"\nsource = \"test:\"\n");
+        assert_eq!(paths[1], "robocast-streaming.target.wants/robocast-push@left\\x2darm.service");
+    }
+
+    #[test]
+    fn a_robot_gets_its_interface_and_our_address_there() {
+        for (robot, environment) in [
+            ("kind = \"go2\"", Some("ROBOT_INTERFACE=eth0 ROBOT_ADDRESS=192.168.123.222/24")),
+            ("kind = \"spot\"", Some("ROBOT_INTERFACE=eth0 ROBOT_ADDRESS=192.168.50.10/24")),
+            (
+                "kind = \"go2\"\ninterface = \"enp1s0\"\nown_address = \"192.168.123.18/24\"",
+                Some("ROBOT_INTERFACE=enp1s0 ROBOT_ADDRESS=192.168.123.18/24"),
+            ),
+            ("kind = \"none\"", None),
+            ("kind = \"go2\"\naddress = \"127.0.0.1\"", None),
+            ("kind = \"go2\"\ninterface = \"lo\"", None),
+        ] {
+            let settings = format!("[robot]\n{robot}\n");
+            match environment {
+                Some(environment) => {
+                    let wants = "robocast-network.target.wants/robocast-robot.service";
+                    assert_eq!(paths(&settings), [wants, "robocast-robot.service.d/50-settings.conf"]);
+                    assert_eq!(
+                        text_of(&settings, "50-settings.conf"),
+                        format!("[Service]\nEnvironment={environment}\n")
+                    );
+                }
+                None => assert_eq!(paths(&settings), [""; 0], "{robot}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_camera_of_the_robot_waits_for_its_namespace_and_runs_in_it() {
+        let settings = format!("[robot]\nkind = \"go2\"\n{FRONT}\"go2:\"\n");
+        assert_eq!(
+            text_of(&settings, "robocast-camera@front.service.d/50-robot.conf"),
+            "[Unit]\nRequires=robocast-robot.service\nAfter=robocast-robot.service\n\n\
+             [Service]\nNetworkNamespacePath=/run/netns/robot\n"
+        );
+        assert!(!paths(&settings).iter().any(|path| path.starts_with("robocast-push@front.service.d")));
+    }
+
+    #[test]
+    fn a_source_is_behind_the_robots_wire_by_its_kind_its_interface_or_its_address() {
+        let wire = Wire { interface: "eth0".into(), own: "192.168.123.222/24".parse().unwrap() };
+        for (source, inside) in [
+            ("spot:", true),
+            ("go2:", true),
+            ("go2:?interface=eth0", true),
+            ("go2:?interface=eth1", false),
+            ("rtp://230.1.1.1:1720", true),
+            ("rtp://[ff02::1]:1720", true),
+            ("rtp://230.1.1.1:1720?interface=eth0&payload=96", true),
+            ("rtp://230.1.1.1:1720?interface=wlan0", false),
+            ("rtp://192.168.123.222:5004", true),
+            ("rtp://0.0.0.0:5004", false),
+            ("rtp://0.0.0.0:5004?interface=eth0", true),
+            ("rtsp://192.168.123.64/live", true),
+            ("rtsp://user:secret@192.168.123.64:554/live", true),
+            ("rtsps://192.168.123.64/live?verify=off", true),
+            ("rtsp://192.168.1.64/live", false),
+            ("rtsp://192.168.1.64/live?interface=eth0", true),
+            ("rtsp://192.168.123.64/live?interface=eth1", false),
+            ("rtsp://[fd00::1]/live", false),
+            ("rtsp://camera.local/live", false),
+            ("v4l2:/dev/video0", false),
+            ("libcamera:0", false),
+            ("argus:0", false),
+            ("test:", false),
+            ("file:/clip.mp4", false),
+        ] {
+            assert_eq!(behind(&wire, &source.parse().unwrap()), inside, "{source}");
+        }
+        let six = Wire { interface: "eth0".into(), own: "fd00::2/64".parse().unwrap() };
+        assert!(behind(&six, &"rtsp://[fd00::1]/live".parse().unwrap()));
+    }
+
+    #[test]
+    fn without_a_robot_no_camera_is_put_away() {
+        for source in ["rtp://230.1.1.1:1720", "rtsp://192.168.123.64/live?interface=eth0"] {
+            assert_eq!(paths(&format!("{FRONT}\"{source}\"\n")).len(), 2, "{source}");
+        }
+    }
+
+    fn settings() -> impl Strategy<Value = String> {
+        let kind = prop_oneof![Just("go2"), Just("spot"), Just("none")];
+        let source = prop_oneof![
+            Just("test:".to_owned()),
+            Just("rtp://230.1.1.1:1720".to_owned()),
+            "rtsp://SECRET[a-z]{0,4}:SECRET[a-z]{0,4}@192\\.168\\.123\\.[1-9]/SECRET\\?key=SECRET",
+        ];
+        let stream = ("[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", source, "SECRET[a-zA-Z0-9]{0,8}");
+        (kind, proptest::collection::vec(stream, 0..4)).prop_map(|(kind, streams)| {
+            let mut text = format!(
+                "schema = 1\n[device]\nname = \"box\"\n[robot]\nkind = \"{kind}\"\nusername = \"SECRETuser\"\n\
+                 password = \"SECRETpass\"\n"
+            );
+            for (number, (name, source, key)) in streams.iter().enumerate() {
+                let push = format!("rtmps://h/app{number}/{key}");
+                text += &format!("[[stream]]\nname = \"{name}\"\nsource = \"{source}\"\npush = [\"{push}\"]\n");
+            }
+            text + "[[uplink.wifi]]\nssid = \"SECRETnet\"\npassword = \"SECRETwpa1\"\n[page]\npassword = \"SECRETpage\"\n"
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_is_written_and_no_path_leads_out(text in settings()) {
+            let parsed = robocast_config::parse(text.as_bytes());
+            // Two streams of one name are refused; nothing else here may be.
+            let Ok(checked) = parsed else {
+                let problems = parsed.unwrap_err();
+                prop_assert!(problems.iter().all(|p| p.message.starts_with("a stream named")), "{problems}");
+                return Ok(());
+            };
+            let units = units(&checked.settings);
+            prop_assert!(units.len() >= 2 * checked.settings.streams.len());
+            for UnitFile { path, body } in units {
+                prop_assert!(!format!("{path:?}{body:?}").contains("SECRET"), "{path:?} {body:?}");
+                let parts: Vec<_> = path.components().collect();
+                let (plain, two) = (parts.iter().all(|part| matches!(part, Component::Normal(_))), parts.len());
+                prop_assert!(plain && two == 2, "{path:?}");
+                if let Body::Link(to) = body {
+                    prop_assert_eq!(to.parent(), Some(std::path::Path::new(UNITS)));
+                }
+            }
+        }
+
+        #[test]
+        fn an_escaped_name_has_no_slash_and_stays_one_word(text in "\\PC*") {
+            let escaped = escape(&text);
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b":_.-\\".contains(&b);
+            prop_assert!(escaped.bytes().all(plain), "{escaped}");
+        }
+    }
+}
