@@ -103,7 +103,8 @@ def facts(board, dotconfig, buildroot):
     for user, group in re.findall(r"^m (\S+) (\S+)", sysusers, re.M):
         groups.setdefault(user, {user}).add(group)
     made = {}
-    table = re.search(r"define ROBOCAST_USERS\n(.*?)endef", (EXTERNAL / "package/robocast/robocast.mk").read_text(), re.S)[1]
+    package = (EXTERNAL / "package/robocast/robocast.mk").read_text()
+    table = re.search(r"define ROBOCAST_USERS\n(.*?)endef", package, re.S)[1]
     for line in table.splitlines():
         words = line.split()
         made[words[0]] = {words[2], *words[7].split(",")} - {"-"}
@@ -169,8 +170,8 @@ def elements(dotconfig):
 
 NEEDED = """
     robocast srt rauc systemd dbus-broker network-manager modem-manager wpa_supplicant wireless-regdb nftables iproute2
-    gstreamer1 gst1-plugins-base gst1-plugins-good gst1-plugins-bad gst1-plugins-ugly libcamera libopenh264 x264 linux glib-networking
-    e2fsprogs util-linux coreutils ca-certificates host-rauc host-genimage host-squashfs host-mtools host-dosfstools
+    gstreamer1 gst1-plugins-base gst1-plugins-good gst1-plugins-bad gst1-plugins-ugly libcamera libopenh264 x264 linux
+    glib-networking e2fsprogs util-linux coreutils ca-certificates host-rauc host-genimage host-squashfs host-mtools host-dosfstools
     host-bmap-tools
 """.split()
 
@@ -219,7 +220,9 @@ def sbom(path):
     for name in ("robocast", "rauc", "srt", "linux", "systemd"):
         if name not in names:
             fault(f"{name} is no component")
-    hashed = sum(any("hashes" in reference for reference in component.get("externalReferences", [])) for component in components)
+    hashed = sum(
+        any("hashes" in reference for reference in component.get("externalReferences", [])) for component in components
+    )
     return f"CycloneDX {bom.get('specVersion')}, {len(components)} components, {hashed} with checksums of their sources"
 
 

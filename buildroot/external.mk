@@ -26,17 +26,16 @@ ROBOCAST_DROPPED = $(BR2_EXTERNAL_ROBOCAST_PATH)/checks.py dropped
 ROBOCAST_BOARDS = $(realpath $(BR2_EXTERNAL_ROBOCAST_PATH)/../hw/boards)
 
 # The boot script is built into U-Boot, and differs from board to board. One
-# symbol has another name since U-Boot 2026.07: board/u-boot.cfg has it.
+# symbol is there by its old name too, which this U-Boot does not know.
 define ROBOCAST_UBOOT_CONFIG
-	$(ROBOCAST_BOARDS)/common/u-boot-config $(ROBOCAST_BOARD) \
+	$(ROBOCAST_BOARDS)/u-boot-config $(ROBOCAST_BOARD) \
 		| grep -v '^CONFIG_SYS_REDUNDAND_ENVIRONMENT=' \
 		> $(BUILD_DIR)/robocast-u-boot.cfg
 endef
 UBOOT_POST_PATCH_HOOKS += ROBOCAST_UBOOT_CONFIG
 
 define ROBOCAST_UBOOT_CHECK
-	$(foreach fragment,$(UBOOT_KCONFIG_FRAGMENT_FILES), \
-		$(ROBOCAST_DROPPED) $(fragment) $(UBOOT_DIR)/.config$(sep))
+	$(ROBOCAST_DROPPED) $(BUILD_DIR)/robocast-u-boot.cfg $(UBOOT_DIR)/.config
 endef
 UBOOT_POST_CONFIGURE_HOOKS += ROBOCAST_UBOOT_CHECK
 

@@ -41,46 +41,36 @@ if [ -d "$binaries/rpi-firmware" ]; then
         [ ! -e "$tree" ] || cp "$tree" "$parts/boot/"
     done
 fi
+layout=$boards/common/genimage.cfg.in
 case $BOOT_CHAIN in
     u-boot)
-        layout=$boards/common/genimage.cfg.in
         cp "$binaries/u-boot.bin" "$parts/boot/"
+        fat "$parts/boot.vfat" "$BOOT_MB" 52424353 BOOT "$parts"/boot/*
         ;;
     tryboot)
-        layout=$boards/common/genimage-tryboot.cfg.in
-        [ -e "$layout" ] || layout=$buildroot/board/genimage-tryboot.cfg.in
+        # Firmware and kernel of a slot. The same for both: config.txt asks for the number of its partition.
         cp "$binaries/Image" "$parts/boot/"
         for slot in a b; do
-            printf 'root=PARTLABEL=rootfs-%s ro rootwait rauc.slot=%s init=/usr/lib/robocast/preinit net.ifnames=0 panic=5 quiet console=%s %s\n' \
+            printf 'root=PARTLABEL=rootfs-%s ro rootwait rauc.slot=%s init=/usr/lib/robocast/preinit net.ifnames=0 gpt panic=5 quiet console=%s %s\n' \
                 $slot ${slot^^} "$CONSOLE" "$KERNEL_ARGS" >"$parts/boot/cmdline-$slot.txt"
         done
-        # A firmware that knows no [boot_partition] starts slot A, or nothing new: never the wrong root as B.
+        # A firmware that knows no [boot_partition] takes this one: slot A's, whichever it was told.
         cp "$parts/boot/cmdline-a.txt" "$parts/boot/cmdline.txt"
+        fat "$parts/boot-a.vfat" "$BOOT_MB" 52424353 BOOT "$parts"/boot/*
+        # And what says which slot.
         mkdir "$parts/select"
         printf '[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n' >"$parts/select/autoboot.txt"
-        fat "$parts/select.vfat" 16 52424354 BOOT "$parts"/select/*
+        fat "$parts/boot.vfat" 16 52424354 BOOT "$parts"/select/*
         ;;
     *) fail "nothing here makes a disk for BOOT_CHAIN=$BOOT_CHAIN" ;;
 esac
-fat "$parts/boot.vfat" "$BOOT_MB" 52424353 BOOT "$parts"/boot/*
-
-# `env`: U-Boot's two copies where U-Boot boots, and room for the second copy of the settings everywhere.
-truncate -s "${ENV_MB}M" "$parts/env.img"
-if [ "$BOOT_CHAIN" = u-boot ]; then
-    printf 'BOOT_ORDER=A B\nBOOT_A_LEFT=3\nBOOT_B_LEFT=3\n' >"$parts/env.txt"
-    mkenvimage -r -s 0x4000 -p 0 -o "$parts/env.bin" "$parts/env.txt"
-    dd if="$parts/env.bin" of="$parts/env.img" conv=notrunc status=none
-    dd if="$parts/env.bin" of="$parts/env.img" bs=65536 seek=1 conv=notrunc status=none
-fi
-truncate -s "${DATA_MB}M" "$parts/data.ext4"
-E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -L data -m 5 -U 524f424f-4341-5354-8000-0000000000da \
-    -E hash_seed=524f424f-4341-5354-8000-0000000000db,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 "$parts/data.ext4"
 
 say "$name: the disk"
 "$boards/render" "$BOARD" "$layout" >"$parts/genimage.cfg"
 mkdir "$parts/none"
 genimage --config "$parts/genimage.cfg" --rootpath "$parts/none" --tmppath "$parts/tmp" \
-    --inputpath "$parts" --outputpath "$out" --loglevel 1
+    --inputpath "$parts" --outputpath "$parts" --loglevel 1
+mv "$parts/disk.img" "$out/$name.img"
 
 # The map of what is not empty, for a faster and checked flash. Optional: bmaptool may be missing.
 if command -v bmaptool >/dev/null; then
@@ -101,7 +91,7 @@ ln "$parts/rootfs.squashfs" "$parts/bundle/rootfs.squashfs"
     printf '[bundle]\nformat=verity\n\n'
     if [ "$BOOT_CHAIN" = tryboot ]; then
         # Before the root, so that a kernel never waits for the modules of another.
-        cp "$parts/boot.vfat" "$parts/bundle/boot.vfat"
+        cp "$parts/boot-a.vfat" "$parts/bundle/boot.vfat"
         printf '[image.boot]\nfilename=boot.vfat\n\n'
     fi
     printf '[image.rootfs]\nfilename=rootfs.squashfs\n'
