@@ -1,0 +1,22 @@
+# Every Raspberry Pi. The kernel is Raspberry Pi's: its encoder and its cameras
+# are not in mainline. The same commit as Buildroot's own raspberrypi*
+# defconfigs, whose checksums are used: ci/check-buildroot compares.
+BR2_GLOBAL_PATCH_DIR="board/raspberrypi/patches"
+BR2_LINUX_KERNEL_CUSTOM_TARBALL=y
+BR2_LINUX_KERNEL_CUSTOM_TARBALL_LOCATION="$(call github,raspberrypi,linux,21b410140c47ffab5668399f6f143c7d7b935c8b)/linux-21b410140c47ffab5668399f6f143c7d7b935c8b.tar.gz"
+BR2_LINUX_KERNEL_DTS_SUPPORT=y
+# Its modules are compressed with xz.
+BR2_PACKAGE_XZ=y
+BR2_PACKAGE_HOST_KMOD_XZ=y
+BR2_PACKAGE_RPI_FIRMWARE=y
+BR2_PACKAGE_RPI_FIRMWARE_CONFIG_FILE="$(BR2_EXTERNAL_ROBOCAST_PATH)/board/@BOARD@/config.txt"
+BR2_PACKAGE_RPI_FIRMWARE_CMDLINE_FILE=""
+
+# Wi-Fi on the board, and of common USB sticks.
+BR2_PACKAGE_BRCMFMAC_SDIO_FIRMWARE_RPI=y
+BR2_PACKAGE_BRCMFMAC_SDIO_FIRMWARE_RPI_WIFI=y
+BR2_PACKAGE_LINUX_FIRMWARE=y
+BR2_PACKAGE_LINUX_FIRMWARE_MEDIATEK_MT7601U=y
+BR2_PACKAGE_LINUX_FIRMWARE_MEDIATEK_MT7610E=y
+BR2_PACKAGE_LINUX_FIRMWARE_MEDIATEK_MT76X2E=y
+BR2_PACKAGE_LINUX_FIRMWARE_MEDIATEK_MT7921=y
