@@ -89,9 +89,16 @@ class Board(Machine):
         out, _ = self.ask("robocast status --json")
         return json.loads(out[out.index("{"):]) if "{" in out else {}
 
-    def streaming(self, seconds=120, recordings=0, pictures=30):
-        """Until the server has a recording more than `recordings` that grows, and a decoder is content with."""
-        def look():
-            files = self.world.recordings()[recordings:]
-            return files[-1] if files and files[-1].stat().st_size > pictures * 2500 else None
-        return until("video at the server", seconds, look)
+    def streaming(self, seconds=120, recordings=0):
+        """Until the box says that the robot's video goes out, and the server's recording grows; gives the recording.
+
+        `recordings` were there before.
+        """
+        def live():
+            out, _ = self.ask("robocast status --json")
+            return '"live"' in out
+        until("the robot's video goes out", seconds, live)
+        file = until("a recording at the server", 30, lambda: (self.world.recordings()[recordings:] or [None])[-1])
+        size = file.stat().st_size
+        until("the recording grows", 60, lambda: file.stat().st_size > size + 200_000)
+        return file

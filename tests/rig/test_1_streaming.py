@@ -4,12 +4,13 @@ import re
 
 
 def test_a_box_boots_to_streaming(streaming_board, world):
+    """The server's recording holds the robot's own pictures, in their order."""
     board = streaming_board
-    before = world.pictures(board.recording)[0]
-    board.streaming(60, pictures=before + 60)
     pictures, width, height = world.pictures(board.recording)
     assert (width, height) == (1280, 720)
-    assert pictures >= before + 30
+    assert pictures > 30
+    own = world.robots_pictures(board.recording)
+    assert own > 30, f"of {pictures} pictures only {own} are the robot's"
 
 
 def test_the_robots_interface_is_in_its_namespace_and_nowhere_else(streaming_board):
@@ -40,7 +41,8 @@ def test_the_root_is_read_only(streaming_board):
     for path in ("/x", "/etc/x", "/usr/x"):
         out, status = board.ask(f"touch {path}")
         assert status != 0 and "Read-only" in out
-    assert board.ask("mount -o remount,rw /")[1] != 0
+    board.ask("mount -o remount,rw /")
+    assert board.ask("touch /x")[1] != 0
     assert board.ask("touch /var/lib/robocast/x && rm /var/lib/robocast/x")[1] == 0
 
 
@@ -59,13 +61,13 @@ def test_memory_stays_small(streaming_board):
 
 
 def test_the_box_has_its_name_and_an_id_that_stays(streaming_board):
-    assert streaming_board.run("hostname") == "rig-01"
+    assert streaming_board.run("cat /proc/sys/kernel/hostname") == "rig-01"
     assert re.fullmatch(r"[0-9a-f]{32}", streaming_board.run("cat /etc/machine-id"))
 
 
 def test_the_slot_is_marked_good_once_frames_flow(streaming_board):
     board = streaming_board
-    board.until("the gate's verdict", 60, "systemctl show -P ActiveState,SubState robocast-good.service && cat /var/lib/robocast/proven", r"A ")
+    board.until("the gate's verdict", 60, "cat /var/lib/robocast/proven", "rootfs.0 ")
     assert "BOOT_A_LEFT=3" in board.run("fw_printenv BOOT_A_LEFT")
 
 
@@ -85,7 +87,7 @@ def test_units_are_sandboxed(streaming_board):
 
 def test_units_verify(streaming_board):
     out, status = streaming_board.ask(
-        "systemd-analyze verify /usr/lib/systemd/system/robocast-*.{service,target,path} 2>&1 | grep -i robocast | grep -v man:", 120)
+        "systemd-analyze verify /usr/lib/systemd/system/robocast-*.service /usr/lib/systemd/system/robocast-*.target /usr/lib/systemd/system/robocast-*.path 2>&1 | grep -i robocast | grep -v man:", 120)
     assert out == "", out
 
 

@@ -38,7 +38,7 @@ def test_an_update_is_installed_proven_and_its_ways_back_work(board, bundle_stic
     board.boot()
     board.streaming(240)
     assert board.slot() == "A"
-    board.until("slot A is proven", 60, "cat /var/lib/robocast/proven", "A ")
+    board.until("slot A is proven", 60, "cat /var/lib/robocast/proven", "rootfs.0 ")
     board.run("mkdir -p /run/bundles && mount -o ro LABEL=bundles /run/bundles")
 
     # A bundle that was changed is refused, and nothing is written.
@@ -64,12 +64,12 @@ def test_an_update_is_installed_proven_and_its_ways_back_work(board, bundle_stic
     board.again()
     assert board.slot() == "B"
     board.streaming(240, recordings)
-    board.until("slot B is proven", 120, "cat /var/lib/robocast/proven", "B ")
+    board.until("slot B is proven", 120, "cat /var/lib/robocast/proven", "rootfs.1 ")
     assert board.run("fw_printenv -n BOOT_B_LEFT") == "3"
 
     # B loses its kernel: A comes back by itself.
     board.run("dd if=/dev/zero of=/dev/disk/by-partlabel/rootfs-b bs=1M count=1 conv=fsync status=none")
-    board.run("sync; echo b > /proc/sysrq-trigger & sleep 0", 5) if False else board.shell.console.sendline("echo b > /proc/sysrq-trigger")
+    board.shell.console.sendline("sync; echo b > /proc/sysrq-trigger")
     board.again()
     assert board.slot() == "A"
     board.streaming(240)
@@ -80,7 +80,7 @@ def test_a_userland_that_hangs_is_reset_by_the_watchdog(board):
     board.until("the watchdog is fed by systemd", 60, "systemctl show -P RuntimeWatchdogUSec", "30s")
     before = board.run("cat /proc/sys/kernel/random/boot_id")
     # systemd itself stands still, so nobody feeds the watchdog.
-    board.shell.console.sendline("kill -STOP 1; gdb=none")
+    board.shell.console.sendline("kill -STOP 1")
     board.again()
     assert board.run("cat /proc/sys/kernel/random/boot_id") != before
 
@@ -102,4 +102,4 @@ def test_ten_power_cuts_at_random_moments(board, world):
     board.boot()
     board.streaming(240, recordings)
     assert board.run("systemctl list-units --failed --plain --no-legend") == ""
-    assert board.run("hostname") == "rig-01"
+    assert board.run("cat /proc/sys/kernel/hostname") == "rig-01"

@@ -33,7 +33,7 @@ def test_a_box_nobody_has_given_settings_waits_well(the_board):
     the_board.flash()
     the_board.boot()
     the_board.until("the system is up", 180, "systemctl is-system-running", "running")
-    assert the_board.run("hostname") == "robocast"
+    assert the_board.run("cat /proc/sys/kernel/hostname") == "robocast"
     assert the_board.run("systemctl show -P ActiveState robocast-network.target") == "active"
     the_board.until("the slot is good", 60, "fw_printenv -n BOOT_A_LEFT", "3")
     the_board.cut()
@@ -60,7 +60,7 @@ def test_a_data_partition_full_of_noise_is_made_anew_and_settings_come_back(boar
     board.boot()
     said(board, "making it anew")
     board.streaming(240, recordings)
-    assert board.run("hostname") == "rig-01"
+    assert board.run("cat /proc/sys/kernel/hostname") == "rig-01"
 
 
 def test_a_full_data_partition(board, world):
@@ -110,6 +110,6 @@ def test_a_disk_that_fails_reads(board, world):
         board.boot()
         said(board, "oing on in memory")
         board.streaming(240)
-        assert board.run("hostname") == "rig-01"
+        assert board.run("cat /proc/sys/kernel/hostname") == "rig-01"
     finally:
         board.arguments = original

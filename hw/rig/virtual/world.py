@@ -12,6 +12,7 @@ import subprocess
 import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+FOOTAGE = REPOSITORY / "tests/fixtures/bigbuckbunny-720p25.mp4"
 ROBOT = {"address": "192.168.123.161/24", "tap": "rc-tap-robot"}
 WORLD = {"address": "10.77.0.1/24", "tap": "rc-tap-world"}
 
@@ -127,7 +128,7 @@ http {{ access_log off; types {{ text/html html; text/css css; text/javascript j
 
     def go2(self, footage=None):
         """A Go2 on the robot's wire."""
-        footage = footage or REPOSITORY / "tests/fixtures/bigbuckbunny-720p25.mp4"
+        footage = footage or FOOTAGE
         return self.start("robot", os.environ["ROBOCAST_SIM"], "go2", "--interface", "wire", "--file", footage, name="go2")
 
     def broker(self):
@@ -139,10 +140,18 @@ http {{ access_log off; types {{ text/html html; text/css css; text/javascript j
     def recordings(self, stream="front"):
         return sorted((self.folder / "recordings").glob(f"{stream}-*.flv"))
 
+    def robots_pictures(self, file):
+        """How many pictures of a recording are, bit for bit, of the footage that the robot plays: no slate, none changed."""
+        def decoded(source):
+            lines = run("ffmpeg", "-nostdin", "-v", "fatal", "-i", source, "-map", "0:v", "-f", "framemd5", "-").stdout.splitlines()
+            return [line.rsplit(",", 1)[1].strip() for line in lines if not line.startswith("#")]
+        own = set(decoded(FOOTAGE))
+        return sum(picture in own for picture in decoded(file))
+
     def pictures(self, file):
-        """How many pictures of a recording a decoder gives, without a complaint."""
-        result = run("ffprobe", "-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries",
+        """How many pictures of a recording a decoder gives, and their size."""
+        # What is being written ends in the middle of something.
+        result = run("ffprobe", "-v", "fatal", "-count_frames", "-select_streams", "v:0", "-show_entries",
                      "stream=nb_read_frames,width,height", "-of", "json", file)
-        assert not result.stderr.strip(), result.stderr
         streams = json.loads(result.stdout)["streams"]
         return (int(streams[0]["nb_read_frames"]), streams[0]["width"], streams[0]["height"]) if streams else (0, 0, 0)
