@@ -56,8 +56,9 @@ class Board(Machine):
         self.target.activate(self.shell)
         return self
 
-    def again(self):
-        """A shell, after the board started anew by itself."""
+    def again(self, seconds=120):
+        """A shell, after the board started anew by itself, within `seconds`."""
+        self.qemu.expect("U-Boot 20", timeout=seconds)
         self.target.deactivate(self.shell)
         self.target.activate(self.shell)
 
@@ -89,16 +90,15 @@ class Board(Machine):
         out, _ = self.ask("robocast status --json")
         return json.loads(out[out.index("{"):]) if "{" in out else {}
 
-    def streaming(self, seconds=120, recordings=0):
-        """Until the box says that the robot's video goes out, and the server's recording grows; gives the recording.
-
-        `recordings` were there before.
-        """
+    def streaming(self, seconds=120):
+        """Until the box says that the robot's video goes out, and a recording at the server grows; gives the recording."""
         def live():
             out, _ = self.ask("robocast status --json")
             return '"live"' in out
         until("the robot's video goes out", seconds, live)
-        file = until("a recording at the server", 30, lambda: (self.world.recordings()[recordings:] or [None])[-1])
-        size = file.stat().st_size
-        until("the recording grows", 60, lambda: file.stat().st_size > size + 200_000)
-        return file
+        before = {file: file.stat().st_size for file in self.world.recordings()}
+
+        def growing():
+            grown = [file for file in self.world.recordings() if file.stat().st_size > before.get(file, 0) + 200_000]
+            return grown and grown[-1]
+        return until("a recording grows", 60, growing)

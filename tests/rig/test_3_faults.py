@@ -4,7 +4,7 @@ import os
 import pathlib
 
 import pytest
-from board import MIB
+from board import MIB, SETTINGS, until
 from world import run
 
 
@@ -56,10 +56,9 @@ def test_sticks_that_want_to_boot_do_not(board, folder):
 def test_a_data_partition_full_of_noise_is_made_anew_and_settings_come_back(board, world):
     start, _ = board.partition("data")
     board.write(start, os.urandom(64 * MIB))
-    recordings = len(world.recordings())
     board.boot()
     said(board, "making it anew")
-    board.streaming(240, recordings)
+    board.streaming(240)
     assert board.run("cat /proc/sys/kernel/hostname") == "rig-01"
 
 
@@ -67,10 +66,9 @@ def test_a_full_data_partition(board, world):
     board.boot()
     board.until("the settings are there", 60, "test -s /var/lib/robocast/settings.toml")
     board.ask("dd if=/dev/zero of=/var/lib/fill bs=1M; sync", 300)
-    recordings = len(world.recordings())
     board.cut()
     board.boot()
-    board.streaming(240, recordings)
+    board.streaming(240)
     assert board.run("stat -c %s /var/lib/robocast/settings.toml") != "0"
 
 
@@ -113,3 +111,24 @@ def test_a_disk_that_fails_reads(board, world):
         assert board.run("cat /proc/sys/kernel/hostname") == "rig-01"
     finally:
         board.arguments = original
+
+
+def test_a_camera_on_the_board_that_comes_late(the_board, world):
+    """Vivid through V4L2, encoded in software, small: the processor is emulated. Beside it, the robot's stream goes on."""
+    the_board.cut()
+    the_board.flash(SETTINGS + """
+[[stream]]
+name = "desk"
+source = "v4l2:/dev/video0"
+push = ["rtmp://10.77.0.1/live/desk"]
+size = "320x240"
+fps = 5
+""")
+    the_board.boot()
+    the_board.streaming(240)
+    the_board.run("modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0")
+    the_board.until("the camera's video goes out", 120, "robocast status --json | grep '\"desk\"'", '"state":"live"')
+    file = until("a recording", 30, lambda: (world.recordings("desk") or [None])[-1])
+    pictures, width, height = until("pictures of vivid", 120, lambda: (facts := world.pictures(file))[0] >= 10 and facts)
+    assert (width, height) == (320, 240)
+    the_board.cut()

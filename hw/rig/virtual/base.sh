@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
+# Sourced by image, beside common.sh, whose variables it shares.
 # Debian's packages for the board, and the base of its root made of them.
 
 # fetch ADDRESS SHA256 FILE: unless FILE is there already.

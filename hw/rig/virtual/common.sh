@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # What the steps of the virtual board's image share: places, content keys, the toolbox, Debian's mirror.
 # Sourced by bash scripts that stand in this folder.
 
@@ -25,6 +25,11 @@ key() { { printf '%s\n' "$@" && cat; } | sha256sum | cut -c1-16; }
 kept() {
     local name=$1 content=$2 began=$SECONDS part
     shift 2
+    # A second build, to compare: what ROBOCAST_ANEW names is made once more, beside what is kept.
+    if [[ " ${ROBOCAST_ANEW:-} " == *" $name "* ]]; then
+        content=$content-anew
+        rm -rf "$cache/$name-$content"
+    fi
     kept=$cache/$name-$content
     if [ -e "$kept/.whole" ]; then
         say "$name: from the cache ($content)"
@@ -42,8 +47,18 @@ kept() {
         touch "$part/.whole"
         mv "$part" "$kept"
         note "$name: $((SECONDS - began)) s"
+        forget "$name"
     fi
     exec {lock}>&-
+}
+
+# forget NAME: of what is kept under a name, all but the three used last, and what a run that died left.
+forget() {
+    local old
+    find "$cache" -maxdepth 1 -name "$1-*.part" -mmin +120 -exec rm -rf {} +
+    while read -r old; do
+        rm -rf "${old%/.whole}"
+    done < <(find "$cache" -mindepth 2 -maxdepth 2 -path "$cache/$1-*/.whole" -printf '%T@ %p\n' | sort -rn | tail -n +4 | cut -d' ' -f2-)
 }
 
 # mirror LABEL: the site this machine takes Debian's packages from (label Debian or Debian-Security).

@@ -1,8 +1,13 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
+# Sourced by image, beside common.sh, whose variables it shares.
 # The programs for the board: this workspace, cross-built in the toolbox, with what the host's cargo fetched.
 
 make_programs() {
     local to=$1 build=$cache/programs-build registry=${CARGO_HOME:-$HOME/.cargo}/registry
+    if [[ " ${ROBOCAST_ANEW:-} " == *" programs "* ]]; then
+        build+=-anew
+        rm -rf "$build"
+    fi
     mkdir -p "$build" "$registry"
     (cd "$repository" && cargo fetch --locked --quiet --target aarch64-unknown-linux-gnu)
     # Fixed places inside, so that no path of this machine gets into the programs.

@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
+# Sourced by image, beside common.sh, whose variables it shares.
 # The toolbox: an amd64 Debian trixie that holds what the image is made with: Rust for both architectures, the
 # cross compiler with the libraries it links, what makes file systems, disks, bundles and U-Boot.
 

@@ -1,0 +1,48 @@
+"""Radios: an access point and the box's own, simulated by the kernel; the programs on both ends are the real ones."""
+
+import pytest
+
+ACCESS_POINT = """\
+interface=wlan0
+driver=nl80211
+ssid=Lab
+hw_mode=g
+channel=1
+wpa=2
+wpa_key_mgmt={management}
+rsn_pairwise=CCMP
+wpa_passphrase=a-secret-of-the-lab
+ieee80211w={protected}
+"""
+
+
+@pytest.fixture(scope="module")
+def radios(streaming_board):
+    """Two radios: the first in a namespace of its own, for the access point; the second is the box's."""
+    board = streaming_board
+    board.run("modprobe mac80211_hwsim radios=2")
+    board.until("two radios", 30, "ls /sys/class/ieee80211", "phy1")
+    board.run("ip netns add air && iw phy phy0 set netns name air")
+    board.run("ip -n air link set lo up && ip -n air address add 10.99.0.1/24 dev wlan0")
+    board.until("NetworkManager has the other", 60, "nmcli -t -f DEVICE,STATE device", r"wlan1:disconnected")
+    return board
+
+
+@pytest.mark.parametrize(("name", "management", "protected", "key"), [("wpa2", "WPA-PSK", 0, "wpa-psk"), ("wpa3", "SAE", 2, "sae")])
+def test_the_box_joins_a_network(radios, name, management, protected, key):
+    board = radios
+    configuration = ACCESS_POINT.format(management=management, protected=protected)
+    board.run(f"printf %s '{configuration}' > /run/hostapd-{name}.conf")
+    board.run(f"ip netns exec air hostapd -B -P /run/hostapd.pid /run/hostapd-{name}.conf")
+    try:
+        board.run(
+            f"nmcli connection add type wifi con-name {name} ifname wlan1 ssid Lab wifi-sec.key-mgmt {key} "
+            "wifi-sec.psk a-secret-of-the-lab ipv4.method manual ipv4.addresses 10.99.0.2/24 ipv6.method disabled "
+            "connection.autoconnect no")
+        board.until("joined", 90, f"nmcli --wait 30 connection up {name}")
+        board.run("ping -c 1 -W 5 -I wlan1 10.99.0.1 || ip netns exec air ping -c 1 -W 5 10.99.0.2")
+        assert "Lab" in board.run("iw dev wlan1 link")
+        # What the profile holds lies on the data partition, and root alone reads it.
+        assert board.run(f"stat -c '%a %U' /var/lib/NetworkManager/system-connections/{name}.nmconnection") == "600 root"
+    finally:
+        board.ask(f"nmcli connection delete {name}; kill $(cat /run/hostapd.pid); rm -f /run/hostapd-{name}.conf")
