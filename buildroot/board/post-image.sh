@@ -71,6 +71,7 @@ mkdir "$parts/none"
 genimage --config "$parts/genimage.cfg" --rootpath "$parts/none" --tmppath "$parts/tmp" \
     --inputpath "$parts" --outputpath "$parts" --loglevel 1
 mv "$parts/disk.img" "$out/$name.img"
+"$boards/blank" "$out/$name.img"
 
 # The map of what is not empty, for a faster and checked flash. Optional: bmaptool may be missing.
 if command -v bmaptool >/dev/null; then
