@@ -27,11 +27,11 @@ def bundle_stick(folder):
             file.seek(place)
             file.write(bytes([byte[0] ^ 1]))
     stick = folder / "bundles.img"
-    size = sum(file.stat().st_size for file in files.iterdir()) + (16 << 20)
+    size = sum(file.stat().st_size for file in files.iterdir()) + (64 << 20)
     stick.unlink(missing_ok=True)
     with stick.open("wb") as file:
         file.truncate(size)
-    run("mke2fs", "-q", "-t", "ext4", "-L", "bundles", "-d", files, stick)
+    run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-L", "bundles", "-d", files, stick)
     return stick
 
 

@@ -28,7 +28,7 @@ do_compile() {
     for slot in a b; do
         name=$(echo $slot | tr ab AB)
         echo "root=PARTLABEL=rootfs-$slot ro rootwait rauc.slot=$name init=${nonarch_libdir}/robocast/preinit net.ifnames=0" \
-            "panic=5 quiet console=${CONSOLE} ${KERNEL_ARGS}" >cmdline-$slot.txt
+            "gpt panic=5 quiet console=${CONSOLE} ${KERNEL_ARGS}" >cmdline-$slot.txt
     done
     # The slot as the bundle carries it: what wic puts into the partitions boot-a and boot-b.
     rm -rf slot boot.vfat
