@@ -146,7 +146,7 @@ check_bundle() {
 # from_root FILE PATH: a file of a root, squashfs or (Jetson) ext4. openssl's certificates are text, so an empty answer
 # is none.
 from_root() {
-    if [ "$(head -c 4 "$1")" = hsqs ]; then
+    if [ "$(head -c 4 "$1" | tr -d '\0')" = hsqs ]; then
         unsquashfs -cat "$1" "$2" 2>/dev/null
     else
         command -v debugfs >/dev/null || refuse "to look into an ext4 there is no debugfs" "as root: apt-get install e2fsprogs"
