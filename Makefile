@@ -5,6 +5,8 @@ DESTDIR ?=
 PREFIX ?= /usr
 # A folder of hw/boards, for what differs from board to board.
 BOARD ?=
+# What ci/release is told.
+RELEASE ?=
 # Programs that are installed come from here.
 BUILD ?= $(or $(CARGO_TARGET_DIR),target)/release
 
@@ -14,13 +16,14 @@ demo_seconds := $(SECONDS)
 endif
 unexport SECONDS
 
-.PHONY: help demo test bench build install image board
+.PHONY: help demo test bench build install image board release
 
 help:
 	@echo 'make demo             plays a simulated robot through robocast and a media server to your browser'
 	@echo 'make demo SECONDS=20  the same, ends by itself; fails unless pictures came out of the server'
 	@echo 'make test             checks and tests everything'
 	@echo 'make image BOARD=virtual   builds an image to flash; BOARD is a folder of hw/boards'
+	@echo 'make release RELEASE="--images FOLDER"   checks, describes and signs images that are built; docs/release.md'
 	@echo 'make board            boots the virtual board with a robot, a media server and a page'
 	@echo 'make bench            measures'
 	@echo 'make build            builds the programs for use'
@@ -44,6 +47,9 @@ install:
 
 image:
 	@ci/image "$(BOARD)"
+
+release:
+	@ci/release $(RELEASE)
 
 board:
 	@ci/board $(demo_seconds)
