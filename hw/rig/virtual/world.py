@@ -115,6 +115,8 @@ daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.log info;
 load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
 events {{ worker_connections 64; }}
 rtmp {{ server {{ listen 10.77.0.1:1935; access_log off;
+  # A board whose plug was pulled is gone soon, and may publish anew.
+  ping 5s; ping_timeout 5s;
   application live {{ live on; wait_key on; record all; record_path {recordings}; record_unique on;
     hls on; hls_path {self.folder}/hls; hls_fragment 1s; hls_playlist_length 40s; }} }} }}
 http {{ access_log off; types {{ text/html html; text/css css; text/javascript js; application/json json;
