@@ -94,7 +94,7 @@ class Board(Machine):
         """Until the box says that the robot's video goes out, and a recording at the server grows; gives the recording."""
         def live():
             out, _ = self.ask("robocast status --json")
-            return '"live"' in out
+            return '"state":"live"' in out
         until("the robot's video goes out", seconds, live)
         before = {file: file.stat().st_size for file in self.world.recordings()}
 

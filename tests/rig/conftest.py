@@ -46,3 +46,9 @@ def board(the_board):
     the_board.flash(SETTINGS)
     yield the_board
     the_board.cut()
+
+
+def pytest_runtest_logreport(report):
+    """Says why at once: a run takes long, and somebody may be watching."""
+    if report.failed:
+        print(f"\n{report.longreprtext}", flush=True)

@@ -49,7 +49,7 @@ def test_sticks_that_want_to_boot_do_not(board, folder):
         stick(folder, "efi", {"EFI/BOOT/BOOTAA64.EFI": b"MZ" + bytes(4096), "extlinux/extlinux.conf": b"LABEL x\n LINUX /x\n"}),
     ]
     board.boot()
-    assert board.run("lsblk -dno TRAN | grep -c usb") == "2"
+    board.until("the board sees both sticks", 60, "ls -d /sys/block/sd* -l | grep -c usb", "2")
     board.streaming(240)
 
 
