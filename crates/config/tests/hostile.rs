@@ -6,9 +6,9 @@ use std::time::Duration;
 use robocast_config::{LIMIT, LoadError, Problem, load, parse};
 
 fn problems(bytes: &[u8]) -> Vec<Problem> {
-    let start = Instant::now();
+    let start = on_the_processor();
     let problems = parse(bytes).map_or_else(|p| p.iter().cloned().collect(), |checked| checked.warnings);
-    assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+    assert!(on_the_processor() - start < Duration::from_secs(5), "took {:?}", on_the_processor() - start);
     problems
 }
 
@@ -73,9 +73,9 @@ fn a_small_stack_is_enough() {
 #[test]
 fn a_file_that_is_too_large_is_refused_at_once() {
     let path = file("large", &vec![b'x'; 10 * 1024 * 1024]);
-    let start = Instant::now();
+    let start = on_the_processor();
     let error = load(&path).expect_err("too large");
-    assert!(start.elapsed() < Duration::from_millis(100), "took {:?}", start.elapsed());
+    assert!(on_the_processor() - start < Duration::from_millis(100), "took {:?}", on_the_processor() - start);
     let expected = format!(
         "{}:1:1: error: the file is larger than 256 KiB\n  hint: this is hardly a settings file",
         path.display()
@@ -96,9 +96,9 @@ fn a_file_that_cannot_be_read_says_so() {
 
 #[test]
 fn an_endless_file_is_refused() {
-    let start = Instant::now();
+    let start = on_the_processor();
     assert!(matches!(load(&PathBuf::from("/dev/zero")), Err(LoadError::Invalid { .. })));
-    assert!(start.elapsed() < Duration::from_millis(500));
+    assert!(on_the_processor() - start < Duration::from_millis(500));
 }
 
 #[test]

@@ -27,7 +27,7 @@ make_programs() {
 
 # programs: sets `programs` to the folder that holds the two executables.
 programs() {
-    kept programs "$({ declare -f make_programs; git -C "$repository" ls-files -z Cargo.toml Cargo.lock .cargo crates |
+    kept programs "$({ declare -f make_programs; git -C "$repository" ls-files -z Cargo.toml Cargo.lock .cargo crates ":!crates/*/tests/*" ":!*proptest-regressions*" |
         (cd "$repository" && xargs -0 sha256sum --) } | key "$toolbox")" make_programs
     programs=$kept
 }
