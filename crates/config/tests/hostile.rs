@@ -163,8 +163,10 @@ fn full(start: &str, piece: &str) -> Vec<u8> {
 
 /// How long this thread was on a processor. The machine may have other things to do: a clock on the wall tells nothing.
 fn on_the_processor() -> Duration {
-    let words = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(words.split(' ').next().unwrap().parse().unwrap())
+    let words = std::fs::read_to_string("/proc/thread-self/schedstat")
+        .expect("the kernel keeps count of its threads");
+    let nanoseconds = words.split(' ').next().and_then(|word| word.parse().ok());
+    Duration::from_nanos(nanoseconds.expect("the first word is the time on a processor, in ns"))
 }
 
 #[test]
