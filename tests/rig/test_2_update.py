@@ -96,7 +96,7 @@ def test_ten_power_cuts_at_random_moments(board, world):
     chance = random.Random(os.environ.get("RIG_SEED", "robocast"))
     for cut in range(10):
         board.on()
-        # From U-Boot's first words to a box that streams and writes.
+        # No state is waited for: the moment is what is random. From U-Boot's first words to a box that streams and writes.
         time.sleep(chance.uniform(2, 45))
         board.cut()
         status, words = board.check_data()
