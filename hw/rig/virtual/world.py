@@ -114,10 +114,10 @@ class World:
 daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.log info; worker_processes 1; user root;
 load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
 events {{ worker_connections 64; }}
-rtmp {{ server {{ listen 10.77.0.1:1935; access_log off;
-  # A board whose plug was pulled is gone soon, and may publish anew.
-  ping 5s; ping_timeout 5s;
-  application live {{ live on; wait_key on; record all; record_path {recordings}; record_unique on;
+rtmp {{ server {{ access_log off;
+  # A board whose plug was pulled is gone soon, and may publish anew. (nginx-rtmp's own ping does not see to that.)
+  listen 10.77.0.1:1935 so_keepalive=5s:1s:3;
+  application live {{ live on; drop_idle_publisher 5s; wait_key on; record all; record_path {recordings}; record_unique on;
     hls on; hls_path {self.folder}/hls; hls_fragment 1s; hls_playlist_length 40s; }} }} }}
 http {{ access_log off; types {{ text/html html; text/css css; text/javascript js; application/json json;
     application/vnd.apple.mpegurl m3u8; video/mp2t ts; }}
