@@ -3,7 +3,6 @@
 import os
 import pathlib
 
-import pytest
 from board import MIB, SETTINGS, until
 from world import run
 
@@ -62,7 +61,6 @@ def test_a_data_partition_full_of_noise_is_made_anew_and_settings_come_back(boar
     assert board.run("cat /proc/sys/kernel/hostname") == "rig-01"
 
 
-@pytest.mark.skip(reason="not seen green yet: it boots, but no video was seen within 4 minutes, on a machine with much else to do")
 def test_a_full_data_partition(board, world):
     board.boot()
     board.until("the settings are there", 60, "test -s /var/lib/robocast/settings.toml")
@@ -88,7 +86,6 @@ def test_a_board_without_network_cards(board):
     assert "there is no interface eth0" in board.run("journalctl -b -u robocast-robot.service --no-pager")
 
 
-@pytest.mark.skip(reason="not seen green yet, on a machine with much else to do")
 def test_a_clock_of_1970(board):
     board.clock = "1970-01-01T00:00:00"
     board.boot()
@@ -98,7 +95,6 @@ def test_a_clock_of_1970(board):
     board.streaming(240)
 
 
-@pytest.mark.skip(reason="not seen green yet: it boots and says what is wrong, but no video was seen within 4 minutes")
 def test_a_disk_that_fails_reads(board, world):
     """The data partition gives read errors; the slots are sound."""
     start, size = board.partition("data")
@@ -119,7 +115,6 @@ def test_a_disk_that_fails_reads(board, world):
         board.arguments = original
 
 
-@pytest.mark.skip(reason="not seen green yet, on a machine with much else to do")
 def test_a_camera_on_the_board_that_comes_late(the_board, world):
     """Vivid through V4L2, encoded in software, small: the processor is emulated. Beside it, the robot's stream goes on."""
     the_board.cut()

@@ -44,17 +44,17 @@ impl<'a> Arrivals<'a> {
         self.seen.iter().filter(|(_, slices)| ours(slices)).map(|(at, _)| *at).collect()
     }
 
-    /// How long it took, counted from `since`, until frames made of these slices came again: to the end of the longest
-    /// silence. Known once `enough` came after that.
+    /// How long no frame made of these slices came, at the longest, counted from `since`. Known once `enough` came
+    /// after that.
     ///
     /// # Errors
     /// How many came.
     pub fn silence(&self, since: Instant, of: &HashSet<Slice>, enough: usize) -> Result<Duration, String> {
         let times: Vec<_> = self.times(of).into_iter().filter(|at| *at >= since).collect();
         let gaps = std::iter::once(&since).chain(&times).zip(&times).map(|(before, after)| *after - *before);
-        let longest = gaps.enumerate().max_by_key(|(_, gap)| *gap).map(|(index, _)| index);
+        let longest = gaps.enumerate().max_by_key(|(_, gap)| *gap);
         match longest {
-            Some(index) if times.len() - index >= enough => Ok(times[index] - since),
+            Some((index, gap)) if times.len() - index >= enough => Ok(gap),
             _ => Err(format!("{} frames since then", times.len())),
         }
     }
