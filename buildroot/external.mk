@@ -40,6 +40,8 @@ endef
 UBOOT_POST_CONFIGURE_HOOKS += ROBOCAST_UBOOT_CHECK
 
 define ROBOCAST_LINUX_CHECK
-	$(ROBOCAST_DROPPED) $(ROBOCAST_BOARDS)/common/kernel.cfg $(LINUX_DIR)/.config
+	for part in $(ROBOCAST_BOARDS)/common/kernel.cfg $(wildcard $(ROBOCAST_BOARDS)/$(ROBOCAST_BOARD)/qemu.cfg); do \
+		$(ROBOCAST_DROPPED) $$part $(LINUX_DIR)/.config || exit 1; \
+	done
 endef
 LINUX_POST_CONFIGURE_HOOKS += ROBOCAST_LINUX_CHECK

@@ -48,18 +48,14 @@ case $BOOT_CHAIN in
         fat "$parts/boot.vfat" "$BOOT_MB" 52424353 BOOT "$parts"/boot/*
         ;;
     tryboot)
-        # Firmware and kernel of a slot. The same for both: config.txt asks for the number of its partition.
+        # Firmware and kernel of a slot. The same for both; boot-tryboot names the root before slot B may boot.
         cp "$binaries/Image" "$parts/boot/"
-        for slot in a b; do
-            printf 'root=PARTLABEL=rootfs-%s ro rootwait rauc.slot=%s init=/usr/lib/robocast/preinit net.ifnames=0 gpt panic=5 quiet console=%s %s\n' \
-                $slot ${slot^^} "$CONSOLE" "$KERNEL_ARGS" >"$parts/boot/cmdline-$slot.txt"
-        done
-        # A firmware that knows no [boot_partition] takes this one: slot A's, whichever it was told.
-        cp "$parts/boot/cmdline-a.txt" "$parts/boot/cmdline.txt"
+        printf 'root=PARTLABEL=rootfs-a ro rootwait rauc.slot=A init=/usr/lib/robocast/preinit net.ifnames=0 gpt panic=5 quiet console=%s %s\n' \
+            "$CONSOLE" "$KERNEL_ARGS" >"$parts/boot/cmdline.txt"
         fat "$parts/boot-a.vfat" "$BOOT_MB" 52424353 BOOT "$parts"/boot/*
         # And what says which slot.
         mkdir "$parts/select"
-        printf '[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n' >"$parts/select/autoboot.txt"
+        cp "$boards/$BOARD/autoboot.txt" "$parts/select/"
         fat "$parts/boot.vfat" 16 52424354 BOOT "$parts"/select/*
         ;;
     *) fail "nothing here makes a disk for BOOT_CHAIN=$BOOT_CHAIN" ;;

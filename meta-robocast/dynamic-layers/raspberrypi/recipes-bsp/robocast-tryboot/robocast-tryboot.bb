@@ -1,9 +1,12 @@
 SUMMARY = "The FAT slots of a Pi that boots by the firmware's tryboot"
-DESCRIPTION = "autoboot.txt, a command line for each slot, and the file system of a slot, for the bundle."
+DESCRIPTION = "autoboot.txt, and the file system of a slot, for the disk and for the bundle."
 HOMEPAGE = "https://github.com/robocast/robocast"
 SECTION = "bootloaders"
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/MIT;md5=0835ade698e0bcf8506ecda2f7b4f302"
+
+FILESEXTRAPATHS:prepend := "${ROBOCAST_TREE}:"
+SRC_URI = "file://hw/boards/${ROBOCAST_BOARD}/autoboot.txt"
 
 DEPENDS = "dosfstools-native mtools-native"
 
@@ -24,12 +27,7 @@ do_install[noexec] = "1"
 
 do_compile() {
     # The firmware reads this first: which slot, and which when it is asked to try.
-    printf '%s\n' "[all]" tryboot_a_b=1 boot_partition=2 "[tryboot]" boot_partition=3 >autoboot.txt
-    for slot in a b; do
-        name=$(echo $slot | tr ab AB)
-        echo "root=PARTLABEL=rootfs-$slot ro rootwait rauc.slot=$name init=${nonarch_libdir}/robocast/preinit net.ifnames=0" \
-            "gpt panic=5 quiet console=${CONSOLE} ${KERNEL_ARGS}" >cmdline-$slot.txt
-    done
+    cp ${UNPACKDIR}/hw/boards/${ROBOCAST_BOARD}/autoboot.txt autoboot.txt
     # The slot as the bundle carries it: what wic puts into the partitions boot-a and boot-b.
     rm -rf slot boot.vfat
     mkdir slot
@@ -40,9 +38,9 @@ do_compile() {
         to=${pair##*;}
         install -D -m 0644 ${DEPLOY_DIR_IMAGE}/$from slot/$to
     done
-    cp cmdline-a.txt cmdline-b.txt slot/
-    # For firmware without that filter: boot-tryboot writes the right slot into it.
-    cp cmdline-a.txt slot/cmdline.txt
+    # Slot A's, in both; boot-tryboot names the root before slot B may boot.
+    echo "root=PARTLABEL=rootfs-a ro rootwait rauc.slot=A init=${nonarch_libdir}/robocast/preinit net.ifnames=0" \
+        "gpt panic=5 quiet console=${CONSOLE} ${KERNEL_ARGS}" >slot/cmdline.txt
     find slot -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
     truncate -s ${ROBOCAST_BOOT_MB}M boot.vfat
     mkfs.vfat --invariant -n BOOT boot.vfat
@@ -54,7 +52,7 @@ do_compile[depends] += "virtual/kernel:do_deploy rpi-bootfiles:do_deploy rpi-con
 ROBOCAST_SLOT_FILES = "${@make_dtb_boot_files(d)} ${KERNEL_IMAGETYPE};${SDIMG_KERNELIMAGE}"
 
 do_deploy() {
-    install -m 0644 ${B}/autoboot.txt ${B}/cmdline-a.txt ${B}/cmdline-b.txt ${B}/boot.vfat ${DEPLOYDIR}/
+    install -m 0644 ${B}/autoboot.txt ${B}/boot.vfat ${DEPLOYDIR}/
 }
 addtask do_deploy after do_compile before do_build
 
