@@ -2,8 +2,6 @@
 
 import pytest
 
-pytestmark = pytest.mark.skip(reason="not seen green yet: NetworkManager does not take the simulated radio")
-
 ACCESS_POINT = """\
 interface=wlan0
 driver=nl80211
