@@ -12,6 +12,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "hw/rig/vir
 from machine import MIB, SETTINGS, Machine  # noqa: E402,F401
 from world import World, until  # noqa: E402,F401
 
+# What was measured, for the end of the run.
+FIGURES = []
+
 
 class Board(Machine):
     """The virtual board: a copy of the image's disk in QEMU, driven by labgrid."""

@@ -4,7 +4,7 @@ import os
 import pathlib
 
 import pytest
-from board import SETTINGS, Board, World
+from board import FIGURES, SETTINGS, Board, World
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +52,10 @@ def pytest_runtest_logreport(report):
     """Says why at once: a run takes long, and somebody may be watching."""
     if report.failed:
         print(f"\n{report.longreprtext}", flush=True)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if FIGURES:
+        terminalreporter.section("figures")
+        for figure in FIGURES:
+            terminalreporter.line(figure)

@@ -3,6 +3,8 @@
 import json
 import re
 
+from board import FIGURES
+
 
 def test_a_box_boots_to_streaming(streaming_board, world):
     """The server's recording holds the robot's own pictures, in their order."""
@@ -57,7 +59,7 @@ def test_memory_stays_small(streaming_board):
     """At most 180 MB in use with one stream; what the kernel can have back at any time is not in use."""
     facts = dict(re.findall(r"(\w+):\s+(\d+) kB", streaming_board.run("cat /proc/meminfo")))
     used = (int(facts["MemTotal"]) - int(facts["MemAvailable"])) / 1024
-    print(f"memory in use: {used:.0f} MiB")
+    FIGURES.append(f"memory in use: {used:.0f} MiB")
     assert used <= 180
 
 
@@ -80,7 +82,7 @@ def test_units_are_sandboxed(streaming_board):
     for unit in units:
         words = streaming_board.run(f"systemd-analyze security --no-pager {unit} | tail -1", 90)
         score = float(re.search(r"level for .*: ([0-9.]+)", words)[1])
-        print(unit, score)
+        FIGURES.append(f"exposure of {unit}: {score}")
         if score > 3.0:
             bad.append((unit, score))
     assert not bad
@@ -98,5 +100,5 @@ def test_the_boot_reaches_streaming_soon_after_multi_user(streaming_board):
     multi_user = int(board.run("systemctl show -P ActiveEnterTimestampMonotonic multi-user.target")) / 1e6
     first = board.run("journalctl -b -o json -u robocast-push@front --output-fields=__MONOTONIC_TIMESTAMP,MESSAGE MESSAGE=publishing | head -1")
     streaming = int(json.loads(first)["__MONOTONIC_TIMESTAMP"]) / 1e6
-    print(f"multi-user after {multi_user:.1f} s, streaming after {streaming:.1f} s")
+    FIGURES.append(f"multi-user after {multi_user:.1f} s, streaming after {streaming:.1f} s")
     assert streaming <= 1.2 * multi_user
