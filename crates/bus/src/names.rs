@@ -2,6 +2,11 @@
 
 use zbus::OwnedObjectPath;
 
+/// The net program: there is one of it. Its interface, and its bus name.
+pub const NET: &str = "org.robocast.Net1";
+/// Its object.
+pub const NET_PATH: &str = "/org/robocast/Net1";
+
 /// A program of one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {

@@ -2,6 +2,12 @@
 //!
 //! A program without a bus, or one that may not take its name, works all the same; it is only not seen.
 
+mod net;
+
+pub use net::net;
+pub(crate) use net::{RobotRow, UplinkRow};
+
+use crate::evidence::{EvidenceRow, worth_telling};
 use crate::names::Program;
 use crate::status::{CameraStatus, PushStatus, SinkStatus};
 use tokio::sync::{mpsc, watch};
@@ -118,6 +124,9 @@ struct Push {
 /// URL, state, text, frames, bytes, keyframes, skipped frames, reconnects.
 pub(crate) type SinkRow = (String, String, String, u64, u64, u64, u64, u64);
 
+/// The interface that a sink's connection goes through, and whether the kernel may move it (MPTCP).
+pub(crate) type UsedRow = (String, bool);
+
 #[zbus::interface(name = "org.robocast.Push1")]
 impl Push {
     /// Whether the robot's video goes out.
@@ -153,6 +162,20 @@ impl Push {
             (sink.url.clone(), state, sink.text.clone(), counts.0, counts.1, counts.2, counts.3, counts.4)
         };
         self.status.borrow().sinks.iter().map(row).collect()
+    }
+
+    /// Each sink, in the same order: the interface in use (empty when unknown), and whether it is an MPTCP
+    /// connection. A property of its own, so that `Sinks` stays what older readers know.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn sink_uplinks(&self) -> Vec<UsedRow> {
+        self.status.borrow().sinks.iter().map(|sink| (sink.uplink.clone(), sink.mptcp)).collect()
+    }
+
+    /// What the connections show of the uplinks: URL without secrets, interface, MPTCP, stalled, for so many
+    /// ms, round trip in ms. Its signal comes when something is worth knowing, not at every ms of jitter.
+    #[zbus(property)]
+    fn evidence(&self) -> Vec<EvidenceRow> {
+        self.status.borrow().evidence.iter().map(EvidenceRow::from).collect()
     }
 
     /// Pushes, although the stream is on demand.
@@ -239,8 +262,13 @@ pub async fn push(
         if now.started != last.started {
             face.started_changed(emitter).await?;
         }
+        let told = worth_telling(&last.evidence, &now.evidence);
+        if told {
+            face.evidence_changed(emitter).await?;
+        }
         drop(face);
-        last = now;
+        let evidence = if told { now.evidence.clone() } else { last.evidence };
+        last = PushStatus { evidence, ..now };
     }
     connection.close().await
 }

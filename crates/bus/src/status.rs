@@ -1,5 +1,6 @@
 //! What programs say of themselves.
 
+use crate::evidence::Evidence;
 use serde::{Deserialize, Serialize};
 
 /// How a source is.
@@ -113,6 +114,8 @@ pub struct PushStatus {
     pub latency_ms: Option<f64>,
     /// The sinks, in the order of the settings.
     pub sinks: Vec<SinkStatus>,
+    /// What their connections show of the uplinks.
+    pub evidence: Vec<Evidence>,
 }
 
 /// One sink of a stream.
@@ -135,6 +138,10 @@ pub struct SinkStatus {
     pub skipped: u64,
     /// Times the session was made anew.
     pub reconnects: u64,
+    /// The interface that its connection goes through; empty when unknown.
+    pub uplink: String,
+    /// Whether it is a true MPTCP connection, which the kernel moves from uplink to uplink.
+    pub mptcp: bool,
 }
 
 /// One stream as `robocast run --json` and `robocast status --json` show it.

@@ -1,7 +1,14 @@
 //! The other side of [`crate::service`]: what is on the bus, read by `robocast status` and `robocast update gate`.
 
+mod follow;
+mod net;
+
+pub use follow::{follow_chosen, follow_evidence};
+pub use net::{net, net_on_system_bus};
+
+use crate::evidence::{Evidence, EvidenceRow};
 use crate::names::Program;
-use crate::service::SinkRow;
+use crate::service::{SinkRow, UsedRow};
 use crate::status::{CameraStatus, PushStatus, SinkStatus, StreamStatus};
 use std::collections::{BTreeMap, HashMap};
 use zbus::fdo::{DBusProxy, PropertiesProxy};
@@ -81,8 +88,11 @@ fn camera(from: &Properties) -> CameraStatus {
 fn push(from: &Properties) -> PushStatus {
     let latency: f64 = value(from, "LatencyMs");
     let rows: Vec<SinkRow> = value(from, "Sinks");
-    let sinks =
-        rows.into_iter().map(|(url, word, text, frames_out, bytes_out, keyframes, skipped, reconnects)| {
+    // Missing in an older program.
+    let used: Vec<UsedRow> = value(from, "SinkUplinks");
+    let used = used.into_iter().chain(std::iter::repeat(UsedRow::default()));
+    let sinks = rows.into_iter().zip(used).map(
+        |((url, word, text, frames_out, bytes_out, keyframes, skipped, reconnects), (uplink, mptcp))| {
             SinkStatus {
                 url,
                 state: state(word),
@@ -92,13 +102,17 @@ fn push(from: &Properties) -> PushStatus {
                 keyframes,
                 skipped,
                 reconnects,
+                uplink,
+                mptcp,
             }
-        });
+        },
+    );
     PushStatus {
         live: value(from, "Live"),
         slate: value(from, "Slate"),
         started: value(from, "Started"),
         latency_ms: (latency >= 0.0).then_some(latency),
         sinks: sinks.collect(),
+        evidence: value::<Vec<EvidenceRow>>(from, "Evidence").into_iter().map(Evidence::from).collect(),
     }
 }

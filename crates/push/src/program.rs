@@ -283,6 +283,7 @@ impl Push {
             started: self.started,
             latency_ms: latencies.get(latencies.len() / 2).map(|ms| (ms * 100.0).round() / 100.0),
             sinks: self.sinks.iter().map(|(_, sink)| sink.report.status()).collect(),
+            evidence: Vec::new(),
         };
         self.status.send_if_modified(|last| {
             *last != status && {

@@ -1,7 +1,7 @@
 //! `robocast status`: what the box does now.
 
 use crate::view;
-use robocast_bus::StreamStatus;
+use robocast_bus::{NetStatus, StreamStatus, service};
 use robocast_daemon::places;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -19,12 +19,19 @@ pub async fn status(json: bool, watch: bool) -> ExitCode {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
-        let code = match ask().await {
-            Ok(streams) => {
-                show(&streams, json);
-                if streams.iter().all(|stream| stream.state.well()) { 0 } else { DEGRADED }
+        let net = ask_net().await;
+        let streams = ask().await;
+        show(streams.as_deref().unwrap_or_default(), net.as_ref(), json);
+        let code = match (&streams, &net) {
+            (Ok(streams), net) => {
+                let well = streams.iter().all(|stream| stream.state.well());
+                if well && net.as_ref().is_none_or(|net| net.proven) { 0 } else { DEGRADED }
             }
-            Err(why) => {
+            (Err(why), Some(_)) => {
+                eprintln!("robocast: no stream runs here: {why}");
+                DEGRADED
+            }
+            (Err(why), None) => {
                 eprintln!("robocast: nothing runs here: {why}");
                 UNREACHABLE
             }
@@ -50,6 +57,14 @@ async fn ask() -> Result<Vec<StreamStatus>, String> {
     }
 }
 
+/// What the net program says, where there is one.
+async fn ask_net() -> Option<NetStatus> {
+    if !service::wanted() {
+        return None;
+    }
+    tokio::time::timeout(PATIENCE, robocast_bus::view::net_on_system_bus()).await.ok()?.ok()?
+}
+
 async fn ask_run() -> Result<Vec<StreamStatus>, String> {
     let path = places::status_socket();
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
@@ -66,17 +81,23 @@ async fn ask_run() -> Result<Vec<StreamStatus>, String> {
     serde_json::from_slice(&answer).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn show(streams: &[StreamStatus], json: bool) {
+fn show(streams: &[StreamStatus], net: Option<&NetStatus>, json: bool) {
     let mut out = std::io::stdout().lock();
     if json {
         for stream in streams {
             let _ = serde_json::to_writer(&mut out, stream);
             let _ = writeln!(out);
         }
+        if let Some(net) = net {
+            let _ = writeln!(out, "{}", serde_json::json!({ "net": net }));
+        }
         return;
     }
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    for line in view::table(streams, colour) {
+    for line in view::table(streams, colour)
+        .into_iter()
+        .chain(net.into_iter().flat_map(|net| view::net_table(net, colour)))
+    {
         let _ = writeln!(out, "{line}");
     }
 }

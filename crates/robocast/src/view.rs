@@ -1,5 +1,9 @@
 //! What `robocast run` and `robocast status` show to people.
 
+mod net;
+
+pub use net::net_table;
+
 use robocast_bus::{SinkState, StreamState, StreamStatus};
 use std::io::{IsTerminal, Write};
 use tokio::sync::mpsc;
@@ -141,11 +145,12 @@ pub fn table(streams: &[StreamStatus], colour: bool) -> Vec<String> {
             let tries =
                 if sink.reconnects > 0 { format!("{} reconnects", sink.reconnects) } else { String::new() };
             lines.push(format!(
-                "{:width$}  {} {}  {} frames  {tries}",
+                "{:width$}  {} {}  {} frames  {}  {tries}",
                 "",
                 paint(colour, sink_tone(sink.state), &format!("{:10}", word(&sink.state))),
                 sink.url,
                 sink.frames_out,
+                net::way(sink),
             ));
         }
     }
