@@ -83,7 +83,7 @@ def test_a_board_without_network_cards(board):
     board.cards = False
     board.boot()
     board.until("the programs run", 180, "systemctl is-active robocast-camera@front robocast-push@front")
-    assert "there is no interface eth0" in board.run("journalctl -b -u robocast-robot.service --no-pager")
+    board.until("the box says what is missing", 60, "robocast status", "eth0 is not there")
 
 
 def test_a_clock_of_1970(board):

@@ -13,9 +13,9 @@ use std::path::PathBuf;
 
 /// Where the units of the image stand.
 const UNITS: &str = "/usr/lib/systemd/system";
-/// The network namespace of the robot's side, and the unit that makes it.
+/// The network namespace of the robot's side, and the unit that keeps it.
 const NAMESPACE: &str = "/run/netns/robot";
-const ROBOT: &str = "robocast-robot.service";
+const NET: &str = "robocast-net.service";
 
 /// A file for systemd, below the generator's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +40,6 @@ pub enum Body {
 pub fn units(settings: &Settings) -> Vec<UnitFile> {
     let wire = Wire::of(&settings.robot);
     let mut units = Vec::new();
-    if let Some(wire) = &wire {
-        units.push(wanted("robocast-network.target", ROBOT, ROBOT));
-        let Wire { interface, own } = wire;
-        let text = format!("[Service]\nEnvironment=ROBOT_INTERFACE={interface} ROBOT_ADDRESS={own}\n");
-        units.push(dropin(ROBOT, "50-settings.conf", text));
-    }
     for stream in &settings.streams {
         for program in ["camera", "push"] {
             let (template, unit) = (format!("robocast-{program}@.service"), instance(program, &stream.name));
@@ -53,7 +47,7 @@ pub fn units(settings: &Settings) -> Vec<UnitFile> {
         }
         if wire.as_ref().is_some_and(|wire| behind(wire, &stream.source)) {
             let text = format!(
-                "[Unit]\nRequires={ROBOT}\nAfter={ROBOT}\n\n[Service]\nNetworkNamespacePath={NAMESPACE}\n"
+                "[Unit]\nWants={NET}\nAfter={NET}\n\n[Service]\nNetworkNamespacePath={NAMESPACE}\n"
             );
             units.push(dropin(&instance("camera", &stream.name), "50-robot.conf", text));
         }
@@ -205,30 +199,22 @@ mod tests {
     }
 
     #[test]
-    fn a_robot_gets_its_interface_and_our_address_there() {
-        for (robot, environment) in [
-            ("kind = \"go2\"", Some("ROBOT_INTERFACE=eth0 ROBOT_ADDRESS=192.168.123.222/24")),
-            ("kind = \"spot\"", Some("ROBOT_INTERFACE=eth0 ROBOT_ADDRESS=192.168.50.10/24")),
+    fn a_robot_is_on_a_wire_unless_there_is_none_or_it_is_simulated() {
+        for (robot, wire) in [
+            ("kind = \"go2\"", Some(("eth0", "192.168.123.222/24"))),
+            ("kind = \"spot\"", Some(("eth0", "192.168.50.10/24"))),
             (
                 "kind = \"go2\"\ninterface = \"enp1s0\"\nown_address = \"192.168.123.18/24\"",
-                Some("ROBOT_INTERFACE=enp1s0 ROBOT_ADDRESS=192.168.123.18/24"),
+                Some(("enp1s0", "192.168.123.18/24")),
             ),
             ("kind = \"none\"", None),
             ("kind = \"go2\"\naddress = \"127.0.0.1\"", None),
             ("kind = \"go2\"\ninterface = \"lo\"", None),
         ] {
-            let settings = format!("[robot]\n{robot}\n");
-            match environment {
-                Some(environment) => {
-                    let wants = "robocast-network.target.wants/robocast-robot.service";
-                    assert_eq!(paths(&settings), [wants, "robocast-robot.service.d/50-settings.conf"]);
-                    assert_eq!(
-                        text_of(&settings, "50-settings.conf"),
-                        format!("[Service]\nEnvironment={environment}\n")
-                    );
-                }
-                None => assert_eq!(paths(&settings), [""; 0], "{robot}"),
-            }
+            let settings = read(&format!("[robot]\n{robot}\n"));
+            let found = Wire::of(&settings.robot).map(|wire| (wire.interface, wire.own.to_string()));
+            assert_eq!(found, wire.map(|(name, own)| (name.to_owned(), own.to_owned())), "{robot}");
+            assert!(units(&settings).is_empty());
         }
     }
 
@@ -237,7 +223,7 @@ mod tests {
         let settings = format!("[robot]\nkind = \"go2\"\n{FRONT}\"go2:\"\n");
         assert_eq!(
             text_of(&settings, "robocast-camera@front.service.d/50-robot.conf"),
-            "[Unit]\nRequires=robocast-robot.service\nAfter=robocast-robot.service\n\n\
+            "[Unit]\nWants=robocast-net.service\nAfter=robocast-net.service\n\n\
              [Service]\nNetworkNamespacePath=/run/netns/robot\n"
         );
         assert!(!paths(&settings).iter().any(|path| path.starts_with("robocast-push@front.service.d")));

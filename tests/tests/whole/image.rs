@@ -62,14 +62,9 @@ fn the_generator_turns_settings_into_units() {
         (streaming("robocast-push@front"), link("robocast-push@.service")),
         (streaming(&format!("robocast-camera@{arm}")), link("robocast-camera@.service")),
         (streaming(&format!("robocast-push@{arm}")), link("robocast-push@.service")),
-        ("robocast-network.target.wants/robocast-robot.service".into(), link("robocast-robot.service")),
-        (
-            "robocast-robot.service.d/50-settings.conf".into(),
-            "[Service]\nEnvironment=ROBOT_INTERFACE=enp1s0 ROBOT_ADDRESS=192.168.123.222/24\n".into(),
-        ),
         (
             "robocast-camera@front.service.d/50-robot.conf".into(),
-            "[Unit]\nRequires=robocast-robot.service\nAfter=robocast-robot.service\n\n\
+            "[Unit]\nWants=robocast-net.service\nAfter=robocast-net.service\n\n\
              [Service]\nNetworkNamespacePath=/run/netns/robot\n"
                 .into(),
         ),
