@@ -7,6 +7,23 @@
 //!
 //! Each side goes the same way: facts are gathered, a pure function plans from (settings, facts) to steps, the steps are
 //! applied, and the facts that are then found must give an empty plan; else it is rolled back.
+//!
+//! Above both stands the program:
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`program`] | the loop that hears everything and decides |
+//! | [`keep`] | the two keepers, one a side |
+//! | [`flow`] | what the streams show of each uplink: pure |
+//! | [`asking`] | when which uplink is probed |
+//! | [`report`] | what the bus is shown: pure |
+//! | [`check`] | `robocast net plan` and `robocast net check` |
 
+pub mod asking;
+pub mod check;
+pub mod flow;
+pub mod keep;
+pub mod program;
+pub mod report;
 pub mod robot;
 pub mod uplink;

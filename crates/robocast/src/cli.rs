@@ -45,6 +45,8 @@ pub enum Command {
     Camera(Program),
     /// The push program of one stream, in the foreground
     Push(Program),
+    /// Keeps both sides of the box's network: the robot's, and the uplinks
+    Net(Net),
     /// Updates of this box
     #[command(subcommand)]
     Update(Update),
@@ -63,6 +65,34 @@ pub enum Command {
         /// Where errors are told, one a line
         #[arg(long, default_value = "/dev/kmsg")]
         log: PathBuf,
+    },
+}
+
+/// The network.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Net {
+    /// Only look
+    #[command(subcommand)]
+    pub look: Option<Look>,
+    /// The settings file
+    #[arg(long, default_value_os_t = robocast_daemon::places::settings())]
+    pub settings: PathBuf,
+}
+
+/// What is only looked at.
+#[derive(Debug, Subcommand)]
+pub enum Look {
+    /// Print what would be done for a settings file, and do nothing
+    Plan {
+        /// The settings file
+        file: PathBuf,
+    },
+    /// Prove that both sides work
+    Check {
+        /// The settings file
+        #[arg(long, default_value_os_t = robocast_daemon::places::settings())]
+        settings: PathBuf,
     },
 }
 

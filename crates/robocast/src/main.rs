@@ -5,6 +5,7 @@ mod check;
 mod children;
 mod cli;
 mod generate;
+mod net;
 mod run;
 mod settings;
 mod status;
@@ -13,7 +14,7 @@ mod update;
 mod view;
 
 use clap::Parser;
-use cli::{Cli, Command, Program, Settings, Update};
+use cli::{Cli, Command, Look, Program, Settings, Update};
 use robocast_daemon::{journal, spawn};
 use std::process::ExitCode;
 
@@ -25,6 +26,11 @@ fn main() -> ExitCode {
         Command::Status { json, watch } => in_runtime("status", status::status(json, watch)),
         Command::Camera(program) => become_media("camera", &program),
         Command::Push(program) => become_media("push", &program),
+        Command::Net(net) => match net.look {
+            None => in_runtime("net", net::keep(&net.settings)),
+            Some(Look::Plan { file }) => in_runtime("net plan", net::plan(&file)),
+            Some(Look::Check { settings }) => in_runtime("net check", net::check(&settings)),
+        },
         Command::Update(Update::Gate { timeout }) => in_runtime("update", update::gate(timeout)),
         Command::Settings(Settings::Keep { copy }) => settings::keep(&copy),
         Command::Settings(Settings::Restore { copy }) => settings::restore(&copy),

@@ -1,0 +1,253 @@
+//! `robocast net`: one loop that hears everything and decides; two keepers that change things.
+//!
+//! ```text
+//!  settings --> wanted --> keeper of the robot's side --+
+//!                     \--> keeper of the uplinks -------+--> the loop --> chooser --> NetStatus on the bus
+//!  push: evidence ------> flow -------------------------+                   ^             |
+//!  probes --------------> asking -----------------------+-------------------+             v
+//!                                                              push binds its sockets to `Chosen`
+//! ```
+
+use crate::asking::Asking;
+use crate::flow::Flow;
+use crate::keep::{self, Report, RobotReport, UplinkReport};
+use crate::robot::namespace::NamespaceError;
+use crate::uplink::choice::{Chooser, Sign};
+use crate::{report, robot, uplink};
+use robocast_bus::{Evidence, NetStatus, service, view};
+use robocast_config::{LoadError, Settings};
+use robocast_daemon::notify::{self, Heartbeat};
+use robocast_daemon::signals::{Signals, Wish};
+use robocast_daemon::{journal, places};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// How often what is known is weighed without anything new.
+const TICK: Duration = Duration::from_millis(500);
+/// Before it serves, the robot's side stands, or has had this long.
+const FIRST_ROUND: Duration = Duration::from_secs(20);
+/// Good-byes may take this long.
+const PARTING: Duration = Duration::from_secs(5);
+
+/// The program cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// The namespaces cannot be told apart.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// Signals cannot be listened to.
+    #[error("cannot listen to signals")]
+    Signals(#[source] io::Error),
+}
+
+/// The settings; those of a box that nobody has given any where there are none, and `last` where they cannot be used.
+#[must_use]
+pub fn settings(path: &Path, last: Option<Settings>) -> Settings {
+    match robocast_config::load(path) {
+        Ok(checked) => checked.settings,
+        Err(LoadError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => Settings::default(),
+        Err(error) => {
+            tracing::error!("settings not taken over: {}", journal::chain(&error));
+            last.unwrap_or_default()
+        }
+    }
+}
+
+/// Keeps both sides until it is told to end.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(settings: &Path) -> Result<(), NetError> {
+    let mut net = Net::start(settings)?;
+    net.first_round().await;
+    notify::ready();
+    net.work().await;
+    notify::stopping();
+    net.end().await;
+    Ok(())
+}
+
+struct Net {
+    path: PathBuf,
+    settings: Settings,
+    /// What each side is to be; its keeper ends when this goes.
+    robot_wanted: watch::Sender<robot::Wanted>,
+    uplinks_wanted: watch::Sender<uplink::Wanted>,
+    keepers: [JoinHandle<()>; 2],
+    reports: mpsc::Receiver<Report>,
+    evidence: mpsc::UnboundedReceiver<(String, Vec<Evidence>)>,
+    robot: RobotReport,
+    uplinks: UplinkReport,
+    plan: Vec<String>,
+    flow: Flow,
+    asking: Asking,
+    chooser: Chooser,
+    began: Instant,
+    status: watch::Sender<NetStatus>,
+    signals: Signals,
+    heartbeat: Heartbeat,
+}
+
+impl Net {
+    fn start(path: &Path) -> Result<Self, NetError> {
+        let signals = Signals::listen().map_err(NetError::Signals)?;
+        let settings = settings(path, None);
+        let (robot_wanted, robot_side) = watch::channel(robot::Wanted::of(&settings));
+        let (uplinks_wanted, uplink_side) = watch::channel(uplink::Wanted::of(&settings, &places::state()));
+        let (tell, reports) = mpsc::channel(8);
+        let keepers = [
+            tokio::spawn(keep::robot(robot::Side::new()?, robot_side, tell.clone())),
+            tokio::spawn(keep::uplinks(uplink::Side::default(), uplink_side, tell)),
+        ];
+        let (told, evidence) = mpsc::unbounded_channel();
+        tokio::spawn(view::follow_evidence(told));
+        let status = watch::Sender::new(NetStatus::default());
+        if service::wanted() {
+            tokio::spawn(show(status.subscribe()));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            settings,
+            robot_wanted,
+            uplinks_wanted,
+            keepers,
+            reports,
+            evidence,
+            robot: RobotReport::default(),
+            uplinks: UplinkReport::default(),
+            plan: Vec::new(),
+            flow: Flow::default(),
+            asking: Asking::default(),
+            chooser: Chooser::new(),
+            began: Instant::now(),
+            status,
+            signals,
+            heartbeat: Heartbeat::from_env(),
+        })
+    }
+
+    /// The robot's interface leaves the box's own network before anything else comes up there.
+    async fn first_round(&mut self) {
+        let standing = async {
+            while let Some(report) = self.reports.recv().await {
+                let robot = matches!(report, Report::Robot(_));
+                self.heard(report);
+                if robot {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(FIRST_ROUND, standing).await.is_err() {
+            tracing::warn!("the robot's side does not stand yet; going on");
+        }
+    }
+
+    async fn work(&mut self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let began = self.began;
+            tokio::select! {
+                Some(report) = self.reports.recv() => self.heard(report),
+                Some((stream, rows)) = self.evidence.recv() => {
+                    self.flow.tell(stream, rows);
+                    self.weigh();
+                }
+                probed = self.asking.answer(|| began.elapsed(), &self.uplinks.ways) => if let Some(probed) = probed {
+                    self.sign(&Sign::Probe(probed));
+                },
+                wish = self.signals.next() => match wish {
+                    Wish::End => return,
+                    Wish::Reread => self.reread(),
+                },
+                _ = tick.tick() => {
+                    self.heartbeat.beat();
+                    self.weigh();
+                }
+            }
+            self.tell();
+        }
+    }
+
+    fn heard(&mut self, report: Report) {
+        let steps = match report {
+            Report::Robot(report) => {
+                self.robot = report;
+                &self.robot.steps
+            }
+            Report::Uplinks(report) => {
+                self.uplinks = report;
+                let links = Sign::Links(self.uplinks.links.clone());
+                self.sign(&links);
+                &self.uplinks.steps
+            }
+        };
+        if !steps.is_empty() {
+            self.plan.clone_from(steps);
+        }
+    }
+
+    /// What the streams show holds until they show something else; what they do not show is asked for.
+    fn weigh(&mut self) {
+        for evidence in self.flow.evidence() {
+            self.sign(&Sign::Flow(evidence));
+        }
+        self.sign(&Sign::Tick);
+        let now = self.began.elapsed();
+        let silent = self.chooser.to_probe(now);
+        self.asking.ask(now, &silent, &self.uplinks.ways, &self.uplinks_wanted.borrow());
+    }
+
+    fn sign(&mut self, sign: &Sign) {
+        let before = self.chooser.choice();
+        let choice = self.chooser.on(self.began.elapsed(), sign);
+        if choice.interface != before.interface {
+            let to = choice.interface.as_deref().unwrap_or("none");
+            tracing::info!("uplink: {to} ({})", choice.why);
+        }
+    }
+
+    fn tell(&self) {
+        let now = report::status(&self.robot, &self.uplinks, &self.plan, &self.chooser, self.began.elapsed());
+        self.status.send_if_modified(|last| {
+            let changed = *last != now;
+            *last = now;
+            changed
+        });
+    }
+
+    fn reread(&mut self) {
+        self.settings = settings(&self.path, Some(self.settings.clone()));
+        self.robot_wanted.send_replace(robot::Wanted::of(&self.settings));
+        self.uplinks_wanted.send_replace(uplink::Wanted::of(&self.settings, &places::state()));
+    }
+
+    async fn end(self) {
+        // Nobody wants anything any more: the keepers come to their ends.
+        let Self { robot_wanted, uplinks_wanted, keepers, reports, .. } = self;
+        drop((robot_wanted, uplinks_wanted, reports));
+        for keeper in keepers {
+            let _ = tokio::time::timeout(PARTING, keeper).await;
+        }
+    }
+}
+
+/// On the bus, again and again: it may come later than this program, and go before it.
+async fn show(status: watch::Receiver<NetStatus>) {
+    let mut said = false;
+    loop {
+        match service::net(status.clone()).await {
+            Ok(()) => return,
+            Err(error) if !said => {
+                tracing::info!("not on the system bus yet: {}", journal::chain(&error));
+                said = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}

@@ -1,0 +1,72 @@
+//! `robocast net`: keeps both sides of the network; `net plan` and `net check` only look.
+
+use robocast_config::Settings;
+use robocast_daemon::journal;
+use robocast_net::{check, program};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Until SIGTERM.
+pub async fn keep(settings: &Path) -> ExitCode {
+    match program::run(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", journal::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what would be done; 0 when that is known, 1 when the file is not valid or a side cannot be asked.
+pub async fn plan(file: &Path) -> ExitCode {
+    let Some(settings) = read(file) else { return ExitCode::FAILURE };
+    let check::Plan { robot, uplinks } = check::plan(&settings).await;
+    let mut code = ExitCode::SUCCESS;
+    let mut out = std::io::stdout().lock();
+    for (side, steps) in [("the robot's side", robot), ("the uplinks", uplinks)] {
+        match steps {
+            Ok(steps) if steps.is_empty() => {
+                let _ = writeln!(out, "{side}: nothing to do");
+            }
+            Ok(steps) => {
+                let _ = writeln!(out, "{side}:");
+                for step in steps {
+                    let _ = writeln!(out, "  {step}");
+                }
+            }
+            Err(why) => {
+                eprintln!("robocast: {side}: {why}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
+}
+
+/// Prints what holds and what does not; 0 when all holds.
+pub async fn check(file: &Path) -> ExitCode {
+    let Some(settings) = read(file) else { return ExitCode::FAILURE };
+    let lines = check::check(&settings).await;
+    let terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut out = std::io::stdout().lock();
+    for (good, line) in &lines {
+        let _ = match (good, terminal) {
+            (true, true) => writeln!(out, "\x1b[32mok\x1b[0m      {line}"),
+            (true, false) => writeln!(out, "ok      {line}"),
+            (false, true) => writeln!(out, "\x1b[31mFAILED\x1b[0m  {line}"),
+            (false, false) => writeln!(out, "FAILED  {line}"),
+        };
+    }
+    if lines.iter().all(|(good, _)| *good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn read(file: &Path) -> Option<Settings> {
+    match robocast_config::load(file) {
+        Ok(checked) => Some(checked.settings),
+        Err(error) => {
+            eprintln!("robocast: {}", journal::chain(&error));
+            None
+        }
+    }
+}
