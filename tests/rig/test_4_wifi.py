@@ -1,6 +1,9 @@
 """Radios: an access point and the box's own, simulated by the kernel; the programs on both ends are the real ones."""
 
+import json
+
 import pytest
+from board import SETTINGS
 
 ACCESS_POINT = """\
 interface=wlan0
@@ -45,4 +48,45 @@ def test_the_box_joins_a_network(radios, name, management, protected, key):
         # What the profile holds lies on the data partition, and root alone reads it.
         assert board.run(f"stat -c '%a %U' /var/lib/NetworkManager/system-connections/{name}.nmconnection") == "600 root"
     finally:
+        # robocast leaves strangers' profiles alone, this one too.
         board.ask(f"nmcli connection delete {name}; kill $(cat /run/hostapd.pid); rm -f /run/hostapd-{name}.conf")
+
+
+def test_the_box_joins_the_network_of_its_settings(the_board):
+    """From the settings alone: WPA2 and WPA3 at once, as access points of today offer it."""
+    board = the_board
+    board.cut()
+    board.flash(SETTINGS + """
+[uplink]
+order = ["wifi", "ethernet"]
+[[uplink.wifi]]
+ssid = "Lab"
+password = "a-secret-of-the-lab"
+country = "DE"
+address = "10.99.0.2/24"
+[uplink.ethernet]
+interface = "eth1"
+""")
+    board.boot()
+    board.streaming(240)
+    board.run("modprobe mac80211_hwsim radios=2")
+    board.until("two radios", 30, "ls /sys/class/ieee80211", "phy1")
+    board.run("ip netns add air && iw phy phy0 set netns name air")
+    board.run("ip -n air link set lo up && ip -n air address add 10.99.0.1/24 dev wlan0")
+    configuration = ACCESS_POINT.format(management="WPA-PSK SAE", protected=1)
+    board.run(f"printf %s '{configuration}' > /run/hostapd.conf")
+    board.run("ip netns exec air hostapd -B -P /run/hostapd.pid /run/hostapd.conf")
+
+    def net():
+        lines = board.run("robocast status --json || true").splitlines()
+        return next((json.loads(line)["net"] for line in lines if line.startswith('{"net"')), None)
+    board.until("joined", 120, "iw dev wlan1 link", "Lab")
+    board.until("the box says so", 60, "robocast status --json | grep '\"net\"'", "10.99.0.2")
+    told = net()
+    wifi = next(uplink for uplink in told["uplinks"] if uplink["interface"] == "wlan1")
+    assert wifi["address"].startswith("10.99.0.2") and "a-secret" not in json.dumps(told)
+    # Nobody behind it reaches the media server: the streams stay where they flow.
+    assert told["chosen"] == "eth1", told["why"]
+    assert board.run("iw reg get | grep -c 'country DE'") != "0"
+    assert board.ask("journalctl -b --no-pager | grep -F a-secret-of-the-lab")[1] != 0
+    board.cut()
