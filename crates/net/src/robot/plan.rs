@@ -183,15 +183,16 @@ fn stray(route: &Route, wanted: &Wanted, facts: &Facts) -> bool {
     if wanted.interfaces.contains_key(name) {
         return false;
     }
+    let straight = route.gateway.is_none() && route.table == MAIN;
     if name == "lo" {
-        return !route.to.address.is_loopback();
+        return !(straight && route.to.address.is_loopback());
     }
     let leaves = facts
         .inside
         .links
         .get(name)
         .is_some_and(|link| link.movable() && !facts.outside.links.contains_key(name));
-    !leaves && !link_local(route.to.address)
+    !leaves && !(straight && link_local(route.to.address) && route.to.prefix >= 10)
 }
 
 /// Metrics for the routes to the groups: the kernel takes several if each has its own.

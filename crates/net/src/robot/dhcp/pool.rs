@@ -51,8 +51,7 @@ impl Pool {
     /// The answer to a datagram and whereto, if it deserves one.
     #[must_use]
     pub fn answer(&mut self, datagram: &[u8], now: Instant) -> Option<(Vec<u8>, SocketAddrV4)> {
-        let asked = Message::decode(&mut Decoder::new(datagram)).ok()?;
-        // The length is checked before the address is read: the library trusts it.
+        let asked = Message::decode(&mut Decoder::new(&known(datagram)?)).ok()?;
         let direct = asked.giaddr().is_unspecified() && asked.htype() == HType::Eth && asked.hlen() == 6;
         if asked.opcode() != Opcode::BootRequest || !direct {
             return None;
@@ -162,6 +161,39 @@ impl Pool {
         let mask = self.mask.to_bits();
         address.to_bits() & mask == self.own.to_bits() & mask && address != self.own
     }
+}
+
+/// Length of what every message begins with, up to the cookie that says that options follow.
+const HEAD: usize = 240;
+const COOKIE: [u8; 4] = [99, 130, 83, 99];
+
+/// A message with nothing in it but what is asked for here. The library's decoder panics at lengths that others of its
+/// options must not have, and trusts that of the hardware address.
+fn known(datagram: &[u8]) -> Option<Vec<u8>> {
+    let (head, mut options) = datagram.split_at_checked(HEAD)?;
+    if head[2] != 6 || head[236..] != COOKIE {
+        return None;
+    }
+    let mut clean = head.to_vec();
+    // Names of servers and files.
+    clean[44..236].fill(0);
+    loop {
+        match *options {
+            [] | [255, ..] => break,
+            [0, ref rest @ ..] => options = rest,
+            [code, length, ref rest @ ..] => {
+                let (value, rest) = rest.split_at_checked(length.into())?;
+                if matches!((code, length), (53, 1) | (50 | 54, 4) | (61, 1..=64)) {
+                    clean.extend([code, length]);
+                    clean.extend(value);
+                }
+                options = rest;
+            }
+            [_] => return None,
+        }
+    }
+    clean.push(255);
+    Some(clean)
 }
 
 #[cfg(test)]
