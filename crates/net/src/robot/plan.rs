@@ -140,7 +140,7 @@ fn interface(name: &str, own: Option<Cidr>, facts: &Facts, metrics: &mut Metrics
         facts.inside.routes.iter().filter(|route| route.interface.as_deref() == Some(name)).collect();
     // The kernel takes the way to a network along with its address.
     let goes_along = |route: &Route| {
-        route.gateway.is_none() && stale.iter().any(|address| Network::of(*address) == route.to)
+        route.gateway.is_none() && route.table == MAIN && stale.iter().any(|address| Network::of(*address) == route.to)
     };
     let unlawful = routes.iter().filter(|route| !lawful(route, own) && !goes_along(route));
     steps.extend(unlawful.map(|route| Step::Unroute((*route).clone())));
@@ -148,7 +148,7 @@ fn interface(name: &str, own: Option<Cidr>, facts: &Facts, metrics: &mut Metrics
         let network = Route::onto(name, Network::of(own));
         let given = link.up && link.addresses.contains(&own);
         let whole = own.prefix == if own.address.is_ipv4() { 32 } else { 128 };
-        if given && !whole && !routes.iter().any(|route| route.to == network.to && route.gateway.is_none()) {
+        if given && !whole && !routes.iter().any(|route| route.to == network.to && lawful(route, Some(own))) {
             steps.push(Step::Route(network));
         }
     }

@@ -48,7 +48,10 @@ fn carry_out(facts: &mut Facts, step: &Step) {
             let network = Network::of(*address);
             if !link.addresses.iter().any(|other| Network::of(*other) == network) {
                 let along = |route: &Route| {
-                    route.to == network && route.interface.as_ref() == Some(name) && route.gateway.is_none()
+                    route.to == network
+                        && route.interface.as_ref() == Some(name)
+                        && route.gateway.is_none()
+                        && route.table == MAIN
                 };
                 facts.inside.routes.retain(|route| !along(route));
             }
