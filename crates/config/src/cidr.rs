@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::malformed::{Malformed, quote};
 
 /// An address of a host together with the length of its network's prefix, such as `192.168.50.10/24`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {
     /// The host's own address.
     pub address: IpAddr,

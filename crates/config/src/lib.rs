@@ -38,7 +38,7 @@ pub use file::{LIMIT, LoadError, load, load_with, read};
 pub use malformed::Malformed;
 pub use migration::SCHEMA;
 pub use problem::{Problem, Problems, Severity};
-pub use robot::{Device, Robot, RobotKind};
+pub use robot::{Device, Dhcp, Opening, Protocol, Robot, RobotKind};
 pub use secret::{Secret, Unseal};
 pub use service::{Control, Page, Time, Tls, Update};
 pub use settings::Settings;

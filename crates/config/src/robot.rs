@@ -61,6 +61,78 @@ pub struct Robot {
     pub username: Option<String>,
     /// Password on the robot.
     pub password: Option<Secret<String>>,
+    /// How addresses are given on the wire; default [`Dhcp::Off`].
+    pub dhcp: Dhcp,
+    /// What the robot may reach on the box, besides answers to what the box asked; default nothing. None twice.
+    pub allow: Vec<Opening>,
+}
+
+/// Who gives addresses on the wire to the robot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Dhcp {
+    /// `off`: the box has `own_address`, the robot its own.
+    #[default]
+    Off,
+    /// `client`: the box takes an address from a server there, and nothing else: no router, no name server.
+    Client,
+    /// `server`: the box gives out addresses after `own_address`.
+    Server,
+}
+
+/// A port of the box that the robot may reach: `tcp/554`, `udp/5004`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Opening {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Not 0.
+    pub port: u16,
+}
+
+/// What has ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// `tcp`
+    Tcp,
+    /// `udp`
+    Udp,
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+impl std::fmt::Display for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.protocol, self.port)
+    }
+}
+
+/// Accepts `tcp/554` and `udp/5004`.
+impl std::str::FromStr for Opening {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        const FORM: &str = "write the protocol and the port, such as \"tcp/554\"";
+        let Some((protocol, port)) = text.split_once('/') else {
+            return Err(Malformed::new(format!("{} is not a protocol and a port", quote(text))).hint(FORM));
+        };
+        let protocol = match protocol {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            other => return Err(unknown_word("protocol", other, &["tcp", "udp"])),
+        };
+        let digits = port.bytes().all(|b| b.is_ascii_digit());
+        match port.parse() {
+            Ok(port) if digits && port != 0 => Ok(Self { protocol, port }),
+            _ => Err(Malformed::new(format!("{} is not a port", quote(port)))
+                .hint("write a number from 1 to 65535, such as \"tcp/554\"")),
+        }
+    }
 }
 
 impl Default for Robot {
@@ -72,6 +144,8 @@ impl Default for Robot {
             own_address: None,
             username: None,
             password: None,
+            dhcp: Dhcp::Off,
+            allow: Vec::new(),
         }
     }
 }
@@ -125,11 +199,16 @@ impl Device {
     }
 }
 
+const ALLOW: &str = "`allow = [\"tcp/554\"]`";
+
+const KEYS: &[&str] =
+    &["kind", "address", "interface", "own_address", "username", "password", "dhcp", "allow"];
+
 impl Robot {
     pub(crate) fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> Self {
         let mut robot = Self::default();
         let Some(section) = reader.section(root, "robot", "[robot]") else { return robot };
-        reader.known(&section, &["kind", "address", "interface", "own_address", "username", "password"]);
+        reader.known(&section, KEYS);
         let kind = reader.parsed(&section, "kind", "`kind = \"spot\"`", |text| match text {
             "spot" => Ok(RobotKind::Spot),
             "go2" => Ok(RobotKind::Go2),
@@ -148,6 +227,24 @@ impl Robot {
         robot.username = reader.parsed(&section, "username", "`username = \"operator\"`", filled);
         robot.password =
             reader.secret(&section, "password", "`password = \"...\"`", |t| filled(t).map(|_| ()));
+        let dhcp = reader.parsed(&section, "dhcp", "`dhcp = \"off\"`", |text| match text {
+            "off" => Ok(Dhcp::Off),
+            "client" => Ok(Dhcp::Client),
+            "server" => Ok(Dhcp::Server),
+            other => Err(unknown_word("value of `dhcp`", other, &["off", "client", "server"])),
+        });
+        robot.dhcp = dhcp.unwrap_or_default();
+        for node in reader.list(&section, "allow", ALLOW) {
+            let Some(text) = reader.text(&node, ALLOW) else { continue };
+            match text.parse() {
+                Ok(opening) => {
+                    // The rules count the good ones.
+                    reader.places.set(format!("robot.opening.{}", robot.allow.len()), node.span.clone());
+                    robot.allow.push(opening);
+                }
+                Err(fault) => reader.fault(&node, fault),
+            }
+        }
         robot
     }
 }

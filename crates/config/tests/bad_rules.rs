@@ -345,3 +345,60 @@ source = "x:"
 "#,
     );
 }
+
+#[test]
+fn the_robots_wire_is_told_sense() {
+    told(
+        r#"schema = 1
+[robot]
+kind = "spot"
+dhcp = "sever"
+allow = ["tcp/554", "tcp/0", "icmp/1", "554", "udp/70000", "tcp/554"]
+"#,
+        r#"4:8: error: unknown value of `dhcp` `sever`
+  hint: did you mean `server`?
+5:21: error: `0` is not a port
+  hint: write a number from 1 to 65535, such as "tcp/554"
+5:30: error: unknown protocol `icmp`
+  hint: known here: `tcp`, `udp`
+5:40: error: `554` is not a protocol and a port
+  hint: write the protocol and the port, such as "tcp/554"
+5:47: error: `70000` is not a port
+  hint: write a number from 1 to 65535, such as "tcp/554"
+5:60: error: `tcp/554` stands twice
+  hint: remove one of the two
+"#,
+    );
+    told(
+        r#"schema = 1
+[robot]
+kind = "go2"
+address = "10.0.0.3"
+own_address = "10.0.0.4/7"
+"#,
+        r#"5:15: error: 10.0.0.4/7 is wider than any robot's network
+  hint: write a prefix length of 8 or more, such as "10.0.0.10/24"
+"#,
+    );
+    told(
+        r#"schema = 1
+[robot]
+kind = "go2"
+address = "10.0.0.3"
+own_address = "10.0.0.2/30"
+dhcp = "server"
+"#,
+        r#"6:8: error: 10.0.0.2/30 has no room for a DHCP server to give addresses from
+  hint: give own_address a prefix length of 29 or less, such as "192.168.50.10/24"
+"#,
+    );
+    told(
+        r#"schema = 1
+[robot]
+dhcp = "server"
+"#,
+        r#"3:8: error: a DHCP server without an address of its own
+  hint: add own_address = "192.168.50.10/24", or another network of the robot's
+"#,
+    );
+}

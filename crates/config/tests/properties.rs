@@ -1,7 +1,7 @@
 //! Whatever comes, nothing panics, and every problem lies in the file.
 
 use proptest::prelude::*;
-use robocast_config::{SinkUrl, Source, check, parse};
+use robocast_config::{Opening, SinkUrl, Source, check, parse};
 
 const EXAMPLE: &str = include_str!("example.toml");
 
@@ -85,7 +85,7 @@ proptest! {
     #[test]
     fn any_value_of_any_key_is_survived(
         key in proptest::sample::select(vec![
-            "schema", "device.name", "robot.kind", "robot.address", "robot.own_address", "robot.interface", "robot.password",
+            "schema", "device.name", "robot.kind", "robot.address", "robot.own_address", "robot.interface", "robot.password", "robot.dhcp", "robot.allow",
             "uplink.order", "uplink.wifi", "uplink.lte", "uplink.ethernet.gateway", "control.mqtt", "control.topic",
             "page.password", "update.url", "update.window", "time.ntp", "tls.ca", "stream",
         ]),
@@ -117,6 +117,19 @@ proptest! {
             let _ = parsed.to_string();
         }
         let _ = format!("{source}{junk}").parse::<SinkUrl>();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn an_opening_that_is_read_is_shown_as_it_was_written(text in "(tcp|udp|icmp|)/?[+-]?[0-9]{0,6}/?|\\PC{0,12}") {
+        if let Ok(opening) = text.parse::<Opening>() {
+            prop_assert!(opening.port != 0);
+            let port = text[4..].trim_start_matches('0');
+            prop_assert_eq!(opening.to_string(), format!("{}/{port}", &text[..3]));
+        }
     }
 }
 

@@ -1,0 +1,13 @@
+//! Addresses on the robot's wire, both ways, inside the robot's namespace.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`lease`] | what is believed of a server's word: pure |
+//! | [`client`] | asks a server; the protocol is the library mozim's |
+//! | [`pool`] | what a server answers: pure |
+//! | [`server`] | its socket |
+
+pub mod client;
+pub mod lease;
+pub mod pool;
+pub mod server;

@@ -1,0 +1,141 @@
+//! The program `nft`, run on the robot's side: loads a ruleset, tells what stands.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use robocast_daemon::spawn::Program;
+use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
+
+use super::firewall::{Chain, Standing};
+use super::namespace::Namespace;
+
+/// How long it may take: it is a few system calls.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why the firewall cannot be loaded or told.
+#[derive(Debug, thiserror::Error)]
+pub enum NftError {
+    /// The program does not run.
+    #[error("nft cannot be run: {0}. Is nftables installed?")]
+    Missing(io::Error),
+    /// It does not end.
+    #[error("nft gives no answer within {} s", PATIENCE.as_secs())]
+    Silent,
+    /// It refuses.
+    #[error("nft refuses: {0}. Does the kernel have nf_tables, does the program have CAP_NET_ADMIN?")]
+    Refused(String),
+}
+
+/// Loads a text of nft's language, in one transaction.
+///
+/// # Errors
+/// When the program is missing or refuses; nothing was changed then.
+pub async fn load(namespace: &Namespace, text: &str) -> Result<(), NftError> {
+    run(namespace, &[text]).await.map(|_| ())
+}
+
+/// What stands; none without a firewall of ours.
+///
+/// # Errors
+/// When the program is missing or fails.
+pub async fn standing(namespace: &Namespace) -> Result<Option<Standing>, NftError> {
+    Ok(read(&run(namespace, &["--json", "list", "ruleset"]).await?))
+}
+
+/// Our table as text, to be loaded again; none without one.
+///
+/// # Errors
+/// When the program is missing or fails.
+pub async fn listing(namespace: &Namespace) -> Result<Option<String>, NftError> {
+    match run(namespace, &["--stateless", "list", "table", "inet", "robocast"]).await {
+        Ok(listing) => Ok(Some(format!("table inet robocast\ndelete table inet robocast\n{listing}"))),
+        Err(NftError::Refused(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn run(namespace: &Namespace, args: &[&str]) -> Result<String, NftError> {
+    let mut program = Program::new("nft", "nft").piped().errors_piped();
+    // An argument serves as a script does, and nothing in it is secret.
+    for arg in args {
+        program = program.arg(arg);
+    }
+    let ran = namespace.dwell(move || async move { timeout(PATIENCE, collect(&program)).await });
+    let output = ran.await.map_err(NftError::Missing)?.map_err(|_| NftError::Silent)?;
+    let (good, out, told) = output.map_err(NftError::Missing)?;
+    if !good {
+        return Err(NftError::Refused(told.lines().next().unwrap_or("without a word").to_owned()));
+    }
+    Ok(out)
+}
+
+async fn collect(program: &Program) -> io::Result<(bool, String, String)> {
+    let mut child = program.start()?;
+    let (mut out, mut told) = (Vec::new(), Vec::new());
+    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+    let read_out = async {
+        match &mut stdout {
+            Some(stdout) => stdout.read_to_end(&mut out).await,
+            None => Ok(0),
+        }
+    };
+    let read_told = async {
+        match &mut stderr {
+            Some(stderr) => stderr.read_to_end(&mut told).await,
+            None => Ok(0),
+        }
+    };
+    tokio::try_join!(read_out, read_told)?;
+    let status = child.wait().await?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((status.success(), text(&out), text(&told)))
+}
+
+/// Our table in what `nft --json list ruleset` says.
+fn read(json: &str) -> Option<Standing> {
+    let said: Value = serde_json::from_str(json).ok()?;
+    let objects = said.get("nftables")?.as_array()?;
+    let ours = |object: &Value, key: &str| object["family"] == "inet" && object[key] == "robocast";
+    objects.iter().filter_map(|object| object.get("table")).find(|table| ours(table, "name"))?;
+    let mut chains = BTreeMap::new();
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    for object in objects {
+        if let Some(chain) = object.get("chain").filter(|chain| ours(chain, "table")) {
+            let read =
+                Chain { hook: word(&chain["hook"]), policy: word(&chain["policy"]), rules: Vec::new() };
+            chains.insert(word(&chain["name"]), read);
+        }
+        if let Some(rule) = object.get("rule").filter(|rule| ours(rule, "table"))
+            && let Some(chain) = chains.get_mut(rule["chain"].as_str().unwrap_or_default())
+        {
+            chain.rules.push(word(&rule["comment"]));
+        }
+    }
+    Some(Standing(chains))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_table_is_found_among_others() {
+        let json = r#"{"nftables": [
+            {"metainfo": {"version": "1.0.6"}},
+            {"table": {"family": "ip", "name": "robocast", "handle": 1}},
+            {"chain": {"family": "ip", "table": "robocast", "name": "input", "hook": "input", "policy": "accept"}},
+            {"table": {"family": "inet", "name": "robocast", "handle": 2}},
+            {"chain": {"family": "inet", "table": "robocast", "name": "input", "hook": "input", "policy": "drop"}},
+            {"rule": {"family": "inet", "table": "robocast", "chain": "input", "comment": "a", "expr": []}},
+            {"rule": {"family": "inet", "table": "robocast", "chain": "input", "expr": []}}
+        ]}"#;
+        let rules = vec!["a".to_owned(), String::new()];
+        let chain = Chain { hook: "input".into(), policy: "drop".into(), rules };
+        assert_eq!(read(json), Some(Standing(BTreeMap::from([("input".into(), chain)]))));
+        assert_eq!(read(r#"{"nftables": []}"#), None);
+        assert_eq!(read("not JSON"), None);
+    }
+}

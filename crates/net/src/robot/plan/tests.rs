@@ -1,0 +1,302 @@
+//! The plan against a model of the kernel.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use robocast_config::Cidr;
+
+use super::*;
+use crate::robot::facts::Side;
+use crate::robot::firewall::Standing;
+
+/// What the kernel makes of a step.
+fn carry_out(facts: &mut Facts, step: &Step) {
+    match step {
+        Step::Make => {
+            facts.namespace = true;
+            facts.inside.links.insert("lo".into(), Link { name: "lo".into(), ..Link::default() });
+            facts.kernel = settings([].into_iter()).into_iter().map(|(key, _)| (key, "9".into())).collect();
+        }
+        Step::Set(key, value) => drop(facts.kernel.insert(key.clone(), value.clone())),
+        Step::Guard(ruleset) => facts.firewall = Some(ruleset.standing.clone()),
+        Step::Take(name) => {
+            assert!(facts.firewall.is_some(), "{name} comes in before there is a firewall");
+            assert!(!facts.inside.links.contains_key(name), "{name} is on both sides");
+            let link = facts.outside.links.remove(name).unwrap();
+            facts.outside.routes.retain(|route| route.interface.as_ref() != Some(name));
+            let link = Link { up: false, addresses: BTreeSet::new(), ..link };
+            facts.inside.links.insert(name.clone(), link);
+            for (key, _) in settings([name.as_str()].into_iter())
+                .iter()
+                .filter(|(key, _)| key.contains(&format!("/{name}/")))
+            {
+                let default = facts.kernel[&key.replace(&format!("/{name}/"), "/default/")].clone();
+                facts.kernel.insert(key.clone(), default);
+            }
+        }
+        Step::GiveBack(name) => {
+            let link = facts.inside.links.remove(name).unwrap();
+            facts.inside.routes.retain(|route| route.interface.as_ref() != Some(name));
+            facts.kernel.retain(|key, _| !key.contains(&format!("/{name}/")));
+            let link = Link { up: false, addresses: BTreeSet::new(), ..link };
+            assert!(facts.outside.links.insert(name.clone(), link).is_none(), "{name} is on both sides");
+        }
+        Step::Forget(name, address) => {
+            let link = facts.inside.links.get_mut(name).unwrap();
+            assert!(link.addresses.remove(address));
+            let network = Network::of(*address);
+            if !link.addresses.iter().any(|other| Network::of(*other) == network) {
+                let along = |route: &Route| {
+                    route.to == network
+                        && route.interface.as_ref() == Some(name)
+                        && route.gateway.is_none()
+                        && route.table == MAIN
+                };
+                facts.inside.routes.retain(|route| !along(route));
+            }
+        }
+        Step::Address(name, address) => {
+            let link = facts.inside.links.get_mut(name).unwrap();
+            assert!(link.addresses.insert(*address));
+            let up = link.up;
+            if up {
+                facts.inside.routes.insert(Route::onto(name, Network::of(*address)));
+            }
+        }
+        Step::Up(name) => {
+            let link = facts.inside.links.get_mut(name).unwrap();
+            link.up = true;
+            let networks = link.addresses.iter().map(|address| Route::onto(name, Network::of(*address)));
+            facts.inside.routes.extend(networks);
+        }
+        Step::Down(_) => panic!("nothing is switched off by a plan"),
+        Step::Unroute(route) => drop(facts.inside.routes.remove(route)),
+        Step::Route(route) => {
+            assert!(
+                facts.inside.links[route.interface.as_ref().unwrap()].up,
+                "a way at an interface that is off"
+            );
+            let same = |other: &Route| {
+                (other.to, other.table, other.priority) == (route.to, route.table, route.priority)
+            };
+            assert!(!facts.inside.routes.iter().any(same), "{route:?} collides");
+            facts.inside.routes.insert(route.clone());
+        }
+    }
+}
+
+const NAMES: [&str; 5] = ["eth0", "eth1", "eth2", "end0", "wlan0"];
+const OWN: [&str; 6] =
+    ["192.168.123.222/24", "192.168.50.10/24", "10.0.0.10/24", "10.0.0.10/32", "fd00::10/64", "10.0.0.10/31"];
+const ADDRESSES: [&str; 9] = [
+    "192.168.123.222/24",
+    "192.168.123.222/16",
+    "192.168.123.99/24",
+    "192.168.50.10/24",
+    "10.0.0.10/24",
+    "10.0.0.10/8",
+    "fe80::1/64",
+    "fd00::10/64",
+    "2001:db8::7/64",
+];
+const NETWORKS: [&str; 9] = [
+    "0.0.0.0/0",
+    "::/0",
+    "192.168.123.0/24",
+    "192.168.0.0/16",
+    "10.0.0.0/24",
+    "224.0.0.0/4",
+    "fe80::/64",
+    "fd00::/64",
+    "10.99.0.0/16",
+];
+
+fn cidr(text: &str) -> Cidr {
+    text.parse().unwrap()
+}
+
+prop_compose! {
+    fn wanted()(
+        names in subsequence(NAMES.to_vec(), 0..4),
+        own in select(OWN.to_vec()),
+        addressed in any::<prop::sample::Index>(),
+        openings in subsequence(vec!["tcp/554", "udp/5004", "udp/67"], 0..3),
+    ) -> Wanted {
+        let mut interfaces: BTreeMap<_, _> = names.iter().map(|name| ((*name).to_owned(), None)).collect();
+        if !names.is_empty() {
+            interfaces.insert(names[addressed.index(names.len())].to_owned(), Some(cidr(own)));
+        }
+        let openings = openings.iter().map(|opening| opening.parse().unwrap()).collect();
+        Wanted { interfaces, openings, ..Wanted::default() }
+    }
+}
+
+prop_compose! {
+    fn link(name: &'static str)(
+        up in any::<bool>(),
+        enslaved in prop::bool::weighted(0.1),
+        addresses in subsequence(ADDRESSES.to_vec(), 0..4),
+        index in 2_u32..99,
+    ) -> Link {
+        let addresses = addresses.iter().map(|address| cidr(address)).collect();
+        Link { name: name.into(), index, ethernet: name != "wlan0", enslaved, up, addresses, ..Link::default() }
+    }
+}
+
+prop_compose! {
+    fn route(names: Vec<String>)(
+        to in select(NETWORKS.to_vec()),
+        interface in prop::option::weighted(0.9, select(names.into_iter().chain(["lo".into()]).collect::<Vec<_>>())),
+        gateway in prop::option::weighted(0.3, Just("192.168.123.1".parse().unwrap())),
+        table in select(vec![MAIN, MAIN, 100]),
+        priority in 0_u32..3,
+    ) -> Route {
+        Route { to: Network::of(cidr(to)), interface, gateway, table, priority }
+    }
+}
+
+fn side() -> impl Strategy<Value = Side> {
+    subsequence(NAMES.to_vec(), 0..=NAMES.len())
+        .prop_flat_map(|names| {
+            let links: Vec<_> = names.iter().map(|name| link(name)).collect();
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            (links, proptest::collection::vec(route(names), 0..6))
+        })
+        .prop_map(|(links, routes)| {
+            let mut unique = BTreeMap::new();
+            for route in routes {
+                unique.insert((route.to, route.table, route.priority), route);
+            }
+            let links = links.into_iter().map(|link| (link.name.clone(), link)).collect();
+            Side { links, routes: unique.into_values().collect() }
+        })
+}
+
+prop_compose! {
+    fn facts()(
+        namespace in prop::bool::weighted(0.8),
+        outside in side(),
+        mut inside in side(),
+        values in proptest::collection::vec(select(vec!["0", "1", "2"]), 80),
+        firewall in prop::option::of(Just(Standing::default())),
+        lo in any::<bool>(),
+    ) -> Facts {
+        if !namespace {
+            return Facts { outside, ..Facts::default() };
+        }
+        inside.links.insert("lo".into(), Link { name: "lo".into(), up: lo, ..Link::default() });
+        let names: Vec<_> = inside.links.values().filter(|link| link.ethernet).map(|link| link.name.clone()).collect();
+        let keys = settings(names.iter().map(String::as_str)).into_iter().map(|(key, _)| key);
+        let kernel = keys.zip(values.into_iter().cycle().map(str::to_owned)).collect();
+        Facts { namespace, outside, inside, kernel, firewall }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1024) })]
+
+    #[test]
+    fn what_a_plan_leads_to_needs_no_plan_and_no_way_leads_out(wanted in wanted(), before in facts()) {
+        let mut facts = before.clone();
+        for step in plan(&wanted, &before) {
+            carry_out(&mut facts, &step);
+        }
+        prop_assert_eq!(plan(&wanted, &facts), vec![]);
+        prop_assert!(!facts.inside.routes.iter().any(|route| route.to.is_everything() || route.gateway.is_some()));
+        for key in ["ipv4/ip_forward", "ipv6/conf/all/forwarding", "ipv6/conf/default/accept_ra"] {
+            prop_assert!(facts.kernel.get(key).is_none_or(|value| value == "0"), "{key}");
+        }
+        for (name, own) in &wanted.interfaces {
+            // What can be taken is taken, has its address, and hears groups.
+            let Some(link) = facts.inside.links.get(name) else {
+                prop_assert!(facts.outside.links.get(name).is_none_or(|link| !link.movable()));
+                continue;
+            };
+            prop_assert!(link.up && own.is_none_or(|own| link.addresses.contains(&own)));
+            prop_assert!(link.addresses.iter().all(|address| Some(*address) == *own || link_local(address.address)));
+            prop_assert!(facts.inside.routes.iter().any(|route| route.to == GROUPS && route.interface.as_ref() == Some(name)));
+        }
+    }
+
+    #[test]
+    fn nothing_is_taken_but_what_is_wanted_and_all_else_goes_back(wanted in wanted(), before in facts()) {
+        let steps = plan(&wanted, &before);
+        for step in &steps {
+            if let Step::Take(name) = step {
+                prop_assert!(wanted.interfaces.contains_key(name) && before.outside.links[name].movable());
+            }
+            prop_assert!(!step.to_string().is_empty());
+        }
+        let mut facts = before;
+        steps.iter().for_each(|step| carry_out(&mut facts, step));
+        for link in facts.inside.links.values().filter(|link| link.movable()) {
+            prop_assert!(wanted.interfaces.contains_key(&link.name) || facts.outside.links.contains_key(&link.name));
+        }
+    }
+
+    #[test]
+    fn a_plan_cut_short_anywhere_is_made_good_by_the_next(wanted in wanted(), before in facts(), cut in any::<prop::sample::Index>()) {
+        let steps = plan(&wanted, &before);
+        let mut facts = before;
+        steps.iter().take(cut.index(steps.len() + 1)).for_each(|step| carry_out(&mut facts, step));
+        let rest = plan(&wanted, &facts);
+        rest.iter().for_each(|step| carry_out(&mut facts, step));
+        prop_assert_eq!(plan(&wanted, &facts), vec![]);
+    }
+
+    #[test]
+    fn the_way_back_leaves_no_interface(before in facts()) {
+        let mut facts = before;
+        let back = plan_restore(&facts);
+        back.iter().for_each(|step| carry_out(&mut facts, step));
+        prop_assert_eq!(plan_restore(&facts), vec![]);
+        prop_assert!(facts.inside.links.values().all(|link| !link.movable() || facts.outside.links.contains_key(&link.name)));
+    }
+}
+
+#[test]
+fn the_interface_of_an_uplink_is_never_taken() {
+    let text = b"schema = 1\n[robot]\nkind = \"go2\"\n[uplink.ethernet]\ninterface = \"eth1\"\n\
+        [[stream]]\nname = \"a\"\nsource = \"rtp://230.1.1.1:1720?interface=eth1\"\n";
+    let wanted = Wanted::of(&robocast_config::parse(text).unwrap().settings);
+    let link = |name: &str| (name.to_owned(), Link { name: name.into(), ethernet: true, ..Link::default() });
+    let mut facts = Facts::default();
+    facts.outside.links = [link("eth0"), link("eth1")].into();
+    let taken: Vec<_> =
+        plan(&wanted, &facts).into_iter().filter(|step| matches!(step, Step::Take(_))).collect();
+    assert_eq!(taken, [Step::Take("eth0".into())]);
+    // One that was left there by earlier settings goes back.
+    facts.namespace = true;
+    facts.inside.links = [facts.outside.links.remove_entry("eth1").unwrap()].into();
+    assert!(plan(&wanted, &facts).contains(&Step::GiveBack("eth1".into())));
+}
+
+#[test]
+fn the_steps_are_words() {
+    let wanted = Wanted {
+        interfaces: [("eth0".to_owned(), Some(cidr("192.168.123.222/24")))].into(),
+        ..Wanted::default()
+    };
+    let link =
+        Link { name: "enx0".into(), aliases: ["eth0".to_owned()].into(), ethernet: true, ..Link::default() };
+    let mut facts = Facts::default();
+    facts.outside.links.insert("enx0".into(), link);
+    let steps: Vec<_> = plan(&wanted, &facts)
+        .iter()
+        .map(ToString::to_string)
+        .filter(|step| !step.starts_with("set "))
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "make the robot's side",
+            "put the firewall of the robot's side up",
+            "switch lo on",
+            "move enx0 to the robot's side",
+            "give enx0 the address 192.168.123.222/24",
+            "switch enx0 on",
+            "add the way to the groups at enx0",
+        ]
+    );
+}

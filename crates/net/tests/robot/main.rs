@@ -1,0 +1,7 @@
+//! The robot's side against a real kernel: namespaces, veth, nftables. Needs root.
+
+mod dhcp;
+mod firewall;
+mod kernel;
+mod overlap;
+mod world;
