@@ -30,6 +30,8 @@ mod source;
 mod stream;
 mod text;
 mod uplink;
+mod uplink_rules;
+mod wifi;
 mod window;
 
 pub use bitrate::{Bitrate, BitrateRange};
@@ -46,8 +48,9 @@ pub use sink::{SinkScheme, SinkUrl};
 pub use size::Size;
 pub use source::{RtpSource, RtspSource, RtspTransport, Source};
 pub use stream::{Encode, Start, Stream};
-pub use uplink::{Ethernet, Lte, Uplink, UplinkKind, Wifi};
+pub use uplink::{Addressing, Ethernet, Lte, Uplink, UplinkKind};
 pub use url::Url;
+pub use wifi::{Access, Enterprise, Phase2, Proof, Wifi};
 pub use window::Window;
 
 use migration::{STEPS, Step};

@@ -12,7 +12,6 @@ use crate::settings::Settings;
 use crate::sink::SinkUrl;
 use crate::source::Source;
 use crate::stream::{Encode, Stream};
-use crate::uplink::{Ethernet, Uplink};
 
 /// Reports every broken rule.
 pub(crate) fn check(settings: &Settings, places: &Places, out: &mut Collector) {
@@ -28,28 +27,25 @@ pub(crate) fn check(settings: &Settings, places: &Places, out: &mut Collector) {
         rules.idle_encoder(&path, stream);
         rules.sinks(&path, number, &stream.push, &mut pushed);
     }
-    rules.uplink(&settings.uplink);
-    if let Some(ethernet) = &settings.uplink.ethernet {
-        rules.ethernet(ethernet, &settings.robot);
-    }
+    rules.uplink(&settings.uplink, &settings.robot);
     rules.control(settings);
 }
 
-struct Rules<'a> {
-    places: &'a Places,
+pub(crate) struct Rules<'a> {
+    pub places: &'a Places,
     out: &'a mut Collector,
 }
 
 impl Rules<'_> {
-    fn sound(&self, paths: &[&str]) -> bool {
+    pub fn sound(&self, paths: &[&str]) -> bool {
         paths.iter().all(|path| self.places.sound(path))
     }
 
-    fn error(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+    pub fn error(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.out.error(self.places.at(path), Malformed::new(message).hint(hint));
     }
 
-    fn warn(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+    pub fn warn(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.out.warning(self.places.at(path), Malformed::new(message).hint(hint));
     }
 
@@ -212,80 +208,6 @@ impl Rules<'_> {
                 let message = format!("`{scheme}://` sends the password in the clear");
                 self.warn(&path, message, format!("use `{scheme}s://` if the server speaks it"));
             }
-        }
-    }
-
-    fn uplink(&mut self, uplink: &Uplink) {
-        let configured = uplink.configured();
-        for (number, kind) in uplink.order.iter().enumerate() {
-            let path = format!("uplink.kind.{number}");
-            if uplink.order[..number].contains(kind) {
-                self.error(&path, format!("`{kind}` stands twice in the order"), "remove one of the two");
-            } else if !configured.contains(kind) && self.places.sound(&format!("uplink.{kind}")) {
-                let title = if kind.as_str() == "wifi" {
-                    "[[uplink.wifi]]".to_owned()
-                } else {
-                    format!("[uplink.{kind}]")
-                };
-                self.error(
-                    &path,
-                    format!("`{kind}` is not configured"),
-                    format!("add {title}, or take it out of the order"),
-                );
-            }
-        }
-        let mut seen = HashMap::new();
-        for (number, wifi) in uplink.wifi.iter().enumerate() {
-            let path = format!("uplink.wifi.{number}.ssid");
-            if self.places.sound(&path) && seen.insert(wifi.ssid.as_str(), number).is_some() {
-                self.error(&path, "this Wi-Fi network is given above already", "remove one of the two");
-            }
-        }
-    }
-
-    fn ethernet(&mut self, ethernet: &Ethernet, robot: &Robot) {
-        const GATEWAY: &str = "uplink.ethernet.gateway";
-        const ADDRESS: &str = "uplink.ethernet.address";
-        const INTERFACE: &str = "uplink.ethernet.interface";
-        // Without a robot on a wire the default `eth0` names nobody's interface.
-        let wired = robot.kind != RobotKind::None
-            || ["interface", "address", "own_address"]
-                .iter()
-                .any(|k| self.places.written(&format!("robot.{k}")));
-        if wired
-            && ethernet.interface == robot.interface
-            && self.sound(&[INTERFACE, "robot.kind", "robot.interface"])
-        {
-            let message = format!("`{}` is the robot's interface", robot.interface);
-            self.error(INTERFACE, message, "the uplink needs another one, such as \"eth1\"");
-        }
-        if !self.sound(&[GATEWAY, ADDRESS]) {
-            return;
-        }
-        match (ethernet.gateway, ethernet.address) {
-            (Some(_), None) => {
-                self.error(
-                    GATEWAY,
-                    "a gateway without an address",
-                    "add `address`, or leave `gateway` to DHCP",
-                );
-            }
-            (Some(gateway), Some(own)) if !own.contains(gateway) => {
-                let message = format!("the gateway {gateway} is outside the network of {own}");
-                self.error(GATEWAY, message, "give both an address of one network");
-            }
-            (Some(gateway), Some(own)) if gateway == own.address => {
-                let message = format!("the gateway {gateway} is the box's own address");
-                self.error(GATEWAY, message, "write the router's address");
-            }
-            (_, Some(own)) if own.reserves(own.address) => {
-                self.error(
-                    ADDRESS,
-                    format!("{own} is the network or its broadcast, not a host"),
-                    "choose another number at its end",
-                );
-            }
-            _ => {}
         }
     }
 

@@ -194,7 +194,8 @@ impl Tls {
     }
 }
 
-fn certificates(text: &str) -> Result<String, Malformed> {
+/// Checks certificates in PEM.
+pub(crate) fn certificates(text: &str) -> Result<String, Malformed> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
     const FORM: &str =

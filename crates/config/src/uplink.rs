@@ -2,12 +2,16 @@
 
 use std::net::IpAddr;
 
+use url::Url;
+
 use crate::cidr::Cidr;
 use crate::malformed::{Malformed, quote, unknown_word};
 use crate::reader::{Reader, Section};
+use crate::redaction::dissect;
 use crate::robot::{filled, ip};
 use crate::secret::Secret;
 use crate::source::interface;
+use crate::wifi::Wifi;
 
 /// A kind of uplink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,19 +53,20 @@ pub struct Uplink {
     pub lte: Option<Lte>,
     /// A second ethernet.
     pub ethernet: Option<Ethernet>,
+    /// A page that answers 200 or 204 where the way into the world is free, and is asked for through each uplink on which
+    /// nothing flows; a login page shows itself by another answer. Default: the media servers' own hosts are asked.
+    pub probe: Option<Url>,
 }
 
-/// A Wi-Fi network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wifi {
-    /// Name of the network, 1 to 32 bytes.
-    pub ssid: String,
-    /// WPA passphrase of 8 to 63 characters, or a key of 64 hex digits; none for an open network.
-    pub password: Option<Secret<String>>,
-    /// Two upper-case letters: whose radio rules apply.
-    pub country: Option<String>,
-    /// Whether the network does not announce its name; default false.
-    pub hidden: bool,
+/// A fixed address; DHCP when none is given.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Addressing {
+    /// The address and its network.
+    pub address: Option<Cidr>,
+    /// Router, within the network of `address`.
+    pub gateway: Option<IpAddr>,
+    /// Name servers; beside a fixed address the only ones, else before those of DHCP.
+    pub dns: Vec<IpAddr>,
 }
 
 /// The mobile network.
@@ -77,6 +82,8 @@ pub struct Lte {
     pub password: Option<Secret<String>>,
     /// Whether foreign networks are used; default false.
     pub roaming: bool,
+    /// Whether each byte costs; default true.
+    pub metered: bool,
 }
 
 /// A second ethernet; DHCP unless an address is given.
@@ -84,12 +91,21 @@ pub struct Lte {
 pub struct Ethernet {
     /// Its interface; not the robot's.
     pub interface: String,
-    /// Fixed address.
-    pub address: Option<Cidr>,
-    /// Router, within the network of `address`.
-    pub gateway: Option<IpAddr>,
-    /// Name servers.
-    pub dns: Vec<IpAddr>,
+    /// Its address.
+    pub ip: Addressing,
+    /// Whether each byte costs; default false.
+    pub metered: bool,
+}
+
+impl Addressing {
+    pub(crate) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Self {
+        let example = "`address = \"192.168.8.20/24\"`";
+        Self {
+            address: reader.parsed(section, "address", example, str::parse),
+            gateway: reader.parsed(section, "gateway", "`gateway = \"192.168.8.1\"`", ip),
+            dns: reader.texts(section, "dns", "`dns = [\"192.168.8.1\"]`", ip),
+        }
+    }
 }
 
 impl Uplink {
@@ -106,7 +122,7 @@ impl Uplink {
     pub(crate) fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> Self {
         let mut uplink = Self::default();
         let Some(section) = reader.section(root, "uplink", "[uplink]") else { return uplink };
-        reader.known(&section, &["order", "wifi", "lte", "ethernet"]);
+        reader.known(&section, &["order", "wifi", "lte", "ethernet", "probe"]);
         for network in reader.sections(&section, "wifi", "[[uplink.wifi]]") {
             uplink.wifi.push(Wifi::read(reader, &network));
         }
@@ -116,6 +132,8 @@ impl Uplink {
         if let Some(ethernet) = reader.section(&section, "ethernet", "[uplink.ethernet]") {
             uplink.ethernet = Some(Ethernet::read(reader, &ethernet));
         }
+        uplink.probe =
+            reader.parsed(&section, "probe", "`probe = \"http://probe.example.net/generate_204\"`", probe);
         let mut number = 0;
         for node in reader.list(&section, "order", "`order = [\"wifi\", \"lte\"]`") {
             let Some(text) = reader.text(&node, "`order = [\"wifi\", \"lte\"]`") else { continue };
@@ -139,67 +157,16 @@ impl Uplink {
     }
 }
 
-impl Wifi {
-    fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Self {
-        reader.known(section, &["ssid", "password", "country", "hidden"]);
-        Self {
-            ssid: reader.required(section, "ssid", "`ssid = \"Lab\"`", ssid).unwrap_or_default(),
-            password: reader.secret(section, "password", "`password = \"...\"`", passphrase),
-            country: reader.parsed(section, "country", "`country = \"US\"`", country),
-            hidden: reader.flag(section, "hidden", false),
-        }
-    }
-}
-
-fn ssid(text: &str) -> Result<String, Malformed> {
-    match text.len() {
-        1..=32 => Ok(text.to_owned()),
-        0 => Err(Malformed::new("the SSID is empty").hint("write the name of the network, such as \"Lab\"")),
-        length => Err(Malformed::new(format!("the SSID has {length} bytes")).hint("an SSID has at most 32")),
-    }
-}
-
-fn passphrase(text: &str) -> Result<(), Malformed> {
-    let hint = "a WPA passphrase has 8 to 63 characters of ASCII, a key has 64 hex digits";
-    let fault = |why: String| Err(Malformed::new(why).hint(hint));
-    let length = text.chars().count();
-    match length {
-        _ if !text.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
-            fault("the Wi-Fi password has characters that no passphrase can have".to_owned())
-        }
-        8..=63 => Ok(()),
-        64 if text.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(()),
-        0 => {
-            Err(Malformed::new("the Wi-Fi password is empty")
-                .hint("leave `password` out for an open network"))
-        }
-        1..8 => fault(format!("the Wi-Fi password has only {length} characters")),
-        _ => fault(format!("the Wi-Fi password has {length} characters")),
-    }
-}
-
-fn country(text: &str) -> Result<String, Malformed> {
-    if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Ok(text.to_owned());
-    }
-    let fault = Malformed::new(format!("{} is not a country code", quote(text)));
-    let upper = text.to_ascii_uppercase();
-    Err(if text.len() == 2 && upper.bytes().all(|b| b.is_ascii_uppercase()) {
-        fault.hint(format!("did you mean `{upper}`?"))
-    } else {
-        fault.hint("write two upper-case letters, such as \"US\" or \"DE\"")
-    })
-}
-
 impl Lte {
     fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Self {
-        reader.known(section, &["apn", "pin", "username", "password", "roaming"]);
+        reader.known(section, &["apn", "pin", "username", "password", "roaming", "metered"]);
         Self {
             apn: reader.required(section, "apn", "`apn = \"internet\"`", apn).unwrap_or_default(),
             pin: reader.secret(section, "pin", "`pin = \"...\"`, in quotes", pin),
             username: reader.parsed(section, "username", "`username = \"user\"`", filled),
             password: reader.secret(section, "password", "`password = \"...\"`", |t| filled(t).map(|_| ())),
             roaming: reader.flag(section, "roaming", false),
+            metered: reader.flag(section, "metered", true),
         }
     }
 }
@@ -222,15 +189,28 @@ fn pin(text: &str) -> Result<(), Malformed> {
 
 impl Ethernet {
     fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Self {
-        reader.known(section, &["interface", "address", "gateway", "dns"]);
-        let example = "`address = \"192.168.8.20/24\"`";
+        reader.known(section, &["interface", "address", "gateway", "dns", "metered"]);
         Self {
             interface: reader
                 .required(section, "interface", "`interface = \"eth1\"`", interface)
                 .unwrap_or_default(),
-            address: reader.parsed(section, "address", example, str::parse),
-            gateway: reader.parsed(section, "gateway", "`gateway = \"192.168.8.1\"`", ip),
-            dns: reader.texts(section, "dns", "`dns = [\"192.168.8.1\"]`", ip),
+            ip: Addressing::read(reader, section),
+            metered: reader.flag(section, "metered", false),
         }
     }
+}
+
+/// Checks the page that is asked for. Over TLS a login page cannot show itself: the certificate is wrong, as it may be for
+/// other reasons.
+fn probe(text: &str) -> Result<Url, Malformed> {
+    let (parts, url) = dissect(text, "http://HOST/PATH")?;
+    if url.scheme() != "http" {
+        let scheme = quote(&format!("{}://", url.scheme()));
+        return Err(Malformed::new(format!("a login page is not seen over {scheme}"))
+            .hint("use http://: nothing secret is sent"));
+    }
+    if parts.user.is_some() {
+        return Err(Malformed::new("the probe's URL has a user in it").hint("leave it out"));
+    }
+    Ok(url)
 }

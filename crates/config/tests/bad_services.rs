@@ -163,6 +163,132 @@ order = ["wlan"]
 }
 
 #[test]
+fn an_enterprise_network_says_what_it_lacks() {
+    told(
+        r#"schema = 1
+[[uplink.wifi]]
+ssid = "Office"
+eap = "peap"
+[[uplink.wifi]]
+ssid = "Plant"
+eap = "tls"
+identity = "robot"
+password = "secret12"
+[[uplink.wifi]]
+ssid = "Lab"
+identity = "robot"
+password = "secret12"
+[[uplink.wifi]]
+ssid = "Hall"
+eap = "leap"
+"#,
+        r#"2:1: error: missing key `identity` in [[uplink.wifi]]
+  hint: add `identity = "robot"`
+2:1: error: missing key `password` in [[uplink.wifi]]
+  hint: add `password = "..."`
+5:1: error: missing key `certificate` in [[uplink.wifi]]
+  hint: add `certificate = """` and its lines
+5:1: error: missing key `private_key` in [[uplink.wifi]]
+  hint: add `private_key = """` and its lines
+9:12: error: `password` has no use with `eap = "tls"`
+  hint: leave it out
+12:12: error: `identity` has no use without `eap`
+  hint: add `eap = "peap"` (a user and a password) or `eap = "tls"` (a certificate)
+16:7: error: unknown `eap` `leap`
+  hint: did you mean `peap`?
+"#,
+    );
+    let keyed = |key: &str| {
+        format!(
+            "schema = 1\n[[uplink.wifi]]\nssid = \"Plant\"\neap = \"tls\"\nidentity = \"robot\"\nprivate_key = \"\"\"\n{key}\n\"\"\"\n\
+             certificate = \"\"\"\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\"\"\"\n"
+        )
+    };
+    told(
+        &keyed("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----"),
+        r#"6:15: error: the private key has a password of its own
+  hint: nobody types it at a box: take it off with `openssl pkey -in KEY -out PLAIN`
+"#,
+    );
+    told(
+        &keyed("-----BEGIN EC PRIVATE KEY-----\nAAAA\n"),
+        r#"6:15: error: the private key is cut off
+  hint: write it with its last line, `-----END ...-----`
+"#,
+    );
+    told(
+        &keyed("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"),
+        r#"6:15: error: there is no private key here
+  hint: write a key in PEM, from `-----BEGIN PRIVATE KEY-----` to `-----END PRIVATE KEY-----`
+"#,
+    );
+    // Valid, but the network could be anybody's.
+    let valid = keyed("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----");
+    told(
+        &valid,
+        r#"1:1: warning: no [[stream]]: the box will push nothing
+  hint: add a [[stream]] with `name`, `source` and `push`
+4:7: warning: without `ca` any network of this name is believed, and may ask for the password
+  hint: add `ca`, the certificate of who signs the network's own
+"#,
+    );
+}
+
+#[test]
+fn a_fixed_address_of_wifi_follows_the_rules_of_ethernet() {
+    told(
+        r#"schema = 1
+[[uplink.wifi]]
+ssid = "Lab"
+address = "10.0.0.2/24"
+gateway = "10.0.1.1"
+[uplink.lte]
+apn = "internet"
+password = "secret"
+metered = "no"
+"#,
+        r#"5:11: error: the gateway 10.0.1.1 is outside the network of 10.0.0.2/24
+  hint: give both an address of one network
+8:12: error: a password without a username
+  hint: add `username`
+9:11: error: `metered` is a text, expected true or false
+  hint: write `metered = true`
+"#,
+    );
+    told(
+        r#"schema = 1
+[[uplink.wifi]]
+ssid = "Lab"
+address = "10.0.0.2/24"
+country = "US"
+[[uplink.wifi]]
+ssid = "Other"
+country = "DE"
+"#,
+        r#"1:1: warning: no [[stream]]: the box will push nothing
+  hint: add a [[stream]] with `name`, `source` and `push`
+4:11: warning: 10.0.0.2/24 has no gateway: nothing beyond its network is reached
+  hint: add `gateway`, unless the media server is in this network
+8:11: warning: the radio follows one country's rules: `US`, as given above
+  hint: write one country
+"#,
+    );
+}
+
+#[test]
+fn a_probe_is_a_plain_page() {
+    told(
+        r#"schema = 1
+[uplink]
+probe = "https://probe.example.net/generate_204"
+"#,
+        r#"3:9: error: a login page is not seen over `https://`
+  hint: use http://: nothing secret is sent
+"#,
+    );
+}
+
+#[test]
 fn a_sealed_value_needs_its_box() {
     told(
         r#"schema = 1

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use robocast_config::{Bitrate, Encode, RobotKind, Size, Source, Start, UplinkKind, Window, load};
+use robocast_config::{Access, Bitrate, Encode, RobotKind, Secret, Size, Source, Start, UplinkKind, Window, load};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().expect("an address")
@@ -45,15 +45,15 @@ fn the_documented_example_means_what_it_says() {
     let uplink = &settings.uplink;
     assert_eq!(uplink.order, [UplinkKind::Wifi, UplinkKind::Lte]);
     assert_eq!(uplink.wifi[0].ssid, "Lab");
-    assert_eq!(uplink.wifi[0].password.as_ref().unwrap().expose(), "wpa-secret");
+    assert_eq!(uplink.wifi[0].access, Access::Personal(Secret::new("wpa-secret".to_owned())));
     assert_eq!(uplink.wifi[0].country.as_deref(), Some("US"));
     assert!(!uplink.wifi[0].hidden);
     assert_eq!(uplink.lte.as_ref().unwrap().apn, "internet");
     let ethernet = uplink.ethernet.as_ref().unwrap();
     assert_eq!(ethernet.interface, "eth1");
-    assert_eq!(ethernet.address, Some("192.168.8.20/24".parse().unwrap()));
-    assert_eq!(ethernet.gateway, Some(ip("192.168.8.1")));
-    assert_eq!(ethernet.dns, [ip("192.168.8.1")]);
+    assert_eq!(ethernet.ip.address, Some("192.168.8.20/24".parse().unwrap()));
+    assert_eq!(ethernet.ip.gateway, Some(ip("192.168.8.1")));
+    assert_eq!(ethernet.ip.dns, [ip("192.168.8.1")]);
 
     let control = settings.control.as_ref().unwrap();
     assert_eq!(control.mqtt.as_str(), "mqtts://broker.example.net:8883");

@@ -40,7 +40,9 @@ fn piece() -> impl Strategy<Value = String> {
             "schema = 1\n", "[", "]", "[[", "]]", "{", "}", "=", ".", ",", "\n", "\r\n", "\"", "'", "\"\"\"", "'''", "\\", "#", " ",
             "[[stream]]\n", "name = \"a\"\n", "source = \"test:\"\n", "push = [", "\"rtmp://h/a/k\"", "[uplink]\n", "[[uplink.wifi]]\n",
             "order = [\"wifi\"]\n", "bitrate = { min = \"1 Mbit/s\" }\n", "stream", "uplink", "device", "true", "1", "0x", "1979-05-27",
-            "-", "é", "\u{202e}", "\u{1}", "\t", "[robot]\n", "kind = \"spot\"\n", "password", "sealed", "a.b.c", "[a.b]", "\u{feff}",
+            "-", "é", "\u{202e}", "\u{1}", "\t", "[robot]\n", "kind = \"spot\"\n", "eap = \"peap\"\n", "eap = \"tls\"\n",
+            "identity = \"a\"\n", "private_key = ", "certificate = ", "-----BEGIN PRIVATE KEY-----", "address = \"10.0.0.2/24\"\n",
+            "password", "sealed", "a.b.c", "[a.b]", "\u{feff}",
         ]).prop_map(str::to_owned),
         1 => "\\PC{0,8}",
     ]
@@ -86,7 +88,8 @@ proptest! {
     fn any_value_of_any_key_is_survived(
         key in proptest::sample::select(vec![
             "schema", "device.name", "robot.kind", "robot.address", "robot.own_address", "robot.interface", "robot.password", "robot.dhcp", "robot.allow",
-            "uplink.order", "uplink.wifi", "uplink.lte", "uplink.ethernet.gateway", "control.mqtt", "control.topic",
+            "uplink.order", "uplink.wifi", "uplink.lte", "uplink.ethernet.gateway", "uplink.probe", "uplink.lte.metered",
+            "uplink.ethernet.metered", "control.mqtt", "control.topic",
             "page.password", "update.url", "update.window", "time.ntp", "tls.ca", "stream",
         ]),
         value in prop_oneof![

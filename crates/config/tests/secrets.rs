@@ -1,6 +1,6 @@
 //! No secret is ever printed.
 
-use robocast_config::{Problem, Secret, Settings, Unseal, check, parse, parse_with};
+use robocast_config::{Access, Problem, Secret, Settings, Unseal, check, parse, parse_with};
 
 /// Each secret is told apart by its own `SECRET` word.
 const DOCUMENT: &str = r#"schema = 1
@@ -23,6 +23,25 @@ source = "rtsp://SECRETuser:SECRETpass@h/user=a_password=SECRETpath?auth=SECRETa
 [[uplink.wifi]]
 ssid = "Lab"
 password = "SECRETwifi"
+[[uplink.wifi]]
+ssid = "Office"
+eap = "peap"
+identity = "robot"
+password = "SECRETpeap"
+[[uplink.wifi]]
+ssid = "Plant"
+eap = "tls"
+identity = "robot"
+certificate = """
+-----BEGIN CERTIFICATE-----
+AAAA
+-----END CERTIFICATE-----
+"""
+private_key = """
+-----BEGIN PRIVATE KEY-----
+SECRETkeyofplant
+-----END PRIVATE KEY-----
+"""
 [uplink.lte]
 apn = "internet"
 pin = "76543210"
@@ -102,6 +121,13 @@ fn no_message_about_a_bad_secret_holds_it() {
         ("password = \"SECRETrobot\"", "password = \"SECRET\\robot\\q\""),
         ("password = \"SECRETwifi\"", "password = \"SECRET\""),
         ("password = \"SECRETwifi\"", "password = \"SECRETü§$%&wifi\""),
+        ("password = \"SECRETpeap\"", "password = [\"SECRETpeap\"]"),
+        ("eap = \"peap\"", "eap = \"tls\""),
+        ("eap = \"tls\"", "eap = \"peap\""),
+        ("BEGIN PRIVATE KEY", "BEGIN ENCRYPTED PRIVATE KEY"),
+        ("-----END PRIVATE KEY-----", ""),
+        ("-----BEGIN PRIVATE KEY-----", ""),
+        ("AAAA", "-----BEGIN PRIVATE KEY-----"),
         ("pin = \"76543210\"", "pin = 76543210"),
         ("pin = \"76543210\"", "pin = \"765432101\""),
         ("pin = \"76543210\"", "pin = 076543210"),
@@ -180,7 +206,7 @@ push = [{ sealed = "yek/ppa/h//:pmtr" }]
 fn sealed_values_are_opened_on_their_box() {
     let settings = parse_with(SEALED.as_bytes(), &Reverse).expect("valid").settings;
     assert_eq!(settings.page.expect("a page").password.expose(), "secret");
-    assert_eq!(settings.uplink.wifi[0].password.as_ref().map(|p| p.expose().as_str()), Some("wpa-secret"));
+    assert_eq!(settings.uplink.wifi[0].access, Access::Personal(Secret::new("wpa-secret".to_owned())));
     assert_eq!(settings.streams[0].push[0].as_written().expose(), "rtmp://h/app/key");
     assert_eq!(settings.streams[0].source.to_string(), "rtsp://***@h/");
 }

@@ -1,0 +1,125 @@
+//! What must hold between several settings of `[uplink]`.
+
+use std::collections::HashMap;
+
+use crate::robot::{Robot, RobotKind};
+use crate::rules::Rules;
+use crate::uplink::{Addressing, Ethernet, Uplink};
+use crate::wifi::Access;
+
+impl Rules<'_> {
+    pub fn uplink(&mut self, uplink: &Uplink, robot: &Robot) {
+        self.order(uplink);
+        let mut seen = HashMap::new();
+        let mut country: Option<&str> = None;
+        for (number, wifi) in uplink.wifi.iter().enumerate() {
+            let path = format!("uplink.wifi.{number}");
+            let ssid = format!("{path}.ssid");
+            if self.places.sound(&ssid) && seen.insert(wifi.ssid.as_str(), number).is_some() {
+                self.error(&ssid, "this Wi-Fi network is given above already", "remove one of the two");
+            }
+            if let Access::Enterprise(enterprise) = &wifi.access
+                && enterprise.ca.is_none()
+                && self.places.sound(&format!("{path}.ca"))
+            {
+                self.warn(
+                    &format!("{path}.eap"),
+                    "without `ca` any network of this name is believed, and may ask for the password",
+                    "add `ca`, the certificate of who signs the network's own",
+                );
+            }
+            match (country, wifi.country.as_deref()) {
+                (Some(first), Some(own)) if first != own => self.warn(
+                    &format!("{path}.country"),
+                    format!("the radio follows one country's rules: `{first}`, as given above"),
+                    "write one country",
+                ),
+                (None, own) => country = own,
+                _ => {}
+            }
+            self.addressing(&path, &wifi.ip);
+        }
+        if let Some(ethernet) = &uplink.ethernet {
+            self.interface(ethernet, robot);
+            self.addressing("uplink.ethernet", &ethernet.ip);
+        }
+        if let Some(lte) = &uplink.lte
+            && lte.password.is_some()
+            && lte.username.is_none()
+            && self.places.sound("uplink.lte.username")
+        {
+            self.error("uplink.lte.password", "a password without a username", "add `username`");
+        }
+    }
+
+    fn order(&mut self, uplink: &Uplink) {
+        let configured = uplink.configured();
+        for (number, kind) in uplink.order.iter().enumerate() {
+            let path = format!("uplink.kind.{number}");
+            if uplink.order[..number].contains(kind) {
+                self.error(&path, format!("`{kind}` stands twice in the order"), "remove one of the two");
+            } else if !configured.contains(kind) && self.places.sound(&format!("uplink.{kind}")) {
+                let title = if kind.as_str() == "wifi" {
+                    "[[uplink.wifi]]".to_owned()
+                } else {
+                    format!("[uplink.{kind}]")
+                };
+                self.error(
+                    &path,
+                    format!("`{kind}` is not configured"),
+                    format!("add {title}, or take it out of the order"),
+                );
+            }
+        }
+    }
+
+    fn interface(&mut self, ethernet: &Ethernet, robot: &Robot) {
+        const INTERFACE: &str = "uplink.ethernet.interface";
+        // Without a robot on a wire the default `eth0` names nobody's interface.
+        let wired = robot.kind != RobotKind::None
+            || ["interface", "address", "own_address"]
+                .iter()
+                .any(|k| self.places.written(&format!("robot.{k}")));
+        if wired
+            && ethernet.interface == robot.interface
+            && self.sound(&[INTERFACE, "robot.kind", "robot.interface"])
+        {
+            let message = format!("`{}` is the robot's interface", robot.interface);
+            self.error(INTERFACE, message, "the uplink needs another one, such as \"eth1\"");
+        }
+    }
+
+    /// A router that can be reached from a fixed address.
+    fn addressing(&mut self, path: &str, ip: &Addressing) {
+        let (at_gateway, at_address) = (format!("{path}.gateway"), format!("{path}.address"));
+        if !self.sound(&[&at_gateway, &at_address]) {
+            return;
+        }
+        match (ip.gateway, ip.address) {
+            (Some(_), None) => {
+                let hint = "add `address`, or leave `gateway` to DHCP";
+                self.error(&at_gateway, "a gateway without an address", hint);
+            }
+            (Some(gateway), Some(own)) if !own.contains(gateway) => {
+                let message = format!("the gateway {gateway} is outside the network of {own}");
+                self.error(&at_gateway, message, "give both an address of one network");
+            }
+            (Some(gateway), Some(own)) if gateway == own.address => {
+                let message = format!("the gateway {gateway} is the box's own address");
+                self.error(&at_gateway, message, "write the router's address");
+            }
+            (_, Some(own)) if own.reserves(own.address) => {
+                self.error(
+                    &at_address,
+                    format!("{own} is the network or its broadcast, not a host"),
+                    "choose another number at its end",
+                );
+            }
+            (None, Some(own)) => {
+                let message = format!("{own} has no gateway: nothing beyond its network is reached");
+                self.warn(&at_address, message, "add `gateway`, unless the media server is in this network");
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! `[[uplink.wifi]]`: Wi-Fi networks, personal and enterprise.
+
+use crate::malformed::{Malformed, quote, unknown_word};
+use crate::reader::{Reader, Section};
+use crate::robot::filled;
+use crate::secret::Secret;
+use crate::service::certificates;
+use crate::uplink::Addressing;
+
+/// A Wi-Fi network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wifi {
+    /// Name of the network, 1 to 32 bytes.
+    pub ssid: String,
+    /// What it asks for.
+    pub access: Access,
+    /// Two upper-case letters: whose radio rules apply.
+    pub country: Option<String>,
+    /// Whether the network does not announce its name; default false.
+    pub hidden: bool,
+    /// Its address.
+    pub ip: Addressing,
+    /// Whether each byte costs; default false.
+    pub metered: bool,
+}
+
+/// What a Wi-Fi network asks for. Which of WPA2 and WPA3 it speaks is found out on the air.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Open,
+    /// A passphrase of 8 to 63 characters, or a key of 64 hex digits.
+    Personal(Secret<String>),
+    /// Who one is.
+    Enterprise(Enterprise),
+}
+
+/// How the box says who it is (IEEE 802.1X).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enterprise {
+    /// The user, or the name in the certificate.
+    pub identity: String,
+    /// `eap`.
+    pub proof: Proof,
+    /// Certificates in PEM of who signs the network's own; without any, the network itself is not checked.
+    pub ca: Option<String>,
+}
+
+/// What shows that it is so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// `peap`: a password, asked for within TLS.
+    Peap {
+        /// The user's password.
+        password: Secret<String>,
+        /// How it is asked for; default `mschapv2`.
+        phase2: Phase2,
+    },
+    /// `tls`: a certificate.
+    Tls {
+        /// In PEM.
+        certificate: String,
+        /// In PEM, without a password of its own.
+        private_key: Secret<String>,
+    },
+}
+
+/// How PEAP asks for the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Phase2 {
+    /// `mschapv2`
+    #[default]
+    Mschapv2,
+    /// `gtc`
+    Gtc,
+}
+
+impl Phase2 {
+    /// The word in the settings, which is NetworkManager's own.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mschapv2 => "mschapv2",
+            Self::Gtc => "gtc",
+        }
+    }
+}
+
+const PASSWORD: &str = "`password = \"...\"`";
+const IDENTITY: &str = "`identity = \"robot\"`";
+const CERTIFICATE: &str = "`certificate = \"\"\"` and its lines";
+const PRIVATE_KEY: &str = "`private_key = \"\"\"` and its lines";
+const CA: &str = "`ca = \"\"\"` and the certificate's lines";
+/// What only an enterprise network has.
+const ENTERPRISE: [&str; 5] = ["identity", "ca", "certificate", "private_key", "phase2"];
+
+impl Wifi {
+    pub(crate) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Self {
+        reader.known(
+            section,
+            &[
+                "ssid",
+                "password",
+                "country",
+                "hidden",
+                "metered",
+                "address",
+                "gateway",
+                "dns",
+                "eap",
+                "identity",
+                "ca",
+                "certificate",
+                "private_key",
+                "phase2",
+            ],
+        );
+        Self {
+            ssid: reader.required(section, "ssid", "`ssid = \"Lab\"`", ssid).unwrap_or_default(),
+            access: access(reader, section),
+            country: reader.parsed(section, "country", "`country = \"US\"`", country),
+            hidden: reader.flag(section, "hidden", false),
+            ip: Addressing::read(reader, section),
+            metered: reader.flag(section, "metered", false),
+        }
+    }
+}
+
+fn access(reader: &mut Reader<'_>, section: &Section<'_>) -> Access {
+    let eap = |text: &str| match text {
+        "peap" | "tls" => Ok(text == "tls"),
+        other => Err(unknown_word("`eap`", other, &["peap", "tls"])),
+    };
+    if !reader.has(section, "eap") {
+        for key in ENTERPRISE {
+            if let Some(node) = reader.node(section, key) {
+                let fault = Malformed::new(format!("`{key}` has no use without `eap`"));
+                let hint = "add `eap = \"peap\"` (a user and a password) or `eap = \"tls\"` (a certificate)";
+                reader.fault(&node, fault.hint(hint));
+            }
+        }
+        let password = reader.secret(section, "password", PASSWORD, passphrase);
+        return password.map_or(Access::Open, Access::Personal);
+    }
+    let Some(tls) = reader.parsed(section, "eap", "`eap = \"peap\"`", eap) else { return Access::Open };
+    let identity = reader.required(section, "identity", IDENTITY, filled);
+    let ca = reader.parsed(section, "ca", CA, certificates);
+    let proof = if tls { certificate(reader, section) } else { peap(reader, section) };
+    match (identity, proof) {
+        (Some(identity), Some(proof)) => Access::Enterprise(Enterprise { identity, proof, ca }),
+        _ => Access::Open,
+    }
+}
+
+fn peap(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Proof> {
+    idle(reader, section, &["certificate", "private_key"], "peap");
+    if !reader.has(section, "password") {
+        reader.missing(section, "password", PASSWORD);
+    }
+    let phase2 = |text: &str| match text {
+        "mschapv2" => Ok(Phase2::Mschapv2),
+        "gtc" => Ok(Phase2::Gtc),
+        other => Err(unknown_word("`phase2`", other, &["mschapv2", "gtc"])),
+    };
+    let phase2 = reader.parsed(section, "phase2", "`phase2 = \"mschapv2\"`", phase2).unwrap_or_default();
+    let password = reader.secret(section, "password", PASSWORD, |text| filled(text).map(|_| ()))?;
+    Some(Proof::Peap { password, phase2 })
+}
+
+fn certificate(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Proof> {
+    idle(reader, section, &["password", "phase2"], "tls");
+    let certificate = reader.required(section, "certificate", CERTIFICATE, certificates);
+    if !reader.has(section, "private_key") {
+        reader.missing(section, "private_key", PRIVATE_KEY);
+    }
+    let private_key = reader.secret(section, "private_key", PRIVATE_KEY, key)?;
+    Some(Proof::Tls { certificate: certificate?, private_key })
+}
+
+fn idle(reader: &mut Reader<'_>, section: &Section<'_>, keys: &[&str], eap: &str) {
+    for key in keys {
+        if let Some(node) = reader.node(section, key) {
+            let fault = Malformed::new(format!("`{key}` has no use with `eap = \"{eap}\"`"));
+            reader.fault(&node, fault.hint("leave it out"));
+        }
+    }
+}
+
+/// A private key in PEM. No fault repeats the text.
+fn key(text: &str) -> Result<(), Malformed> {
+    let fault = |why: &str, hint: &str| Err(Malformed::new(why).hint(hint));
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let kind = lines.next().and_then(|l| l.strip_prefix("-----BEGIN ")?.strip_suffix("PRIVATE KEY-----"));
+    let Some(kind) = kind else {
+        return fault(
+            "there is no private key here",
+            "write a key in PEM, from `-----BEGIN PRIVATE KEY-----` to `-----END PRIVATE KEY-----`",
+        );
+    };
+    if kind == "ENCRYPTED " || text.contains("ENCRYPTED") {
+        return fault(
+            "the private key has a password of its own",
+            "nobody types it at a box: take it off with `openssl pkey -in KEY -out PLAIN`",
+        );
+    }
+    match lines.next_back() {
+        Some(end) if end == format!("-----END {kind}PRIVATE KEY-----") => Ok(()),
+        _ => fault("the private key is cut off", "write it with its last line, `-----END ...-----`"),
+    }
+}
+
+fn ssid(text: &str) -> Result<String, Malformed> {
+    match text.len() {
+        1..=32 => Ok(text.to_owned()),
+        0 => Err(Malformed::new("the SSID is empty").hint("write the name of the network, such as \"Lab\"")),
+        length => Err(Malformed::new(format!("the SSID has {length} bytes")).hint("an SSID has at most 32")),
+    }
+}
+
+fn passphrase(text: &str) -> Result<(), Malformed> {
+    let hint = "a WPA passphrase has 8 to 63 characters of ASCII, a key has 64 hex digits";
+    let fault = |why: String| Err(Malformed::new(why).hint(hint));
+    let length = text.chars().count();
+    match length {
+        _ if !text.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
+            fault("the Wi-Fi password has characters that no passphrase can have".to_owned())
+        }
+        8..=63 => Ok(()),
+        64 if text.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(()),
+        0 => {
+            Err(Malformed::new("the Wi-Fi password is empty")
+                .hint("leave `password` out for an open network"))
+        }
+        1..8 => fault(format!("the Wi-Fi password has only {length} characters")),
+        _ => fault(format!("the Wi-Fi password has {length} characters")),
+    }
+}
+
+fn country(text: &str) -> Result<String, Malformed> {
+    if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
+        return Ok(text.to_owned());
+    }
+    let fault = Malformed::new(format!("{} is not a country code", quote(text)));
+    let upper = text.to_ascii_uppercase();
+    Err(if text.len() == 2 && upper.bytes().all(|b| b.is_ascii_uppercase()) {
+        fault.hint(format!("did you mean `{upper}`?"))
+    } else {
+        fault.hint("write two upper-case letters, such as \"US\" or \"DE\"")
+    })
+}

@@ -1,0 +1,152 @@
+//! Gathers the facts: one call a service, and a few for each profile of ours.
+
+use crate::uplink::facts::{Device, Facts, Known};
+use crate::uplink::modem::Modem;
+use crate::uplink::network_manager::{
+    self as nm, DeviceProxy, Objects, ObjectsProxy, ProfileProxy, Properties, Told, addresses, path, value,
+};
+use crate::uplink::profile::MARK;
+use robocast_config::{Secret, UplinkKind};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::Path;
+use zbus::{Connection, OwnedObjectPath, fdo};
+
+/// Sections of ours that can hold secrets.
+const SECRET: [&str; 3] = ["802-11-wireless-security", "802-1x", "gsm"];
+
+/// Gathers them; `folder` is that of the certificates.
+///
+/// # Errors
+/// When NetworkManager is not there, or does not answer.
+pub(crate) async fn facts(bus: &Connection, folder: &Path) -> fdo::Result<Facts> {
+    let objects = objects(bus, nm::SERVICE, "/org/freedesktop").await?;
+    let manager = objects.values().find_map(|interfaces| interfaces.get(nm::SERVICE));
+    let mut facts = Facts {
+        version: manager.and_then(|properties| value(properties, "Version")).unwrap_or_default(),
+        files: files(folder),
+        modems: modems(bus).await,
+        ..Facts::default()
+    };
+    for (path, interfaces) in &objects {
+        if let Some(properties) = interfaces.get("org.freedesktop.NetworkManager.Device") {
+            facts.devices.push(device(path, properties, &objects));
+        }
+        if interfaces.contains_key("org.freedesktop.NetworkManager.Settings.Connection") {
+            // One that vanishes meanwhile is no fact.
+            facts.profiles.extend(known(bus, path).await);
+        }
+    }
+    facts.devices.sort_by(|a, b| a.interface.cmp(&b.interface));
+    facts.profiles.sort_by(|a, b| a.path.cmp(&b.path));
+    let ours = |uuid: &String| facts.profiles.iter().any(|p| &p.uuid == uuid && p.mark.is_some());
+    let active: Vec<_> =
+        (0..facts.devices.len()).filter(|i| facts.devices[*i].profile.as_ref().is_some_and(ours)).collect();
+    for index in active {
+        facts.devices[index].applied = applied(bus, &facts.devices[index].path).await;
+    }
+    Ok(facts)
+}
+
+async fn objects(bus: &Connection, service: &'static str, path: &'static str) -> fdo::Result<Objects> {
+    ObjectsProxy::builder(bus).destination(service).path(path).build().await?.get_managed_objects().await
+}
+
+fn device(path_of: &OwnedObjectPath, properties: &Properties, objects: &Objects) -> Device {
+    let kind = match value::<u32>(properties, "DeviceType") {
+        // Ethernet, and the virtual wire.
+        Some(1 | 20) => Some(UplinkKind::Ethernet),
+        Some(2) => Some(UplinkKind::Wifi),
+        Some(8) => Some(UplinkKind::Lte),
+        _ => None,
+    };
+    let at = |key: &str, interface: &str| objects.get(&path(properties, key)?)?.get(interface);
+    let ip4 = at("Ip4Config", "org.freedesktop.NetworkManager.IP4Config");
+    let ip6 = at("Ip6Config", "org.freedesktop.NetworkManager.IP6Config");
+    let active = at("ActiveConnection", "org.freedesktop.NetworkManager.Connection.Active");
+    let configs = || [ip4, ip6].into_iter().flatten();
+    let gateway = |config: &Properties| value::<String>(config, "Gateway")?.parse::<IpAddr>().ok();
+    let mut dns: Vec<_> =
+        ip4.iter().flat_map(|ip4| addresses(ip4, "NameserverData")).map(|(address, _)| address).collect();
+    let dns6: Vec<Vec<u8>> = ip6.and_then(|ip6| value(ip6, "Nameservers")).unwrap_or_default();
+    dns.extend(
+        dns6.into_iter().filter_map(|b| <[u8; 16]>::try_from(b).ok()).map(|b| IpAddr::V6(Ipv6Addr::from(b))),
+    );
+    let reason: Option<(u32, u32)> = value(properties, "StateReason");
+    Device {
+        path: path_of.to_string(),
+        interface: value(properties, "Interface").unwrap_or_default(),
+        link: value(properties, "IpInterface").unwrap_or_default(),
+        kind,
+        state: value(properties, "State").unwrap_or_default(),
+        reason: reason.map_or(0, |(_, reason)| reason),
+        managed: value(properties, "Managed").unwrap_or_default(),
+        addresses: configs().flat_map(|config| addresses(config, "AddressData")).collect(),
+        gateways: configs().filter_map(gateway).collect(),
+        dns,
+        profile: active.and_then(|active| value(active, "Uuid")),
+        applied: None,
+    }
+}
+
+async fn known(bus: &Connection, path: &OwnedObjectPath) -> Option<Known> {
+    let proxy = ProfileProxy::builder(bus).path(path.clone()).build().await.ok()?;
+    let told = proxy.get_settings().await.ok()?;
+    let connection = told.get("connection")?;
+    let mut known = Known {
+        path: path.to_string(),
+        uuid: value(connection, "uuid")?,
+        id: value(connection, "id").unwrap_or_default(),
+        mark: mark(&told),
+        secrets: BTreeMap::new(),
+    };
+    for section in SECRET.into_iter().filter(|section| known.mark.is_some() && told.contains_key(*section)) {
+        let secrets = proxy.get_secrets(section).await.unwrap_or_default();
+        for (key, secret) in secrets.get(section).into_iter().flatten() {
+            if let Ok(secret) = String::try_from(secret.clone()) {
+                known.secrets.insert((section.to_owned(), key.clone()), Secret::new(secret));
+            }
+        }
+    }
+    Some(known)
+}
+
+fn mark(told: &Told) -> Option<String> {
+    value::<HashMap<String, String>>(told.get("user")?, "data")?.remove(MARK)
+}
+
+async fn applied(bus: &Connection, path: &str) -> Option<String> {
+    let proxy = DeviceProxy::builder(bus).path(path.to_owned()).build().await.ok()?;
+    mark(&proxy.get_applied_connection(0).await.ok()?.0)
+}
+
+fn files(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+async fn modems(bus: &Connection) -> Vec<Modem> {
+    // Without ModemManager there are none; NetworkManager says so of its devices.
+    let objects = objects(bus, nm::MODEMS, "/org/freedesktop/ModemManager1").await.unwrap_or_default();
+    let mut modems: Vec<_> = objects.values().filter_map(modem).collect();
+    modems.sort_by(|a, b| a.port.cmp(&b.port));
+    modems
+}
+
+fn modem(interfaces: &HashMap<String, Properties>) -> Option<Modem> {
+    let modem = interfaces.get("org.freedesktop.ModemManager1.Modem")?;
+    let empty = Properties::new();
+    let network = interfaces.get("org.freedesktop.ModemManager1.Modem.Modem3gpp").unwrap_or(&empty);
+    let retries: HashMap<u32, u32> = value(modem, "UnlockRetries").unwrap_or_default();
+    let signal: Option<(u32, bool)> = value(modem, "SignalQuality");
+    Some(Modem {
+        state: value(modem, "State").unwrap_or_default(),
+        failed: value(modem, "StateFailedReason").unwrap_or_default(),
+        lock: value(modem, "UnlockRequired").unwrap_or_default(),
+        retries: retries.into_iter().collect(),
+        registration: value(network, "RegistrationState").unwrap_or_default(),
+        operator: value(network, "OperatorName").unwrap_or_default(),
+        signal: signal.map_or(0, |(percent, _)| percent),
+        port: value(modem, "PrimaryPort").unwrap_or_default(),
+    })
+}

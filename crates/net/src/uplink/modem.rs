@@ -1,0 +1,140 @@
+//! A modem's state in words. Pure; the numbers are ModemManager's (`ModemManager-enums.h`).
+
+use std::collections::BTreeMap;
+
+/// `MM_MODEM_LOCK_SIM_PIN`
+const SIM_PIN: u32 = 2;
+/// `MM_MODEM_LOCK_SIM_PUK`
+const SIM_PUK: u32 = 4;
+
+/// What ModemManager tells of a modem.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Modem {
+    /// `MMModemState`
+    pub state: i32,
+    /// `MMModemStateFailedReason`
+    pub failed: u32,
+    /// `MMModemLock`: what has to be unlocked.
+    pub lock: u32,
+    /// How often each lock may still be tried.
+    pub retries: BTreeMap<u32, u32>,
+    /// `MMModem3gppRegistrationState`
+    pub registration: u32,
+    /// The operator's name.
+    pub operator: String,
+    /// Percent.
+    pub signal: u32,
+    /// The port that NetworkManager names the device after.
+    pub port: String,
+}
+
+/// What a modem is able to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModemState {
+    /// No SIM, or none that can be read.
+    NoSim,
+    /// The SIM wants its PIN; so many tries are left, when that is known.
+    NeedsPin(Option<u32>),
+    /// Too many wrong PINs: only the PUK helps.
+    NeedsPuk,
+    /// It cannot work.
+    Failed,
+    /// It is being set up, or waits to be.
+    Idle,
+    /// It looks for its network.
+    Searching,
+    /// The network does not take this SIM.
+    Denied,
+    /// A foreign network.
+    Roaming,
+    /// Its own network.
+    Registered,
+}
+
+impl Modem {
+    /// How it is.
+    #[must_use]
+    pub fn how(&self) -> ModemState {
+        const NO_SIM: [u32; 2] = [2, 3];
+        match (self.state, self.lock) {
+            (-1, _) if NO_SIM.contains(&self.failed) => ModemState::NoSim,
+            (_, SIM_PUK) => ModemState::NeedsPuk,
+            (2, _) | (_, SIM_PIN) => ModemState::NeedsPin(self.retries.get(&SIM_PIN).copied()),
+            (-1, _) => ModemState::Failed,
+            (0..=6, _) => ModemState::Idle,
+            _ => match self.registration {
+                1 | 6 | 9 => ModemState::Registered,
+                3 => ModemState::Denied,
+                5 | 7 | 10 => ModemState::Roaming,
+                _ => ModemState::Searching,
+            },
+        }
+    }
+
+    /// Whether a PIN was tried and was wrong: a SIM gives three tries.
+    #[must_use]
+    pub fn pin_was_wrong(&self) -> bool {
+        matches!(self.how(), ModemState::NeedsPin(Some(left)) if left < 3)
+    }
+
+    /// For people: what is wrong and what would mend it. `pin`: whether the settings have one; `roaming`: whether they allow it.
+    #[must_use]
+    pub fn text(&self, pin: bool, roaming: bool) -> String {
+        let operator = if self.operator.is_empty() { "the network" } else { &self.operator };
+        match self.how() {
+            ModemState::NoSim => "no SIM: put one in, or check that it sits right".into(),
+            ModemState::NeedsPin(_) if !pin => {
+                "the SIM wants its PIN: add `pin` under [uplink.lte], or take it off the SIM".into()
+            }
+            ModemState::NeedsPin(Some(left)) if left < 3 => format!(
+                "the PIN is wrong, {left} {} left: it is not tried again until `pin` under [uplink.lte] is another",
+                if left == 1 { "try" } else { "tries" }
+            ),
+            ModemState::NeedsPin(_) => "the SIM is being given its PIN".into(),
+            ModemState::NeedsPuk => {
+                "the SIM is locked after wrong PINs: put it into a phone and type its PUK".into()
+            }
+            ModemState::Failed => "the modem has failed: is its antenna and its power right?".into(),
+            ModemState::Idle => "the modem is being set up".into(),
+            ModemState::Searching => "looking for a network: is the antenna on?".into(),
+            ModemState::Denied => format!("{operator} does not take this SIM: is it activated?"),
+            ModemState::Roaming if !roaming => format!(
+                "only a foreign network ({operator}) is here: write `roaming = true` under [uplink.lte] to use it"
+            ),
+            ModemState::Roaming => format!("in {operator} (roaming), signal {} %", self.signal),
+            ModemState::Registered => format!("in {operator}, signal {} %", self.signal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_has_its_words() {
+        let base = Modem { operator: "Telco".into(), signal: 60, lock: 1, ..Modem::default() };
+        let locked = |left| Modem { state: 2, lock: 2, retries: BTreeMap::from([(2, left)]), ..base.clone() };
+        let registered = |registration| Modem { state: 8, registration, ..base.clone() };
+        let table = [
+            (Modem { state: -1, failed: 2, ..base.clone() }, false, false, "no SIM"),
+            (locked(3), false, false, "add `pin`"),
+            (locked(3), true, false, "being given"),
+            (locked(2), true, false, "wrong, 2 tries left"),
+            (locked(1), true, false, "wrong, 1 try left"),
+            (Modem { state: 2, lock: 4, ..base.clone() }, true, false, "PUK"),
+            (Modem { state: -1, failed: 1, ..base.clone() }, true, false, "failed"),
+            (Modem { state: 3, ..base.clone() }, true, false, "set up"),
+            (registered(2), true, false, "looking"),
+            (registered(3), true, false, "Telco does not take"),
+            (registered(5), true, false, "roaming = true"),
+            (registered(5), true, true, "in Telco (roaming), signal 60 %"),
+            (registered(1), true, false, "in Telco, signal 60 %"),
+        ];
+        for (modem, pin, roaming, words) in table {
+            let text = modem.text(pin, roaming);
+            assert!(text.contains(words), "{modem:?}: {text}");
+        }
+        assert!(!locked(3).pin_was_wrong() && locked(2).pin_was_wrong());
+    }
+}

@@ -1,0 +1,156 @@
+//! NetworkManager and ModemManager on D-Bus: as much as is used here.
+
+use crate::uplink::profile::{Sections, Value};
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant, Variant, fdo};
+
+/// NetworkManager's bus name.
+pub(crate) const SERVICE: &str = "org.freedesktop.NetworkManager";
+/// ModemManager's.
+pub(crate) const MODEMS: &str = "org.freedesktop.ModemManager1";
+/// `NM_CHECKPOINT_CREATE_FLAG_DESTROY_ALL | DELETE_NEW_CONNECTIONS | DISCONNECT_NEW_DEVICES`
+pub(crate) const CHECKPOINT_FLAGS: u32 = 0x1 | 0x2 | 0x4;
+
+/// The properties of one interface.
+pub(crate) type Properties = HashMap<String, OwnedVariant>;
+/// Objects, their interfaces, their properties.
+pub(crate) type Objects = HashMap<OwnedObjectPath, HashMap<String, Properties>>;
+/// A profile as it travels.
+pub(crate) type Told = HashMap<String, Properties>;
+
+/// The manager.
+#[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager",
+    default_service = "org.freedesktop.NetworkManager",
+    default_path = "/org/freedesktop/NetworkManager"
+)]
+pub(crate) trait Manager {
+    /// Remembers how the devices are, all of them when none is named; goes back there by itself after `rollback_timeout` s.
+    fn checkpoint_create(
+        &self,
+        devices: &[ObjectPath<'_>],
+        rollback_timeout: u32,
+        flags: u32,
+    ) -> fdo::Result<OwnedObjectPath>;
+
+    /// Forgets it.
+    fn checkpoint_destroy(&self, checkpoint: &ObjectPath<'_>) -> fdo::Result<()>;
+
+    /// Goes back there now: each device, and how that went.
+    fn checkpoint_rollback(&self, checkpoint: &ObjectPath<'_>) -> fdo::Result<HashMap<String, u32>>;
+
+    /// Uses a profile on a device.
+    fn activate_connection(
+        &self,
+        connection: &ObjectPath<'_>,
+        device: &ObjectPath<'_>,
+        specific_object: &ObjectPath<'_>,
+    ) -> fdo::Result<OwnedObjectPath>;
+}
+
+/// Its profiles.
+#[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager.Settings",
+    default_service = "org.freedesktop.NetworkManager",
+    default_path = "/org/freedesktop/NetworkManager/Settings"
+)]
+pub(crate) trait Profiles {
+    /// Adds one, to disk.
+    fn add_connection(&self, connection: Outgoing<'_>) -> fdo::Result<OwnedObjectPath>;
+
+    /// The profile of a UUID.
+    fn get_connection_by_uuid(&self, uuid: &str) -> fdo::Result<OwnedObjectPath>;
+}
+
+/// A profile on its way.
+pub(crate) type Outgoing<'a> = HashMap<&'a str, HashMap<&'a str, Variant<'a>>>;
+
+/// One profile.
+#[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager.Settings.Connection",
+    default_service = "org.freedesktop.NetworkManager"
+)]
+pub(crate) trait Profile {
+    /// Replaces it, to disk.
+    fn update(&self, properties: Outgoing<'_>) -> fdo::Result<()>;
+
+    /// Deletes it.
+    fn delete(&self) -> fdo::Result<()>;
+
+    /// It, without secrets.
+    fn get_settings(&self) -> fdo::Result<Told>;
+
+    /// The secrets of one of its sections.
+    fn get_secrets(&self, setting_name: &str) -> fdo::Result<Told>;
+}
+
+/// A device.
+#[zbus::proxy(
+    interface = "org.freedesktop.NetworkManager.Device",
+    default_service = "org.freedesktop.NetworkManager"
+)]
+pub(crate) trait Device {
+    /// The profile that is at work, as it was when it came up, and its version.
+    fn get_applied_connection(&self, flags: u32) -> fdo::Result<(Told, u64)>;
+
+    /// Whether NetworkManager keeps it.
+    #[zbus(property)]
+    fn set_managed(&self, managed: bool) -> zbus::Result<()>;
+}
+
+/// Everything that a service shows at once.
+#[zbus::proxy(interface = "org.freedesktop.DBus.ObjectManager")]
+pub(crate) trait Objects {
+    /// It.
+    fn get_managed_objects(&self) -> fdo::Result<Objects>;
+}
+
+/// A property's value; none when it is missing or of another type.
+pub(crate) fn value<T: TryFrom<OwnedVariant>>(properties: &Properties, name: &str) -> Option<T> {
+    T::try_from(properties.get(name)?.clone()).ok()
+}
+
+/// A property that is the path of an object; none for `/`.
+pub(crate) fn path(properties: &Properties, name: &str) -> Option<OwnedObjectPath> {
+    value::<OwnedObjectPath>(properties, name).filter(|path| path.as_str() != "/")
+}
+
+/// The addresses in a list of tables, with their prefixes where they have one.
+pub(crate) fn addresses(properties: &Properties, name: &str) -> Vec<(IpAddr, u8)> {
+    let tables: Vec<Properties> = value(properties, name).unwrap_or_default();
+    let address = |table: &Properties| value::<String>(table, "address")?.parse().ok();
+    let prefix = |table: &Properties| value::<u32>(table, "prefix").and_then(|p| u8::try_from(p).ok());
+    tables.iter().filter_map(|table| Some((address(table)?, prefix(table).unwrap_or_default()))).collect()
+}
+
+/// A profile as NetworkManager takes it.
+pub(crate) fn outgoing(sections: &Sections) -> Outgoing<'_> {
+    let keys = |keys: &BTreeMap<&'static str, Value>| {
+        keys.iter().map(|(key, value)| (*key, variant(value))).collect::<HashMap<_, _>>()
+    };
+    sections.iter().map(|(section, values)| (*section, keys(values))).collect()
+}
+
+fn variant(value: &Value) -> Variant<'static> {
+    match value {
+        Value::Flag(flag) => Variant::from(*flag),
+        Value::Number(number) => Variant::from(*number),
+        Value::Long(number) => Variant::from(*number),
+        Value::Count(count) => Variant::from(*count),
+        Value::Text(text) => Variant::from(text.clone()),
+        Value::Bytes(bytes) => Variant::from(bytes.clone()),
+        Value::Texts(texts) => Variant::from(texts.clone()),
+        Value::Addresses(addresses) => {
+            let table = |(address, prefix): &(IpAddr, u8)| {
+                HashMap::from([
+                    ("address".to_owned(), Variant::from(address.to_string())),
+                    ("prefix".to_owned(), Variant::from(u32::from(*prefix))),
+                ])
+            };
+            Variant::from(addresses.iter().map(table).collect::<Vec<_>>())
+        }
+        Value::Named(names) => Variant::from(names.clone().into_iter().collect::<HashMap<_, _>>()),
+        Value::Secret(secret) => Variant::from(secret.expose().clone()),
+    }
+}

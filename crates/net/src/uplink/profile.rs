@@ -1,0 +1,281 @@
+//! Settings into NetworkManager's profiles. Pure.
+
+use robocast_config::{Access, Addressing, Ethernet, Lte, Proof, Secret, UplinkKind, Wifi};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// Marks a profile as ours, in its `user` data; the value changes with the profile.
+pub const MARK: &str = "org.robocast.profile";
+/// What our profiles' UUIDs are derived from, together with their ids.
+const NAMESPACE: Uuid = Uuid::from_u128(0x8f0f_4a3e_2c57_5d0b_9a51_7c0e_6b5d_1f42);
+/// `NM_MPTCP_FLAGS_ENABLED | NM_MPTCP_FLAGS_SUBFLOW` and `NM_MPTCP_FLAGS_BACKUP` (nm-dbus-interface.h).
+const MPTCP_SUBFLOW: i32 = 0x2 | 0x20;
+const MPTCP_BACKUP: i32 = 0x40;
+/// `NM_SETTING_SECRET_FLAG_NOT_REQUIRED`
+const NOT_REQUIRED: u32 = 4;
+/// `NM_SETTING_WIRELESS_POWERSAVE_DISABLE`: a radio that naps adds 100 ms and more to a frame's way.
+const POWERSAVE_OFF: u32 = 2;
+
+/// A value of a profile's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// `b`
+    Flag(bool),
+    /// `i`
+    Number(i32),
+    /// `x`
+    Long(i64),
+    /// `u`
+    Count(u32),
+    /// `s`
+    Text(String),
+    /// `ay`
+    Bytes(Vec<u8>),
+    /// `as`
+    Texts(Vec<String>),
+    /// `aa{sv}` of an address and its prefix
+    Addresses(Vec<(IpAddr, u8)>),
+    /// `a{ss}`
+    Named(BTreeMap<String, String>),
+    /// `s`, and never shown
+    Secret(Secret<String>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// A profile's sections, as NetworkManager names them.
+pub type Sections = BTreeMap<&'static str, BTreeMap<&'static str, Value>>;
+
+/// A file that a profile names: a certificate or a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where it lies. The name changes with the content, so that an older profile finds its own.
+    pub path: PathBuf,
+    /// PEM.
+    pub content: Secret<String>,
+}
+
+/// One of our profiles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// `robocast-wifi-0`, `robocast-lte`, `robocast-ethernet`
+    pub id: String,
+    /// Derived from the id.
+    pub uuid: String,
+    /// What it is of.
+    pub kind: UplinkKind,
+    /// For people: `Wi-Fi Lab`.
+    pub name: String,
+    /// The one interface it is for; any of its kind when none.
+    pub interface: Option<String>,
+    /// What NetworkManager is told, without the mark.
+    pub sections: Sections,
+    /// What it names.
+    pub files: Vec<File>,
+    /// Place in the order of preference, from 0.
+    pub place: usize,
+    /// Whether each byte costs.
+    pub metered: bool,
+}
+
+impl Profile {
+    /// What the mark says: another word when anything but a secret is another.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        Uuid::new_v5(&NAMESPACE, format!("{:?}", self.sections).as_bytes()).to_string()
+    }
+
+    /// The sections with the mark.
+    #[must_use]
+    pub fn marked(&self) -> Sections {
+        let mut sections = self.sections.clone();
+        let data = BTreeMap::from([(MARK.to_owned(), self.mark())]);
+        sections.insert("user", BTreeMap::from([("data", Value::Named(data))]));
+        sections
+    }
+
+    /// Its secrets: section, key, value.
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &'static str, &Secret<String>)> {
+        self.sections.iter().flat_map(|(section, keys)| {
+            keys.iter().filter_map(move |(key, value)| match value {
+                Value::Secret(secret) => Some((*section, *key, secret)),
+                _ => None,
+            })
+        })
+    }
+
+    /// Sets one key.
+    pub fn set(&mut self, section: &'static str, key: &'static str, value: impl Into<Value>) {
+        self.sections.entry(section).or_default().insert(key, value.into());
+    }
+
+    fn new(id: &str, kind: UplinkKind, name: String, place: usize) -> Self {
+        let uuid = Uuid::new_v5(&NAMESPACE, id.as_bytes()).to_string();
+        let mut profile = Self {
+            id: id.to_owned(),
+            uuid: uuid.clone(),
+            kind,
+            name,
+            interface: None,
+            sections: Sections::new(),
+            files: Vec::new(),
+            place,
+            metered: false,
+        };
+        profile.set("connection", "id", id);
+        profile.set("connection", "uuid", uuid.as_str());
+        profile.set("connection", "autoconnect", Value::Flag(true));
+        // For ever: nobody is there to press a button.
+        profile.set("connection", "autoconnect-retries", Value::Number(0));
+        let backup = if place == 0 { 0 } else { MPTCP_BACKUP };
+        profile.set("connection", "mptcp-flags", Value::Number(MPTCP_SUBFLOW | backup));
+        profile
+    }
+
+    fn metered(&mut self, metered: bool) {
+        self.metered = metered;
+        self.set("connection", "metered", Value::Number(if metered { 1 } else { 2 }));
+    }
+
+    /// Addresses, and what the kernel and the resolver prefer. Every uplink has a default route at all times: a socket bound
+    /// to one needs it.
+    fn addressing(&mut self, ip: &Addressing) {
+        let order = i32::try_from(self.place).unwrap_or(i32::MAX / 20).saturating_add(1) * 10;
+        for family in ["ipv4", "ipv6"] {
+            let own = |address: &IpAddr| address.is_ipv6() == (family == "ipv6");
+            let fixed = ip.address.filter(|cidr| own(&cidr.address));
+            self.set(family, "method", if fixed.is_some() { "manual" } else { "auto" });
+            if let Some(cidr) = fixed {
+                self.set(family, "address-data", Value::Addresses(vec![(cidr.address, cidr.prefix)]));
+            }
+            if let Some(gateway) = ip.gateway.filter(own) {
+                self.set(family, "gateway", gateway.to_string().as_str());
+            }
+            let servers: Vec<_> = ip.dns.iter().filter(|dns| own(dns)).map(IpAddr::to_string).collect();
+            if !servers.is_empty() {
+                self.set(family, "dns-data", Value::Texts(servers));
+            }
+            // Below those that NetworkManager gives to profiles of its own making (100 and more).
+            self.set(family, "route-metric", Value::Long(i64::from(order)));
+            self.set(family, "dns-priority", Value::Number(order));
+        }
+    }
+
+    /// A file beside the settings; its path as NetworkManager takes it.
+    fn file(&mut self, folder: &Path, what: &str, content: &str) -> Value {
+        let mut name = format!("{}-{what}-", self.id);
+        let _ = write!(name, "{}.pem", &Uuid::new_v5(&NAMESPACE, content.as_bytes()).simple());
+        let path = folder.join(name);
+        let mut told = format!("file://{}", path.display()).into_bytes();
+        told.push(0);
+        self.files.push(File { path, content: Secret::new(content.to_owned()) });
+        Value::Bytes(told)
+    }
+}
+
+/// The profile of a Wi-Fi network, the `number`th of them; certificates lie in `folder`.
+#[must_use]
+pub fn wifi(wifi: &Wifi, number: usize, place: usize, folder: &Path) -> Profile {
+    const SECTION: &str = "802-11-wireless";
+    const SECURITY: &str = "802-11-wireless-security";
+    let name = format!("Wi-Fi {}", wifi.ssid);
+    let mut profile = Profile::new(&format!("robocast-wifi-{number}"), UplinkKind::Wifi, name, place);
+    profile.set("connection", "type", SECTION);
+    // Of two networks in reach the one written first.
+    let priority = 100 - i32::try_from(number).unwrap_or(100);
+    profile.set("connection", "autoconnect-priority", Value::Number(priority));
+    // A handshake that fails far from the access point looks like a wrong password: tried again, for ever.
+    profile.set("connection", "auth-retries", Value::Number(0));
+    profile.metered(wifi.metered);
+    profile.set(SECTION, "ssid", Value::Bytes(wifi.ssid.clone().into_bytes()));
+    profile.set(SECTION, "mode", "infrastructure");
+    profile.set(SECTION, "powersave", Value::Count(POWERSAVE_OFF));
+    if wifi.hidden {
+        profile.set(SECTION, "hidden", Value::Flag(true));
+    }
+    match &wifi.access {
+        Access::Open => {}
+        Access::Personal(password) => {
+            // WPA2 and WPA3: NetworkManager offers SAE beside PSK where the radio can (docs/decisions/0015).
+            profile.set(SECURITY, "key-mgmt", "wpa-psk");
+            profile.set(SECURITY, "psk", Value::Secret(password.clone()));
+        }
+        Access::Enterprise(enterprise) => {
+            const EAP: &str = "802-1x";
+            profile.set(SECURITY, "key-mgmt", "wpa-eap");
+            profile.set(EAP, "identity", enterprise.identity.as_str());
+            if let Some(ca) = &enterprise.ca {
+                let path = profile.file(folder, "ca", ca);
+                profile.set(EAP, "ca-cert", path);
+            }
+            match &enterprise.proof {
+                Proof::Peap { password, phase2 } => {
+                    profile.set(EAP, "eap", Value::Texts(vec!["peap".into()]));
+                    profile.set(EAP, "phase2-auth", phase2.as_str());
+                    profile.set(EAP, "password", Value::Secret(password.clone()));
+                }
+                Proof::Tls { certificate, private_key } => {
+                    profile.set(EAP, "eap", Value::Texts(vec!["tls".into()]));
+                    let path = profile.file(folder, "certificate", certificate);
+                    profile.set(EAP, "client-cert", path);
+                    let path = profile.file(folder, "key", private_key.expose());
+                    profile.set(EAP, "private-key", path);
+                    profile.set(EAP, "private-key-password-flags", Value::Count(NOT_REQUIRED));
+                }
+            }
+        }
+    }
+    profile.addressing(&wifi.ip);
+    profile
+}
+
+/// The profile of the mobile network.
+#[must_use]
+pub fn lte(lte: &Lte, place: usize) -> Profile {
+    const SECTION: &str = "gsm";
+    let mut profile = Profile::new("robocast-lte", UplinkKind::Lte, "LTE".into(), place);
+    profile.set("connection", "type", SECTION);
+    profile.metered(lte.metered);
+    profile.set(SECTION, "apn", lte.apn.as_str());
+    profile.set(SECTION, "home-only", Value::Flag(!lte.roaming));
+    if let Some(username) = &lte.username {
+        profile.set(SECTION, "username", username.as_str());
+    }
+    for (key, secret) in [("pin", &lte.pin), ("password", &lte.password)] {
+        if let Some(secret) = secret {
+            profile.set(SECTION, key, Value::Secret(secret.clone()));
+        }
+    }
+    profile.addressing(&Addressing::default());
+    profile
+}
+
+/// The profile of the second ethernet.
+#[must_use]
+pub fn ethernet(ethernet: &Ethernet, place: usize) -> Profile {
+    let mut profile = wired("robocast-ethernet", &ethernet.interface, place);
+    profile.metered(ethernet.metered);
+    profile.addressing(&ethernet.ip);
+    profile
+}
+
+/// A wired profile of any id, by DHCP.
+#[must_use]
+pub fn wired(id: &str, interface: &str, place: usize) -> Profile {
+    const SECTION: &str = "802-3-ethernet";
+    let mut profile = Profile::new(id, UplinkKind::Ethernet, format!("ethernet {interface}"), place);
+    profile.set("connection", "type", SECTION);
+    profile.set("connection", "interface-name", interface);
+    profile.interface = Some(interface.to_owned());
+    profile.sections.entry(SECTION).or_default();
+    profile.metered(false);
+    profile.addressing(&Addressing::default());
+    profile
+}

@@ -1,0 +1,220 @@
+//! The uplinks' side against the real NetworkManager, on a bus and in namespaces of the test's own.
+
+// A harness fails by panicking, with what it saw.
+#![allow(clippy::unwrap_used)]
+
+mod uplink_world;
+
+use robocast_net::uplink::profile::{self, Profile, Value};
+use robocast_net::uplink::{Outcome, Side, Wanted};
+use std::time::Duration;
+use uplink_world::{World, ip, nmcli, out, world};
+
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// A wired profile with a fixed address.
+fn fixed(id: &str, interface: &str, place: usize, address: &str, gateway: &str) -> Profile {
+    let mut profile = profile::wired(id, interface, place);
+    profile.set("ipv4", "method", "manual");
+    profile.set("ipv4", "address-data", Value::Addresses(vec![(address.parse().unwrap(), 24)]));
+    profile.set("ipv4", "gateway", gateway);
+    profile.set("ipv6", "method", "disabled");
+    profile
+}
+
+/// Two uplinks: `wl0` stands for the radio, and is preferred.
+fn two(world: &World) -> Wanted {
+    let profiles = vec![
+        fixed("robocast-wifi-0", "wl0", 0, "10.1.0.2", "10.1.0.1"),
+        fixed("robocast-ethernet", "eth1", 1, "10.2.0.2", "10.2.0.1"),
+    ];
+    Wanted { profiles, robot: vec!["eth0".into()], folder: world.folder(), ..Wanted::default() }
+}
+
+async fn well(side: &mut Side, wanted: &Wanted) -> Outcome {
+    let outcome = side.converge(wanted).await;
+    assert!(outcome.proven, "{outcome:?}\n{}", side.check().join("\n"));
+    outcome
+}
+
+#[test]
+fn profiles_are_added_once_and_carry_routes_and_mptcp() {
+    world("profiles_are_added_once_and_carry_routes_and_mptcp", async |world| {
+        let stranger = "con add type ethernet ifname nothing con-name stranger autoconnect no";
+        nmcli(stranger);
+        let wanted = two(world);
+        let mut side = Side::new(PATIENCE);
+        let outcome = well(&mut side, &wanted).await;
+        assert_eq!(outcome.steps.len(), 3, "{:?}", outcome.steps);
+        assert!(outcome.steps[0].contains("leave eth0 alone"), "{:?}", outcome.steps);
+        world.until("both are up", || side_up(&["wl0", "eth1"])).await;
+        // The second run, of this program and of another, does nothing.
+        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
+        let mut other = Side::new(PATIENCE);
+        assert_eq!(well(&mut other, &wanted).await.steps, [] as [&str; 0]);
+        let routes = ip("-4 route show default");
+        assert!(routes.contains("dev wl0 proto static metric 10"), "{routes}");
+        assert!(routes.contains("dev eth1 proto static metric 20"), "{routes}");
+        let endpoints = ip("mptcp endpoint");
+        assert!(endpoints.lines().any(|l| l.contains("10.1.0.2") && l.contains("subflow dev wl0")), "{endpoints}");
+        assert!(endpoints.lines().any(|l| l.contains("10.2.0.2") && l.contains("subflow backup dev eth1")), "{endpoints}");
+        assert!(ip("mptcp limits").contains("subflows 4"), "{}", ip("mptcp limits"));
+        assert!(nmcli("-t -f DEVICE,STATE device").contains("eth0:unmanaged"));
+        for file in std::fs::read_dir("/etc/NetworkManager/system-connections").unwrap() {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = file.as_ref().unwrap().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file:?}");
+        }
+        let view = other.view(Some("wl0"));
+        assert_eq!((view[0].interface.as_str(), view[0].chosen, view[0].address.as_str()), ("wl0", true, "10.1.0.2"));
+        assert_eq!(other.links(), [("wl0".to_owned(), true), ("eth1".to_owned(), true)]);
+        // What is not wanted any more goes; what is not ours stays.
+        let outcome = well(&mut side, &Wanted { profiles: wanted.profiles[..1].to_vec(), ..wanted }).await;
+        assert_eq!(outcome.steps, ["delete profile robocast-ethernet"]);
+        let names = nmcli("-t -f NAME con");
+        assert!(names.contains("stranger") && !names.contains("robocast-ethernet"), "{names}");
+    });
+}
+
+fn side_up(interfaces: &[&str]) -> bool {
+    let said = nmcli("-t -f DEVICE,STATE device");
+    interfaces.iter().all(|name| said.contains(&format!("{name}:connected\n")))
+}
+
+#[test]
+fn changed_settings_come_into_force_and_such_that_cut_the_box_off_are_taken_back() {
+    world("changed_settings_come_into_force_and_such_that_cut_the_box_off_are_taken_back", async |world| {
+        world.address("wl0", "10.1.0.1/24");
+        let server = world.serve("wl0", "10.1.0.1", 1935);
+        let mut wanted = two(world);
+        wanted.profiles.truncate(1);
+        wanted.targets = vec![robocast_net::uplink::wanted::Target { host: "10.1.0.1".into(), port: Some(1935) }];
+        let mut side = Side::new(PATIENCE);
+        well(&mut side, &wanted).await;
+        world.until("wl0 is up", || side_up(&["wl0"])).await;
+        // Another address that works.
+        let mut better = wanted.clone();
+        better.profiles[0] = fixed("robocast-wifi-0", "wl0", 0, "10.1.0.3", "10.1.0.1");
+        let outcome = well(&mut side, &better).await;
+        assert_eq!(outcome.steps, ["change profile robocast-wifi-0 (ethernet wl0)", "use profile robocast-wifi-0 on wl0"]);
+        assert!(ip("-4 address show dev wl0").contains("10.1.0.3/24"));
+        assert_eq!(well(&mut side, &better).await.steps, [] as [&str; 0]);
+        // One from which nobody is reached.
+        let mut worse = wanted.clone();
+        worse.profiles[0] = fixed("robocast-wifi-0", "wl0", 0, "10.9.0.3", "10.9.0.1");
+        let outcome = side.converge(&worse).await;
+        assert!(!outcome.proven && outcome.text.contains("taken back"), "{outcome:?}");
+        assert!(outcome.text.contains("no server was reached any more within 6 s"), "{outcome:?}");
+        world.until("the old address is back", || ip("-4 address show dev wl0").contains("10.1.0.3/24")).await;
+        assert!(nmcli("-g ipv4.addresses con show robocast-wifi-0").contains("10.1.0.3"), "on disk too");
+        // It is not tried again while something works, and the settings of before are so without a step.
+        world.until("wl0 is up", || side_up(&["wl0"])).await;
+        let again = side.converge(&worse).await;
+        assert!(!again.proven && again.steps.is_empty() && again.text.contains("taken back"), "{again:?}");
+        assert_eq!(well(&mut side, &better).await.steps, [] as [&str; 0]);
+        drop(server);
+    });
+}
+
+#[test]
+fn a_manager_that_is_killed_is_waited_for_and_found_again() {
+    world("a_manager_that_is_killed_is_waited_for_and_found_again", async |world| {
+        let wanted = two(world);
+        let mut side = Side::new(PATIENCE);
+        well(&mut side, &wanted).await;
+        world.until("both are up", || side_up(&["wl0", "eth1"])).await;
+        side.look().await.unwrap();
+        world.kill_manager();
+        tokio::time::timeout(PATIENCE, side.changed()).await.expect("its end is a signal");
+        let outcome = side.converge(&wanted).await;
+        assert!(!outcome.proven && outcome.text.contains("NetworkManager does not run"), "{outcome:?}");
+        assert!(outcome.again.is_some_and(|again| again < Duration::from_secs(60)));
+        // The streams go on: what it set up stands without it.
+        assert!(ip("-4 route show default").contains("dev wl0"));
+        world.start_manager();
+        tokio::time::timeout(PATIENCE, side.changed()).await.expect("its start is a signal");
+        world.until("both are up", || side_up(&["wl0", "eth1"])).await;
+        assert_eq!(well(&mut side, &wanted).await.steps.len(), 1, "only eth0 is to be left alone again");
+        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
+    });
+}
+
+#[test]
+fn two_uplinks_with_one_address_are_named_and_a_flapping_link_is_followed() {
+    world("two_uplinks_with_one_address_are_named_and_a_flapping_link_is_followed", async |world| {
+        let mut wanted = two(world);
+        wanted.profiles[1] = fixed("robocast-ethernet", "eth1", 1, "10.1.0.2", "10.1.0.1");
+        let mut side = Side::new(PATIENCE);
+        side.converge(&wanted).await;
+        world.until("both are up", || side_up(&["wl0", "eth1"])).await;
+        let outcome = well(&mut side, &wanted).await;
+        assert!(outcome.text.contains("have the same address 10.1.0.2"), "{outcome:?}");
+        assert!(side.check().iter().any(|line| line.contains("the same address")), "{:?}", side.check());
+        for _ in 0..5 {
+            ip("link set dev far-wl0 down");
+            until_link(&mut side, false).await;
+            ip("link set dev far-wl0 up");
+            until_link(&mut side, true).await;
+        }
+        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
+    });
+}
+
+/// Follows the signals until `wl0` is (not) usable.
+async fn until_link(side: &mut Side, usable: bool) {
+    let seen = tokio::time::timeout(Duration::from_secs(15), async {
+        loop {
+            side.look().await.unwrap();
+            if side.links().contains(&("wl0".to_owned(), usable)) {
+                return;
+            }
+            side.changed().await;
+        }
+    });
+    seen.await.unwrap_or_else(|_| panic!("wl0 is not usable={usable}: {:?}", side.links()));
+}
+
+#[test]
+fn an_address_server_that_lies_takes_nothing_that_works() {
+    world("an_address_server_that_lies_takes_nothing_that_works", async |world| {
+        // A router outside of its own network, a lease of two minutes, and a name server that is not there.
+        world.address("eth1", "10.2.0.1/24");
+        world.address_server("eth1", &["10.2.0.50,10.2.0.60,255.255.255.0,2m"], &["3,203.0.113.99", "6,203.0.113.98"]);
+        let mut wanted = two(world);
+        wanted.profiles[1] = profile::wired("robocast-ethernet", "eth1", 1);
+        let mut side = Side::new(PATIENCE);
+        well(&mut side, &wanted).await;
+        world.until("both are up", || side_up(&["wl0", "eth1"])).await;
+        let routes = ip("-4 route show default");
+        assert!(routes.starts_with("default via 10.1.0.1 dev wl0 proto static metric 10"), "{routes}");
+        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
+        let way = side.way("eth1").unwrap();
+        assert_eq!(way.dns, ["203.0.113.98".parse::<std::net::IpAddr>().unwrap()]);
+        let target = robocast_net::uplink::wanted::Target { host: "live.example.net".into(), port: Some(1935) };
+        let probed = robocast_net::uplink::probe::ask(&way, &[target], None).await.unwrap();
+        let why = probed.result.unwrap_err();
+        assert!(why.contains("live.example.net is not reached"), "{why}");
+    });
+}
+
+#[test]
+fn without_uplinks_in_the_settings_any_ethernet_is_taken() {
+    world("without_uplinks_in_the_settings_any_ethernet_is_taken", async |world| {
+        world.automatic();
+        world.address("eth1", "10.2.0.1/24");
+        world.address_server("eth1", &["10.2.0.50,10.2.0.60,255.255.255.0,2m"], &[]);
+        let wanted = Wanted { robot: vec!["eth0".into()], folder: world.folder(), ..Wanted::default() };
+        let mut side = Side::new(PATIENCE);
+        well(&mut side, &wanted).await;
+        world.until("eth1 is up", || side_up(&["eth1"])).await;
+        side.look().await.unwrap();
+        assert!(side.links().contains(&("eth1".to_owned(), true)), "{:?}", side.links());
+        assert!(side.view(None).iter().any(|view| view.interface == "eth1" && view.address.starts_with("10.2.0.")));
+        // Settings that name it take it over from NetworkManager's own profile.
+        let mut named = two(world);
+        named.profiles.remove(0);
+        let outcome = well(&mut side, &named).await;
+        assert!(outcome.steps.contains(&"use profile robocast-ethernet on eth1".to_owned()), "{outcome:?}");
+        let _ = out("true", &[]);
+    });
+}
