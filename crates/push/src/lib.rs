@@ -4,6 +4,7 @@
 //! hop --> Mixer (robot's video, or the slate while it is away) --> Feed
 //!                                                   each sink has a cursor of its own in it:
 //!                                                   Sink --> RTMP session --> TCP or TLS --> server
+//!                                                            a way bound to the uplink that was chosen
 //! ```
 //! One sink that fails, hangs or is slow never disturbs another, nor the camera.
 //! One task is [`program::run`]; each sink is a task of its own.
@@ -15,3 +16,4 @@ pub mod rtmp;
 pub mod sink;
 pub mod slate;
 pub mod tls;
+pub mod way;

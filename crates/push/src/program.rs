@@ -1,10 +1,11 @@
 //! The push program's loop.
 
 use crate::mixer::{Mixer, Showing};
-use crate::sink::Sink;
+use crate::sink::{Common, Sink};
 use crate::slate;
 use crate::tls::Tls;
 use robocast_bus::service::{self, PushOrder};
+use robocast_bus::view;
 use robocast_bus::{PushStatus, SinkState, SourceState};
 use robocast_config::{Settings, Size, Start, Stream};
 use robocast_daemon::backoff::Backoff;
@@ -17,8 +18,9 @@ use robocast_media::hop::{Feed, FromCamera, Limits, Reader, Request};
 use robocast_media::slate::{FPS, Frame};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// What sinks may still want: a slow one may lag three seconds before it is cut to a newer keyframe.
@@ -62,10 +64,11 @@ struct Push {
     hop: HopLink,
     mixer: Mixer,
     feed: Feed,
+    /// What the sinks share.
+    common: Common,
     /// By the URL as written, in the order of the settings.
     sinks: Vec<(String, Sink)>,
     tls: Tls,
-    origin: Stamp,
     started: bool,
     slate: SlateBox,
     sets: ParameterSets,
@@ -95,14 +98,24 @@ impl Push {
                 }
             });
         }
+        let chosen = watch::Sender::new(String::new());
+        let feed = Feed::new(KEPT);
+        let common = Common {
+            stream: name.to_owned(),
+            feed: feed.clone(),
+            origin: now,
+            chosen: chosen.subscribe(),
+            urgent: Arc::new(Notify::new()),
+        };
+        tokio::spawn(view::follow_chosen(chosen));
         let mut push = Self {
             path: path.to_owned(),
             hop: HopLink::new(places::camera_socket(name)),
             mixer: Mixer::new(now),
-            feed: Feed::new(KEPT),
+            feed,
+            common,
             sinks: Vec::new(),
             tls: Tls::new(settings.tls.ca.clone()),
-            origin: now,
             started: stream.start == Start::Always,
             slate: SlateBox::default(),
             sets: ParameterSets::default(),
@@ -130,6 +143,7 @@ impl Push {
                     Wish::End => return,
                     Wish::Reread => self.reread().await,
                 },
+                () = self.common.urgent.notified() => self.tell(),
                 Some(order) = self.orders.recv() => self.start(order == PushOrder::Start),
                 _ = tick.tick() => {
                     self.heartbeat.beat();
@@ -227,14 +241,7 @@ impl Push {
             let known = before.iter().position(|(other, _)| other == written);
             let sink = match known {
                 Some(at) => before.swap_remove(at).1,
-                None => Sink::start(
-                    &self.stream.name,
-                    url,
-                    self.feed.clone(),
-                    self.tls.clone(),
-                    self.origin,
-                    self.started,
-                ),
+                None => Sink::start(&self.common, url, self.tls.clone(), self.started),
             };
             self.sinks.push((written.clone(), sink));
         }
@@ -283,7 +290,7 @@ impl Push {
             started: self.started,
             latency_ms: latencies.get(latencies.len() / 2).map(|ms| (ms * 100.0).round() / 100.0),
             sinks: self.sinks.iter().map(|(_, sink)| sink.report.status()).collect(),
-            evidence: Vec::new(),
+            evidence: self.sinks.iter().flat_map(|(_, sink)| sink.report.evidence()).collect(),
         };
         self.status.send_if_modified(|last| {
             *last != status && {

@@ -3,8 +3,9 @@
 use super::address::Address;
 use super::session::{Session, SessionError};
 use crate::tls::{self, Tls, TlsError};
+use crate::way;
+use nix::errno::Errno;
 use robocast_media::h264::AccessUnit;
-use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,11 +14,9 @@ use tokio::net::TcpStream;
 
 /// Each step towards a server may take this long: name, TCP, TLS, RTMP.
 const STEP: Duration = Duration::from_secs(5);
-/// Data unacknowledged for so long means that the way is gone (Linux: `TCP_USER_TIMEOUT`).
-const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
-/// Enough for 13 Mbit/s over 300 ms; more would only hide a slow uplink in the kernel, where a unit
-/// can no longer be skipped.
-const SEND_BUFFER: usize = 256 << 10;
+/// A server that has not answered after so long lets one doubt the way: the first request and its
+/// repetition after 1 s went unanswered.
+const SLOW: Duration = Duration::from_millis(1500);
 
 /// A server cannot be published to.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +42,9 @@ pub enum ConnectError {
     /// The server closed the connection.
     #[error("the server closed the connection")]
     Closed,
+    /// Nothing came through, and another uplink was chosen.
+    #[error("nothing comes through {0}: given up for the uplink that was chosen instead")]
+    Abandoned(String),
     /// The session is over.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -57,6 +59,22 @@ impl ConnectError {
             Self::Handshake(error) => error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
             _ => false,
         }
+    }
+
+    /// Whether the server seems to have our earlier session still.
+    #[must_use]
+    pub fn busy(&self) -> bool {
+        matches!(self, Self::Session(SessionError::Busy(_)))
+    }
+
+    /// Whether no answer at all came on the way to the server, which speaks against the uplink.
+    #[must_use]
+    pub fn unreachable(&self) -> bool {
+        use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, NotFound, TimedOut};
+        let Self::Tcp(_, error) = self else { return false };
+        // ENODEV, which has no kind of its own: the interface is not there.
+        matches!(error.kind(), HostUnreachable | NetworkDown | NetworkUnreachable | NotFound | TimedOut)
+            || error.raw_os_error() == Some(Errno::ENODEV as i32)
     }
 }
 
@@ -80,12 +98,11 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Connects and goes on until the server takes video. Times will rise over `after`.
+    /// Makes the session on a connection to the server (see [`reach`]), up to where it would ask to publish.
     ///
     /// # Errors
     /// When a step fails or takes too long.
-    pub async fn open(address: Address, tls: &Tls, after: Option<u32>) -> Result<Self, ConnectError> {
-        let tcp = connect(&address).await?;
+    pub async fn open(address: Address, tls: &Tls, tcp: TcpStream) -> Result<Self, ConnectError> {
         let socket: Box<dyn Duplex> = if address.tls {
             let name = tls::server_name(&address.host)?;
             let handshake = tls.connector()?.connect(name, tcp);
@@ -96,17 +113,30 @@ impl Connection {
         } else {
             Box::new(tcp)
         };
-        let session = Session::new(address, after)?;
+        let session = Session::new(address, None)?.held();
         let mut connection = Self { socket, session, input: vec![0; 4096], pending: Vec::new(), written: 0 };
-        let publish = async {
-            while !connection.session.publishing() {
-                connection.flush().await?;
-                connection.receive().await?;
-            }
-            connection.flush().await
-        };
-        tokio::time::timeout(STEP, publish).await.map_err(|_| ConnectError::Late("request to publish"))??;
+        connection.until(Session::connected).await?;
         Ok(connection)
+    }
+
+    /// Goes on until the server takes video. Times will rise over `after`.
+    ///
+    /// # Errors
+    /// When the server says no, or takes too long.
+    pub async fn publish(&mut self, after: Option<u32>) -> Result<(), ConnectError> {
+        self.session.publish(after)?;
+        self.until(Session::publishing).await
+    }
+
+    async fn until(&mut self, reached: impl Fn(&Session) -> bool) -> Result<(), ConnectError> {
+        let way = async {
+            while !reached(&self.session) {
+                self.flush().await?;
+                self.receive().await?;
+            }
+            self.flush().await
+        };
+        tokio::time::timeout(STEP, way).await.map_err(|_| ConnectError::Late("request to publish"))?
     }
 
     /// Queues a unit; it is on its way once [`Connection::flush`] is done.
@@ -160,12 +190,14 @@ impl Connection {
         self.came(read)
     }
 
-    /// Says good-bye.
+    /// Says good-bye, and waits a moment for the server to hear it: then it has this session no longer.
     pub async fn close(mut self) {
         self.session.finish();
         let parting = async {
-            let _ = self.flush().await;
-            let _ = self.socket.shutdown().await;
+            self.flush().await.ok()?;
+            self.socket.shutdown().await.ok()?;
+            while self.socket.read(&mut self.input).await.ok()? > 0 {}
+            Some(())
         };
         let _ = tokio::time::timeout(Duration::from_millis(500), parting).await;
     }
@@ -189,31 +221,32 @@ impl Connection {
     }
 }
 
-async fn connect(address: &Address) -> Result<TcpStream, ConnectError> {
+/// A connection to the server by way of `uplink` (empty: as the kernel routes). Calls `slow` when it takes
+/// longer than a good way would.
+///
+/// # Errors
+/// When the name is not known, or no address of it answers.
+pub async fn reach(address: &Address, uplink: &str, slow: impl Fn()) -> Result<TcpStream, ConnectError> {
     let host = address.host.trim_start_matches('[').trim_end_matches(']');
     let lookup = tokio::net::lookup_host((host, address.port));
     let found = tokio::time::timeout(STEP, lookup).await.map_err(|_| ConnectError::Late("name lookup"))?;
     let found: Vec<SocketAddr> = found.map_err(|error| ConnectError::Name(host.to_owned(), error))?.collect();
     let mut last = ConnectError::Name(host.to_owned(), io::ErrorKind::NotFound.into());
     for address in found {
-        match tokio::time::timeout(STEP, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                tune(&stream).map_err(|error| ConnectError::Tcp(address, error))?;
-                return Ok(stream);
+        let connecting = tokio::time::timeout(STEP, way::connect(address, uplink));
+        tokio::pin!(connecting);
+        let done = tokio::select! {
+            done = &mut connecting => done,
+            () = tokio::time::sleep(SLOW) => {
+                slow();
+                connecting.await
             }
+        };
+        match done {
+            Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => last = ConnectError::Tcp(address, error),
             Err(_) => last = ConnectError::Tcp(address, io::ErrorKind::TimedOut.into()),
         }
     }
     Err(last)
-}
-
-fn tune(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    socket.set_send_buffer_size(SEND_BUFFER)?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new().with_time(Duration::from_secs(5)).with_interval(Duration::from_secs(2)),
-    )
 }

@@ -10,5 +10,5 @@ mod connection;
 mod session;
 
 pub use address::{Address, AddressError};
-pub use connection::{ConnectError, Connection};
+pub use connection::{ConnectError, Connection, reach};
 pub use session::{Event, Session, SessionError};

@@ -40,6 +40,10 @@ pub enum Event {
 /// The session is over.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SessionError {
+    /// The name is taken: most often by our own earlier session, of which the server has not noticed that
+    /// its way is gone. It soon will.
+    #[error("the server still has a session of this name: {0}")]
+    Busy(String),
     /// The server said no.
     #[error("the server refuses to {step}: {reason}")]
     Refused {
@@ -59,15 +63,23 @@ pub enum SessionError {
 enum Step {
     Handshake(Box<Handshake>),
     Connecting,
+    /// The server knows us, and not yet what we want.
+    Connected,
     Creating,
-    Asking { stream: u32 },
-    Publishing { stream: u32 },
+    Asking {
+        stream: u32,
+    },
+    Publishing {
+        stream: u32,
+    },
 }
 
 /// A publishing session with one server.
 pub struct Session {
     address: Address,
     step: Step,
+    /// Waits, once connected, for [`Session::publish`].
+    held: bool,
     chunks_out: ChunkSerializer,
     chunks_in: ChunkReader,
     out: Vec<u8>,
@@ -98,6 +110,7 @@ impl Session {
         Ok(Self {
             address,
             step: Step::Handshake(Box::new(handshake)),
+            held: false,
             chunks_out: ChunkSerializer::new(),
             chunks_in: ChunkReader::new(),
             out,
@@ -108,6 +121,30 @@ impl Session {
             header: None,
             last_ms: after,
         })
+    }
+
+    /// The same, but asks to publish only when told to: until then the server may have another session of
+    /// this name.
+    #[must_use]
+    pub fn held(mut self) -> Self {
+        self.held = true;
+        self
+    }
+
+    /// Whether the server knows us and waits for what we want.
+    #[must_use]
+    pub fn connected(&self) -> bool {
+        matches!(self.step, Step::Connected)
+    }
+
+    /// Asks to publish, after a session that was [`Session::held`]. Times rise over `after`.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn publish(&mut self, after: Option<u32>) -> Result<(), SessionError> {
+        self.held = false;
+        self.last_ms = after;
+        if self.connected() { self.ask() } else { Ok(()) }
     }
 
     /// What is to be written to the peer now.
@@ -213,6 +250,15 @@ impl Session {
         self.command("connect", CONNECT, Amf0Value::Object(wishes), vec![], 0)
     }
 
+    fn ask(&mut self) -> Result<(), SessionError> {
+        // What every encoder sends; some servers wait for it.
+        let stream = text(self.address.stream.expose());
+        self.command("releaseStream", 2.0, Amf0Value::Null, vec![stream.clone()], 0)?;
+        self.command("FCPublish", 3.0, Amf0Value::Null, vec![stream], 0)?;
+        self.step = Step::Creating;
+        self.command("createStream", CREATE_STREAM, Amf0Value::Null, vec![], 0)
+    }
+
     /// A message of the server. One too short for its kind is none.
     fn message(&mut self, kind: u8, data: &[u8]) -> Result<Option<Event>, SessionError> {
         let number = data.first_chunk().map(|&bytes| u32::from_be_bytes(bytes));
@@ -265,12 +311,10 @@ impl Session {
         let is = |wanted: f64| (transaction - wanted).abs() < 0.5;
         match (name, &self.step) {
             ("_result", Step::Connecting) if is(CONNECT) => {
-                // What every encoder sends; some servers wait for it.
-                let stream = text(self.address.stream.expose());
-                self.command("releaseStream", 2.0, Amf0Value::Null, vec![stream.clone()], 0)?;
-                self.command("FCPublish", 3.0, Amf0Value::Null, vec![stream], 0)?;
-                self.command("createStream", CREATE_STREAM, Amf0Value::Null, vec![], 0)?;
-                self.step = Step::Creating;
+                self.step = Step::Connected;
+                if !self.held {
+                    self.ask()?;
+                }
             }
             ("_result", Step::Creating) if is(CREATE_STREAM) => {
                 let Some(Amf0Value::Number(id)) = arguments.first() else {
@@ -293,6 +337,9 @@ impl Session {
                     ("NetStream.Publish.Start", &Step::Asking { stream }) => {
                         self.step = Step::Publishing { stream };
                         return Ok(Some(Event::Publishing));
+                    }
+                    ("NetStream.Publish.BadName", Step::Asking { .. }) => {
+                        return Err(SessionError::Busy(described(arguments)));
                     }
                     (_, Step::Asking { .. }) if field(arguments, "level").as_deref() == Some("error") => {
                         return Err(refused("publish", arguments));

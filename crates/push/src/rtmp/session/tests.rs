@@ -207,7 +207,7 @@ fn a_server_that_refuses_is_quoted_on_one_line() {
 }
 
 #[test]
-fn a_taken_name_is_a_refusal_to_publish() {
+fn a_taken_name_is_told_from_a_refusal() {
     let (mut session, mut server) = (Session::new(address(), None).unwrap(), Server::new());
     exchange(&mut session, &mut server).unwrap();
     server.command("_result", CONNECT, vec![]);
@@ -216,7 +216,29 @@ fn a_taken_name_is_a_refusal_to_publish() {
     exchange(&mut session, &mut server).unwrap();
     server.command("onStatus", 0.0, status("NetStream.Publish.BadName", "error"));
     let error = exchange(&mut session, &mut server).unwrap_err();
-    assert!(matches!(error, SessionError::Refused { step: "publish", .. }), "{error}");
+    assert!(matches!(error, SessionError::Busy(_)), "{error}");
+}
+
+#[test]
+fn a_session_that_is_held_asks_to_publish_only_when_told_to() {
+    let (session, mut server) = (Session::new(address(), None).unwrap(), Server::new());
+    let mut session = session.held();
+    exchange(&mut session, &mut server).unwrap();
+    server.command("_result", CONNECT, vec![]);
+    exchange(&mut session, &mut server).unwrap();
+    let asked = |server: &Server| {
+        let named = |(message, _): &(RtmpMessage, u32)| match message {
+            RtmpMessage::Amf0Command { command_name, .. } => Some(command_name.clone()),
+            _ => None,
+        };
+        server.seen.iter().filter_map(named).collect::<Vec<_>>()
+    };
+    assert!(session.connected());
+    assert_eq!(asked(&server), ["connect"]);
+    session.publish(Some(77)).unwrap();
+    exchange(&mut session, &mut server).unwrap();
+    assert_eq!(asked(&server), ["connect", "releaseStream", "FCPublish", "createStream"]);
+    assert_eq!(session.last_ms(), Some(77));
 }
 
 #[test]

@@ -1,0 +1,108 @@
+//! One sink: a task that keeps one server fed, whatever happens to the server or the way to it.
+
+mod hand_over;
+mod report;
+mod tries;
+mod verdict;
+mod work;
+
+pub use report::Report;
+
+use crate::rtmp::{Address, AddressError};
+use crate::tls::Tls;
+use robocast_bus::SinkState;
+use robocast_config::{SinkScheme, SinkUrl};
+use robocast_media::clock::Stamp;
+use robocast_media::hop::Feed;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use work::Work;
+
+/// What all sinks of a stream share.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// The stream's name.
+    pub stream: String,
+    /// What is sent.
+    pub feed: Feed,
+    /// Times sent are counted from here.
+    pub origin: Stamp,
+    /// The interface of the uplink that was chosen; empty: none.
+    pub chosen: watch::Receiver<String>,
+    /// Woken when something of a report is not to wait for the next second.
+    pub urgent: Arc<Notify>,
+}
+
+/// A running sink. Dropping it ends its task at once; [`Sink::stop`] says good-bye first.
+#[derive(Debug)]
+pub struct Sink {
+    /// What it tells.
+    pub report: Report,
+    wanted: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Sink {
+    /// Starts feeding `url` while `wanted`.
+    #[must_use]
+    pub fn start(common: &Common, url: &SinkUrl, tls: Tls, wanted: bool) -> Self {
+        let Common { stream, feed, origin, chosen, urgent } = common.clone();
+        let name = url.redacted();
+        let report = Report::new(name.clone(), urgent);
+        let (tell, wanted) = watch::channel(wanted);
+        let task = match (url.scheme, Address::of(url)) {
+            (SinkScheme::Rtmp | SinkScheme::Rtmps, Ok(address)) => {
+                let report = report.clone();
+                let (last_ms, sessions) = (None, 0);
+                let work = Work {
+                    stream,
+                    name,
+                    feed,
+                    tls,
+                    origin,
+                    report,
+                    wanted,
+                    chosen,
+                    address,
+                    last_ms,
+                    sessions,
+                };
+                tokio::spawn(work.run())
+            }
+            (_, address) => {
+                let why = match address {
+                    Err(AddressError::Scheme) => {
+                        "this version pushes to rtmp:// and rtmps:// only".to_owned()
+                    }
+                    Err(error) => error.to_string(),
+                    Ok(_) => String::new(),
+                };
+                tracing::error!(stream, sink = name, "{why}");
+                report.state(SinkState::Failed, why);
+                tokio::spawn(std::future::ready(()))
+            }
+        };
+        Self { report, wanted: tell, task }
+    }
+
+    /// Pushes or not, from now on.
+    pub fn want(&self, wanted: bool) {
+        self.wanted.send_replace(wanted);
+    }
+
+    /// Ends it with a good-bye to the server.
+    pub async fn stop(mut self) {
+        let Self { wanted, task, .. } = &mut self;
+        wanted.send_replace(false);
+        // Without anyone left to want it, the task ends.
+        drop(std::mem::replace(wanted, watch::channel(false).0));
+        let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
