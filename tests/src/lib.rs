@@ -11,6 +11,8 @@
 //! | `stand_ins` | a RAUC that does what a test wants, and systemd |
 //! | `certificates` | a test CA and what it signs |
 //! | `flv`, `slices`, `decoding` | what a server recorded, against what the robot sent; what a decoder says to it |
+//! | `two_ways` | a box with two uplinks to one server, each through a router of its own, in network namespaces |
+//! | `net` | a stand-in of the net program: chooses as a test says, or by what the connections show |
 //! | `arrivals` | when frames arrived at the server, and the silences between them |
 //!
 //! What fails prints the last output of every child of its test.
@@ -24,6 +26,7 @@ pub mod certificates;
 pub mod decoding;
 pub mod flv;
 pub mod machine;
+pub mod net;
 pub mod nginx;
 pub mod process;
 pub mod product;
@@ -32,4 +35,5 @@ pub mod rauc;
 pub mod robot;
 pub mod slices;
 pub mod stand_ins;
+pub mod two_ways;
 pub mod waiting;

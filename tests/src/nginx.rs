@@ -1,6 +1,6 @@
 //! A real nginx with the RTMP module, which records what is published to it.
 
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
@@ -29,8 +29,11 @@ pub const NEEDED_FOR_TLS: [&str; 5] = [
 pub struct Nginx {
     folder: TempDir,
     process: Option<Process>,
+    host: String,
     port: u16,
     tls_port: u16,
+    /// What it is started by, such as `ip netns exec NAME`.
+    by: Vec<String>,
 }
 
 impl Nginx {
@@ -47,8 +50,18 @@ impl Nginx {
         ))
     }
 
+    /// On another host, started by `by`, such as `ip netns exec NAME`, with `more` in its application `live`.
+    pub fn start_on(host: &str, by: &[&str], more: &str) -> Self {
+        let by = by.iter().map(|word| (*word).to_owned()).collect();
+        Self::with(host, 1935, by, "", more)
+    }
+
     fn configure(tls: &str) -> Self {
-        let (port, tls_port) = (free_port(), free_port());
+        Self::with("127.0.0.1", free_port(), Vec::new(), tls, "")
+    }
+
+    fn with(host: &str, port: u16, by: Vec<String>, tls: &str, more: &str) -> Self {
+        let tls_port = free_port();
         let folder = tempfile::Builder::new().prefix("robocast-nginx-").tempdir().unwrap();
         let at = folder.path().display();
         let (module, proxy) = match tls {
@@ -56,7 +69,7 @@ impl Nginx {
             _ => (
                 "load_module /usr/lib/nginx/modules/ngx_stream_module.so;".to_owned(),
                 format!(
-                    "stream {{ server {{ listen 127.0.0.1:{tls_port} ssl; {tls} proxy_pass 127.0.0.1:{port}; }} }}"
+                    "stream {{ server {{ listen {host}:{tls_port} ssl; {tls} proxy_pass {host}:{port}; }} }}"
                 ),
             ),
         };
@@ -64,26 +77,28 @@ impl Nginx {
             "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\n{module}\n\
              daemon off; master_process off; pid {at}/pid; error_log {at}/log info;\n\
              events {{ worker_connections 64; }}\n{proxy}\n\
-             rtmp {{ server {{ listen 127.0.0.1:{port};\n\
-               application live {{ live on; record all; record_path {at}; record_unique on; }}\n\
+             rtmp {{ server {{ listen {host}:{port} so_keepalive=2s:1s:3;\n\
+               application live {{ live on; {more} record all; record_path {at}; record_unique on; }}\n\
                application closed {{ live on; deny publish all; }}\n\
              }} }}\n"
         );
         write(&folder.path().join("conf"), &text);
-        let mut nginx = Self { folder, process: None, port, tls_port };
+        let mut nginx = Self { folder, process: None, host: host.to_owned(), port, tls_port, by };
         nginx.start_again();
         nginx
     }
 
     /// Starts it at the same place; returns when it listens.
     pub fn start_again(&mut self) {
-        let mut nginx = command("nginx");
+        let words: Vec<&str> = self.by.iter().map(String::as_str).chain(["nginx"]).collect();
+        let mut nginx = command(words[0]);
+        nginx.args(&words[1..]);
         nginx.arg("-p").arg(self.folder.path()).arg("-c").arg(self.folder.path().join("conf"));
         nginx.arg("-e").arg(self.folder.path().join("log"));
         let mut process = Process::start("nginx", nginx);
         wait(SOON, "nginx to listen", || {
             assert_eq!(process.ended(), None, "nginx ended: {}", process.output());
-            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
+            TcpStream::connect((self.host.as_str(), self.port))
         });
         self.process = Some(process);
     }
@@ -101,12 +116,12 @@ impl Nginx {
 
     /// Where to publish under `key`.
     pub fn url(&self, key: &str) -> String {
-        format!("rtmp://127.0.0.1:{}/live/{key}", self.port)
+        format!("rtmp://{}:{}/live/{key}", self.host, self.port)
     }
 
     /// Where to publish and be refused.
     pub fn closed_url(&self, key: &str) -> String {
-        format!("rtmp://127.0.0.1:{}/closed/{key}", self.port)
+        format!("rtmp://{}:{}/closed/{key}", self.host, self.port)
     }
 
     /// Where to publish over TLS, to `host`.

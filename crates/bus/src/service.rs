@@ -4,8 +4,8 @@
 
 mod net;
 
-pub use net::net;
 pub(crate) use net::{RobotRow, UplinkRow};
+pub use net::{net, net_by};
 
 use crate::evidence::{EvidenceRow, worth_telling};
 use crate::names::Program;

@@ -10,7 +10,7 @@ use crate::stream::Stream;
 use crate::uplink::Uplink;
 
 /// Everything the box is told, with every default filled in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The box.
     pub device: Device,

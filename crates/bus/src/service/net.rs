@@ -70,10 +70,17 @@ impl Net {
 /// # Errors
 /// When there is no bus, or it refuses the name.
 pub async fn net(status: watch::Receiver<NetStatus>) -> zbus::Result<()> {
+    net_by(connection::Builder::system(), status).await
+}
+
+/// The same on another bus.
+///
+/// # Errors
+/// When there is no such bus, or it refuses the name.
+pub async fn net_by(bus: connection::Builder<'_>, status: watch::Receiver<NetStatus>) -> zbus::Result<()> {
     let mut changes = status.clone();
     let mut last = changes.borrow_and_update().clone();
-    let connection =
-        connection::Builder::system().serve_at(NET_PATH, Net { status }).name(NET).build().await?;
+    let connection = bus.serve_at(NET_PATH, Net { status }).name(NET).build().await?;
     let shown = connection.object_server().interface::<_, Net>(NET_PATH).await?;
     while changes.changed().await.is_ok() {
         let now = changes.borrow_and_update().clone();

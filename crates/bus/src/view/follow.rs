@@ -35,7 +35,7 @@ pub async fn follow_chosen(tell: watch::Sender<String>) {
     let which =
         Which { interface: NET, property: "Chosen", path: |_| OwnedObjectPath::try_from(NET_PATH).ok() };
     tokio::select! {
-        () = follow(which, told) => {}
+        () = follow(connection::Builder::system, which, told) => {}
         () = tell.closed() => {}
     }
 }
@@ -43,6 +43,14 @@ pub async fn follow_chosen(tell: watch::Sender<String>) {
 /// Tells what each stream's connections show of their uplinks, as it changes: the stream, and its rows.
 /// No rows when that stream's push program is gone. Ends when nobody listens any more.
 pub async fn follow_evidence(tell: mpsc::UnboundedSender<(String, Vec<Evidence>)>) {
+    follow_evidence_by(connection::Builder::system, tell).await;
+}
+
+/// The same on another bus.
+pub async fn follow_evidence_by(
+    bus: impl Fn() -> connection::Builder<'static>,
+    tell: mpsc::UnboundedSender<(String, Vec<Evidence>)>,
+) {
     let told = |name: &str, rows: Option<OwnedVariant>| {
         let Some(stream) = Program::Push.stream_of(name) else { return };
         let rows = rows.and_then(|value| Vec::<EvidenceRow>::try_from(value).ok()).unwrap_or_default();
@@ -51,7 +59,7 @@ pub async fn follow_evidence(tell: mpsc::UnboundedSender<(String, Vec<Evidence>)
     let path = |name: &str| Program::Push.stream_of(name).map(|stream| Program::Push.path(stream));
     let which = Which { interface: Program::Push.interface(), property: "Evidence", path };
     tokio::select! {
-        () = follow(which, told) => {}
+        () = follow(bus, which, told) => {}
         () = tell.closed() => {}
     }
 }
@@ -65,14 +73,18 @@ struct Which {
 }
 
 /// Tells the property of every program that has it; none when the program or the bus is gone.
-async fn follow(which: Which, mut told: impl FnMut(&str, Option<OwnedVariant>)) {
+async fn follow(
+    bus: impl Fn() -> connection::Builder<'static>,
+    which: Which,
+    mut told: impl FnMut(&str, Option<OwnedVariant>),
+) {
     if !service::wanted() {
         return std::future::pending().await;
     }
     loop {
         let mut owners = HashMap::new();
         // Why it failed is said where a program shows itself on the same bus.
-        let _ = follow_once(which, &mut owners, &mut told).await;
+        let _ = follow_once(bus(), which, &mut owners, &mut told).await;
         for name in owners.keys() {
             told(name, None);
         }
@@ -81,11 +93,12 @@ async fn follow(which: Which, mut told: impl FnMut(&str, Option<OwnedVariant>)) 
 }
 
 async fn follow_once(
+    bus: connection::Builder<'static>,
     which: Which,
     owners: &mut HashMap<String, String>,
     told: &mut impl FnMut(&str, Option<OwnedVariant>),
 ) -> zbus::Result<()> {
-    let bus = connection::Builder::system().build().await?;
+    let bus = bus.build().await?;
     let (came, changed) = (names_of(which)?, changes_of(which)?);
     let mut came = MessageStream::for_match_rule(came, &bus, None).await?;
     let mut changed = MessageStream::for_match_rule(changed, &bus, None).await?;

@@ -75,6 +75,11 @@ impl Side {
         }
     }
 
+    /// What [`check`](Self::check) and [`describe`](Self::describe) hold the side to, without changing anything.
+    pub fn expect(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
+    }
+
     /// Makes the robot's side what is wanted. What fails is undone and told; call again after [`changed`](Self::changed),
     /// or a little later.
     pub async fn converge(&mut self, wanted: &Wanted) -> Outcome {

@@ -1,6 +1,7 @@
 //! What NetworkManager and ModemManager say there is. Pure; the numbers are NetworkManager's (`nm-dbus-interface.h`).
 
 use crate::uplink::modem::Modem;
+use robocast_bus::UplinkState;
 use robocast_config::{Secret, UplinkKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -51,18 +52,14 @@ impl Device {
         self.state == state::ACTIVATED && self.addresses.iter().any(|(address, _)| !local(address))
     }
 
-    /// How it is, in words.
+    /// How it is.
     #[must_use]
-    pub fn words(&self) -> &'static str {
+    pub fn standing(&self) -> UplinkState {
         match self.state {
-            0..=10 => "not kept by NetworkManager",
-            11..=20 => "not there",
-            21..=30 => "down",
-            31..=99 => "coming up",
-            100 if self.usable() => "up",
-            100 => "up, without an address",
-            101..=110 => "going down",
-            _ => "failed",
+            31..=100 if self.usable() => UplinkState::Ready,
+            // Up without an address is on its way still.
+            31..=100 => UplinkState::Connecting,
+            _ => UplinkState::Down,
         }
     }
 

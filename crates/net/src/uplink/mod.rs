@@ -31,6 +31,6 @@ mod side;
 mod signals;
 mod view;
 
-pub use side::{Outcome, Side};
+pub use side::{Outcome, Side, words};
 pub use view::UplinkView;
 pub use wanted::Wanted;

@@ -55,7 +55,7 @@ async fn asked(way: &Way, targets: &[Target], page: Option<&Url>) -> Result<Dura
         }
         // The server's own host: what answers there is its own business, unless it sends one elsewhere to log in.
         (None, Some(target)) => match get(way, &target.host, 80, "/", false).await {
-            Err(why) if why.starts_with(LOGIN) => return Err(why),
+            Err(why) if is_login(&why) => return Err(why),
             other => other.ok(),
         },
         (None, None) => None,
@@ -100,6 +100,12 @@ async fn get(way: &Way, host: &str, port: u16, path: &str, strict: bool) -> Resu
         Verdict::Login(to) => Err(login(&to)),
         Verdict::Noise => Err(format!("{host} answers something that is not HTTP")),
     }
+}
+
+/// Whether what is wrong is a login page.
+#[must_use]
+pub fn is_login(why: &str) -> bool {
+    why.starts_with(LOGIN)
 }
 
 fn login(to: &str) -> String {

@@ -303,7 +303,8 @@ async fn called<T>(call: impl Future<Output = fdo::Result<T>>) -> fdo::Result<T>
 }
 
 /// What is wrong with the bus or NetworkManager, in words.
-fn words(error: &fdo::Error) -> String {
+#[must_use]
+pub fn words(error: &fdo::Error) -> String {
     match error {
         fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
             "NetworkManager does not run: `systemctl status NetworkManager` says why".into()

@@ -4,6 +4,7 @@ use crate::uplink::facts::Device;
 use crate::uplink::probe::Way;
 use crate::uplink::profile::Profile;
 use crate::uplink::side::Side;
+use robocast_bus::UplinkState;
 use robocast_config::UplinkKind;
 use std::net::IpAddr;
 
@@ -14,8 +15,8 @@ pub struct UplinkView {
     pub name: String,
     /// Its interface; empty while it has none.
     pub interface: String,
-    /// `up`, `down`, `coming up` ...
-    pub state: String,
+    /// How it is, as far as `NetworkManager` knows: absent, down, connecting, or ready.
+    pub state: UplinkState,
     /// Whether it carries the streams.
     pub chosen: bool,
     /// Whether each byte costs.
@@ -66,7 +67,7 @@ impl Side {
         if self.facts.usable().next().is_none() {
             lines.push(format!("no uplink is up ({})", self.states()));
         }
-        let troubled = self.view(None).into_iter().filter(|view| view.state != "up" && !view.text.is_empty());
+        let troubled = self.view(None).into_iter().filter(|view| view.state != UplinkState::Ready && !view.text.is_empty());
         lines.extend(troubled.map(|view| format!("{}: {}", view.name, view.text)));
         lines
     }
@@ -79,7 +80,7 @@ impl Side {
 
     pub(crate) fn states(&self) -> String {
         let views = self.view(None).into_iter();
-        let states: Vec<_> = views.map(|view| format!("{} is {}", view.name, view.state)).collect();
+        let states: Vec<_> = views.map(|view| format!("{} is {}", view.name, words(view.state))).collect();
         if states.is_empty() { "there is none".into() } else { states.join(", ") }
     }
 
@@ -107,7 +108,7 @@ impl Side {
             None => UplinkView {
                 name: profile.name.clone(),
                 interface: profile.interface.clone().unwrap_or_default(),
-                state: "not there".into(),
+                state: UplinkState::Absent,
                 chosen: false,
                 metered: false,
                 address: String::new(),
@@ -138,7 +139,7 @@ impl Side {
         UplinkView {
             name,
             interface: if device.link.is_empty() { device.interface.clone() } else { device.link.clone() },
-            state: device.words().to_owned(),
+            state: device.standing(),
             chosen: !device.link.is_empty() && chosen == Some(device.link.as_str()),
             metered: self.way_of(device).metered,
             address: global.map(ToString::to_string).unwrap_or_default(),
@@ -165,4 +166,13 @@ fn missing(profile: &Profile) -> String {
 fn roams(profile: &Profile) -> bool {
     let home = profile.sections.get("gsm").and_then(|keys| keys.get("home-only"));
     home == Some(&crate::uplink::profile::Value::Flag(false))
+}
+
+fn words(state: UplinkState) -> &'static str {
+    match state {
+        UplinkState::Absent => "not there",
+        UplinkState::Down => "down",
+        UplinkState::Connecting => "coming up",
+        UplinkState::Captive | UplinkState::Ready | UplinkState::Failing | UplinkState::Carrying => "up",
+    }
 }

@@ -30,8 +30,11 @@ pub async fn connect(server: SocketAddr, uplink: &str) -> io::Result<TcpStream> 
         socket.bind_device(Some(uplink.as_bytes()))?;
     }
     socket.set_nonblocking(true)?;
-    tune(&socket)?;
-    TcpSocket::from_std_stream(socket.into()).connect(server).await
+    tune(&SockRef::from(&socket))?;
+    let stream = TcpSocket::from_std_stream(socket.into()).connect(server).await?;
+    // What an MPTCP socket does not take, one that fell back to TCP does.
+    tune(&SockRef::from(&stream))?;
+    Ok(stream)
 }
 
 fn open(server: SocketAddr) -> io::Result<Socket> {
@@ -62,17 +65,29 @@ fn refused(error: &io::Error) -> bool {
         Errno::EINVAL,
         Errno::ESOCKTNOSUPPORT,
     ];
-    error.raw_os_error().is_some_and(|code| refusals.contains(&Errno::from_raw(code)))
+    errno(error).is_some_and(|errno| refusals.contains(&errno))
 }
 
-fn tune(socket: &Socket) -> io::Result<()> {
-    let socket = SockRef::from(socket);
+fn tune(socket: &SockRef<'_>) -> io::Result<()> {
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(5)).with_interval(Duration::from_secs(2));
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new().with_time(Duration::from_secs(5)).with_interval(Duration::from_secs(2)),
-    )
+    if_known(socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED)))?;
+    if_known(socket.set_tcp_keepalive(&keepalive))
+}
+
+/// An option that this kernel's MPTCP does not know (`TCP_USER_TIMEOUT`, as of Linux 6.18) is done without:
+/// the stall detector gives such a connection up.
+fn if_known(set: io::Result<()>) -> io::Result<()> {
+    match set {
+        Err(error) if matches!(errno(&error), Some(Errno::ENOPROTOOPT | Errno::EOPNOTSUPP)) => Ok(()),
+        set => set,
+    }
+}
+
+fn errno(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw)
 }
 
 #[cfg(test)]

@@ -1,0 +1,191 @@
+//! A box with two uplinks loses one, and gets it back: what arrives at a real server behind both.
+//! The net program is a stand-in that chooses by what the connections show.
+
+// Helpers of tests panic as tests do; what was measured is for people to read.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use robocast_tests::arrivals::Arrivals;
+use robocast_tests::bus::{self, Bus};
+use robocast_tests::flv::Recording;
+use robocast_tests::machine::alone;
+use robocast_tests::net::Net;
+use robocast_tests::nginx::{self, Nginx};
+use robocast_tests::product::{Product, stream};
+use robocast_tests::programs::have;
+use robocast_tests::robot::{Robot, SMALL};
+use robocast_tests::slices;
+use robocast_tests::two_ways::{self, SERVER, TwoWays};
+use robocast_tests::waiting::{SOON, wait, when};
+
+const KEY: &str = "front";
+/// The least frames that say that a way works.
+const ENOUGH: usize = 30;
+
+/// Torn down in this order.
+struct Stage {
+    product: Product,
+    robot: Robot,
+    net: Net,
+    nginx: Nginx,
+    ways: TwoWays,
+    _bus: Bus,
+}
+
+impl Stage {
+    /// A stream goes by `wl0`, over MPTCP or a server that knows TCP alone, which drops a publisher that is silent
+    /// for `idle`. None where that cannot be: then the test is skipped.
+    fn set(mptcp: bool, idle: &str) -> Option<Self> {
+        let needed = [&nginx::NEEDED[..], &bus::NEEDED, &two_ways::NEEDED].concat();
+        if !have(&needed) || !two_ways::may() {
+            return None;
+        }
+        let bus = Bus::start();
+        let ways = TwoWays::new();
+        if mptcp {
+            ways.endpoints("wl0");
+        }
+        let at_server = ways.at_server();
+        let mut by: Vec<&str> = at_server.iter().map(String::as_str).collect();
+        if mptcp {
+            by.extend(["mptcpize", "run"]);
+        }
+        let nginx = Nginx::start_on(SERVER, &by, &format!("drop_idle_publisher {idle};"));
+        let net = Net::start(&bus, "wl0");
+        let robot = Robot::rtsp(&SMALL);
+        let sections = [stream("front", robot.source(), &[&nginx.url(KEY)], "")];
+        let product = Product::start_with(&sections, |run| bus.given_to(run));
+        let stage = Self { product, robot, net, nginx, ways, _bus: bus };
+        stage.goes_by("wl0", mptcp);
+        stage.more_frames();
+        Some(stage)
+    }
+
+    #[track_caller]
+    fn goes_by(&self, uplink: &str, mptcp: bool) {
+        self.product.wait("front", &format!("by {uplink}"), |said| {
+            let sink = &said["sinks"][0];
+            sink["state"] == "publishing" && sink["uplink"] == uplink && sink["mptcp"] == mptcp
+        });
+    }
+
+    #[track_caller]
+    fn more_frames(&self) {
+        let before = self.nginx.frames(KEY);
+        wait(SOON, "more frames at the server", || {
+            when(self.nginx.frames(KEY), |&now| now >= before + ENOUGH)
+        });
+    }
+
+    /// The longest time without a frame at the server after `event`.
+    #[track_caller]
+    fn silence_after(&self, what: &str, event: impl FnOnce()) -> Duration {
+        let mut arrivals = Arrivals::watch(&self.nginx, KEY);
+        let since = Instant::now();
+        event();
+        let silence = wait(SOON, "frames at the server again", || {
+            arrivals.look();
+            arrivals.silence(since, &self.robot.all_sent(), ENOUGH)
+        });
+        println!("{what}: {:.2} s without a frame at the server", silence.as_secs_f64());
+        silence
+    }
+
+    /// That the recordings with these indices are, one behind the other, what the robot sent: none missing, none twice.
+    #[track_caller]
+    fn nothing_is_lost(&self, recordings: &[PathBuf]) {
+        let recorded: Vec<_> = recordings.iter().flat_map(|path| Recording::read(path).slices()).collect();
+        let sent = self.robot.sent();
+        assert!(recorded.len() > 2 * ENOUGH, "{} slices", recorded.len());
+        slices::place(slices::from_first_sent(&recorded, &sent), &sent).unwrap();
+        println!("{} slices in {} recordings, none lost", recorded.len(), recordings.len());
+    }
+}
+
+#[test]
+fn tcp_leaves_a_way_that_is_cut_behind_the_access_point_and_comes_back_without_losing_a_frame() {
+    let _machine = alone();
+    let Some(mut stage) = Stage::set(false, "500ms") else { return };
+    let silence = stage.silence_after("TCP, path cut", || stage.ways.cut("wl0", true));
+    assert!(silence < Duration::from_secs(4), "{silence:?}");
+    assert_eq!(stage.net.chosen(), "wn0", "what the connection showed had it chosen");
+    stage.goes_by("wn0", false);
+
+    stage.ways.cut("wl0", false);
+    let silence = stage.silence_after("TCP, back to the preferred uplink", || stage.net.choose("wl0"));
+    assert!(silence < Duration::from_secs(4), "{silence:?}");
+    stage.goes_by("wl0", false);
+    stage.more_frames();
+    assert!(stage.product.end().success());
+    let recordings = stage.nginx.recordings(KEY);
+    assert_eq!(recordings.len(), 3, "before the cut, on the other uplink, back again");
+    stage.nothing_is_lost(&recordings[1..]);
+}
+
+#[test]
+fn a_server_that_still_has_the_old_session_is_asked_until_it_has_dropped_it() {
+    let _machine = alone();
+    let Some(mut stage) = Stage::set(false, "5s") else { return };
+    let silence =
+        stage.silence_after("TCP, path cut, the server holds on for 5 s", || stage.ways.cut("wl0", true));
+    assert!(silence > Duration::from_secs(4), "the server held nothing: {silence:?}");
+    assert!(silence < Duration::from_secs(9), "{silence:?}");
+    stage.product.wait_log(0, "still has a session of this name");
+    stage.goes_by("wn0", false);
+    assert!(stage.product.end().success());
+}
+
+#[test]
+fn tcp_leaves_a_link_that_is_taken_down() {
+    let _machine = alone();
+    let Some(mut stage) = Stage::set(false, "500ms") else { return };
+    let silence = stage.silence_after("TCP, link down", || {
+        stage.ways.link_down("wl0", true);
+        stage.net.choose("wn0");
+    });
+    assert!(silence < Duration::from_secs(4), "{silence:?}");
+    stage.goes_by("wn0", false);
+    assert!(stage.product.end().success());
+}
+
+#[test]
+fn mptcp_loses_nothing_when_a_way_is_cut_behind_the_access_point_nor_when_it_comes_back() {
+    let _machine = alone();
+    let Some(mut stage) = Stage::set(true, "5s") else { return };
+    let silence = stage.silence_after("MPTCP, path cut", || stage.ways.cut("wl0", true));
+    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    stage.goes_by("wn0", true);
+    wait(SOON, "the evidence against wl0", || when(stage.net.chosen(), |chosen| chosen == "wn0"));
+    stage.more_frames();
+    stage.nginx.one_connection(KEY).unwrap();
+
+    stage.ways.cut("wl0", false);
+    let silence = stage.silence_after("MPTCP, back to the preferred uplink", || stage.net.choose("wl0"));
+    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    stage.more_frames();
+    assert!(stage.product.end().success());
+    stage.nothing_is_lost(&stage.nginx.recordings(KEY));
+}
+
+#[test]
+fn mptcp_loses_nothing_when_a_link_is_taken_down_nor_when_it_comes_back() {
+    let _machine = alone();
+    let Some(mut stage) = Stage::set(true, "5s") else { return };
+    let silence = stage.silence_after("MPTCP, link down", || {
+        stage.ways.link_down("wl0", true);
+        stage.net.choose("wn0");
+    });
+    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    stage.goes_by("wn0", true);
+    stage.more_frames();
+    stage.nginx.one_connection(KEY).unwrap();
+
+    stage.ways.link_down("wl0", false);
+    let silence = stage.silence_after("MPTCP, link up again", || stage.net.choose("wl0"));
+    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    stage.more_frames();
+    assert!(stage.product.end().success());
+    stage.nothing_is_lost(&stage.nginx.recordings(KEY));
+}
