@@ -72,7 +72,7 @@ const EVERYWHERE: [(&str, &str); 4] = [
     ("ipv4/conf/all/promote_secondaries", "1"),
     ("ipv4/conf/all/log_martians", "0"),
 ];
-const IPV4: [(&str, &str); 6] = [
+const IPV4: [(&str, &str); 9] = [
     // Groups come in although nothing leads back to their sender.
     ("rp_filter", "0"),
     // Only an interface's own address is answered for and asked with.
@@ -81,6 +81,10 @@ const IPV4: [(&str, &str); 6] = [
     ("accept_redirects", "0"),
     ("send_redirects", "0"),
     ("accept_source_route", "0"),
+    // An interface may have been told by itself to pass packets on, or to answer for others.
+    ("forwarding", "0"),
+    ("proxy_arp", "0"),
+    ("route_localnet", "0"),
 ];
 const IPV6: [(&str, &str); 4] =
     [("accept_ra", "0"), ("autoconf", "0"), ("accept_redirects", "0"), ("forwarding", "0")];
@@ -140,7 +144,9 @@ fn interface(name: &str, own: Option<Cidr>, facts: &Facts, metrics: &mut Metrics
         facts.inside.routes.iter().filter(|route| route.interface.as_deref() == Some(name)).collect();
     // The kernel takes the way to a network along with its address.
     let goes_along = |route: &Route| {
-        route.gateway.is_none() && route.table == MAIN && stale.iter().any(|address| Network::of(*address) == route.to)
+        route.gateway.is_none()
+            && route.table == MAIN
+            && stale.iter().any(|address| Network::of(*address) == route.to)
     };
     let unlawful = routes.iter().filter(|route| !lawful(route, own) && !goes_along(route));
     steps.extend(unlawful.map(|route| Step::Unroute((*route).clone())));
