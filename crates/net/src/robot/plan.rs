@@ -65,12 +65,11 @@ fn give_back(facts: &Facts, which: impl Fn(&str) -> bool) -> impl Iterator<Item 
 
 /// Kernel settings of the whole side, and of every interface: IPv4 ones in `all`, `default` and the interface, IPv6 ones
 /// in the last two.
-const EVERYWHERE: [(&str, &str); 4] = [
+const EVERYWHERE: [(&str, &str); 3] = [
     ("ipv4/ip_forward", "0"),
     ("ipv6/conf/all/forwarding", "0"),
     // A stale address goes alone, and does not take others of its network along.
     ("ipv4/conf/all/promote_secondaries", "1"),
-    ("ipv4/conf/all/log_martians", "0"),
 ];
 const IPV4: [(&str, &str); 9] = [
     // Groups come in although nothing leads back to their sender.
@@ -198,7 +197,8 @@ fn stray(route: &Route, wanted: &Wanted, facts: &Facts) -> bool {
         .links
         .get(name)
         .is_some_and(|link| link.movable() && !facts.outside.links.contains_key(name));
-    !leaves && !(straight && link_local(route.to.address) && route.to.prefix >= 10)
+    let neighbours = straight && link_local(route.to.address) && route.to.prefix >= 10;
+    !(leaves || neighbours)
 }
 
 /// Metrics for the routes to the groups: the kernel takes several if each has its own.
