@@ -1,20 +1,16 @@
 //! Carries steps out, in order. What fails undoes what was done before it.
 
 use std::io;
-use std::net::IpAddr;
 
 use nix::libc;
-use robocast_config::Cidr;
-use rtnetlink::packet_route::AddressFamily;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
-use rtnetlink::packet_route::link::LinkMessage;
-use rtnetlink::packet_route::route::{RouteMessage, RouteScope};
-use rtnetlink::{AddressMessageBuilder, LinkMessageBuilder, LinkUnspec, RouteMessageBuilder};
+use rtnetlink::packet_route::route::{RouteProtocol, RouteScope};
+use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 
-use super::facts::{Facts, Route};
+use super::facts::Facts;
 use super::gather::Rtnl;
 use super::namespace::{Namespace, NamespaceError};
 use super::nft::{self, NftError};
+use super::request::{address, already, gone, hand_over, index, route, tamed};
 use super::step::Step;
 
 /// What went wrong while a step was carried out.
@@ -221,13 +217,17 @@ impl Hands<'_> {
             Step::Route(to) => {
                 let rtnl = &self.inside().await?.rtnl;
                 let mut message = route(rtnl, to).await?;
-                message.header.scope = RouteScope::Link;
+                if to.gateway.is_none() {
+                    message.header.scope = RouteScope::Link;
+                }
                 already(rtnl.handle.route().add(message).execute().await)
             }
             Step::Unroute(to) => {
                 let rtnl = &self.inside().await?.rtnl;
                 let mut message = route(rtnl, to).await?;
+                // Whoever added it, and however far it leads.
                 message.header.scope = RouteScope::NoWhere;
+                message.header.protocol = RouteProtocol::Unspec;
                 gone(rtnl.handle.route().del(message).execute().await)
             }
         }
@@ -238,90 +238,4 @@ impl Hands<'_> {
 #[allow(clippy::disallowed_methods)]
 fn set(path: &str, value: &str) -> io::Result<()> {
     std::fs::write(path, value)
-}
-
-async fn index(rtnl: &Rtnl, name: &str) -> Result<u32, Fault> {
-    use futures_util::TryStreamExt;
-    let mut found = rtnl.handle.link().get().match_name(name.to_owned()).execute();
-    match found.try_next().await {
-        Ok(Some(LinkMessage { header, .. })) => Ok(header.index),
-        Ok(None) => Err(Fault::Gone(name.to_owned())),
-        Err(error) => match Fault::from(error) {
-            Fault::Kernel { error } if error.raw_os_error() == Some(libc::ENODEV) => {
-                Err(Fault::Gone(name.to_owned()))
-            }
-            fault => Err(fault),
-        },
-    }
-}
-
-async fn hand_over(from: &Rtnl, name: &str, to: &Namespace) -> Result<(), Fault> {
-    let link = LinkMessageBuilder::<LinkUnspec>::default()
-        .index(index(from, name).await?)
-        .setns_by_fd(to.descriptor())
-        .build();
-    Ok(from.handle.link().set(link).execute().await?)
-}
-
-fn address(index: u32, own: Cidr) -> AddressMessage {
-    match own.address {
-        IpAddr::V4(v4) => {
-            AddressMessageBuilder::<std::net::Ipv4Addr>::new().index(index).address(v4, own.prefix).build()
-        }
-        IpAddr::V6(v6) => {
-            AddressMessageBuilder::<std::net::Ipv6Addr>::new().index(index).address(v6, own.prefix).build()
-        }
-    }
-}
-
-/// An IPv6 address that a camera can use at once: nobody on the wire is asked whether it is taken.
-fn tamed(message: &mut AddressMessage) {
-    use rtnetlink::packet_route::address::AddressFlags;
-    message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad | AddressFlags::Permanent));
-}
-
-async fn route(rtnl: &Rtnl, route: &Route) -> Result<RouteMessage, Fault> {
-    let mut message = match route.to.address {
-        IpAddr::V4(to) => {
-            RouteMessageBuilder::<std::net::Ipv4Addr>::new().destination_prefix(to, route.to.prefix).build()
-        }
-        IpAddr::V6(to) => {
-            RouteMessageBuilder::<std::net::Ipv6Addr>::new().destination_prefix(to, route.to.prefix).build()
-        }
-    };
-    use rtnetlink::packet_route::route::RouteAttribute;
-    debug_assert_ne!(message.header.address_family, AddressFamily::Unspec);
-    message.header.table = 0;
-    message.attributes.push(RouteAttribute::Table(route.table));
-    if route.priority != 0 {
-        message.attributes.push(RouteAttribute::Priority(route.priority));
-    }
-    if let Some(gateway) = route.gateway {
-        message.attributes.push(RouteAttribute::Gateway(gateway.into()));
-    }
-    if let Some(name) = &route.interface {
-        message.attributes.push(RouteAttribute::Oif(index(rtnl, name).await?));
-    }
-    Ok(message)
-}
-
-/// What is there already is what was wanted.
-fn already(result: Result<(), rtnetlink::Error>) -> Result<(), Fault> {
-    tolerate(result, &[libc::EEXIST])
-}
-
-/// What is gone already is what was wanted.
-fn gone(result: Result<(), rtnetlink::Error>) -> Result<(), Fault> {
-    tolerate(result, &[libc::ESRCH, libc::EADDRNOTAVAIL, libc::ENOENT, libc::ENODEV])
-}
-
-fn tolerate(result: Result<(), rtnetlink::Error>, numbers: &[i32]) -> Result<(), Fault> {
-    match result.map_err(Fault::from) {
-        Err(Fault::Kernel { error })
-            if error.raw_os_error().is_some_and(|number| numbers.contains(&number)) =>
-        {
-            Ok(())
-        }
-        result => result,
-    }
 }

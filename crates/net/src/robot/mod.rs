@@ -7,7 +7,7 @@
 //! | [`plan`], [`step`] | from the two to steps: pure |
 //! | [`firewall`] | the ruleset: pure |
 //! | [`namespace`] | making and entering the namespace |
-//! | [`gather`], [`apply`], [`watch`], [`nft`] | shells: ask, change, listen; nftables |
+//! | [`gather`], [`apply`] with `request`, [`watch`], [`nft`] | shells: ask, change, listen; nftables |
 //! | [`dhcp`] | addresses on the wire, both ways |
 //! | [`reach`] | whether the robot answers |
 //! | [`view`] | how it stands, in words: pure |
@@ -22,6 +22,7 @@ pub mod namespace;
 pub mod nft;
 pub mod plan;
 pub mod reach;
+mod request;
 pub mod side;
 pub mod step;
 pub mod view;

@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_panics_is_an_error_and_no_panic() {
-        let error = aside(|| panic!("on purpose")).await.map(|()| ()).unwrap_err();
+        let error = aside::<()>(|| panic!("on purpose")).await.unwrap_err();
         assert!(error.to_string().contains("ended early"), "{error}");
     }
 }

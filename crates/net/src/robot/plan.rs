@@ -65,14 +65,13 @@ fn give_back(facts: &Facts, which: impl Fn(&str) -> bool) -> impl Iterator<Item 
 
 /// Kernel settings of the whole side, and of every interface: IPv4 ones in `all`, `default` and the interface, IPv6 ones
 /// in the last two.
-const EVERYWHERE: [(&str, &str); 4] = [
+const EVERYWHERE: [(&str, &str); 3] = [
     ("ipv4/ip_forward", "0"),
     ("ipv6/conf/all/forwarding", "0"),
     // A stale address goes alone, and does not take others of its network along.
     ("ipv4/conf/all/promote_secondaries", "1"),
-    ("ipv4/conf/all/log_martians", "0"),
 ];
-const IPV4: [(&str, &str); 6] = [
+const IPV4: [(&str, &str); 9] = [
     // Groups come in although nothing leads back to their sender.
     ("rp_filter", "0"),
     // Only an interface's own address is answered for and asked with.
@@ -81,6 +80,10 @@ const IPV4: [(&str, &str); 6] = [
     ("accept_redirects", "0"),
     ("send_redirects", "0"),
     ("accept_source_route", "0"),
+    // An interface may have been told by itself to pass packets on, or to answer for others.
+    ("forwarding", "0"),
+    ("proxy_arp", "0"),
+    ("route_localnet", "0"),
 ];
 const IPV6: [(&str, &str); 4] =
     [("accept_ra", "0"), ("autoconf", "0"), ("accept_redirects", "0"), ("forwarding", "0")];
@@ -140,7 +143,9 @@ fn interface(name: &str, own: Option<Cidr>, facts: &Facts, metrics: &mut Metrics
         facts.inside.routes.iter().filter(|route| route.interface.as_deref() == Some(name)).collect();
     // The kernel takes the way to a network along with its address.
     let goes_along = |route: &Route| {
-        route.gateway.is_none() && route.table == MAIN && stale.iter().any(|address| Network::of(*address) == route.to)
+        route.gateway.is_none()
+            && route.table == MAIN
+            && stale.iter().any(|address| Network::of(*address) == route.to)
     };
     let unlawful = routes.iter().filter(|route| !lawful(route, own) && !goes_along(route));
     steps.extend(unlawful.map(|route| Step::Unroute((*route).clone())));
@@ -192,7 +197,8 @@ fn stray(route: &Route, wanted: &Wanted, facts: &Facts) -> bool {
         .links
         .get(name)
         .is_some_and(|link| link.movable() && !facts.outside.links.contains_key(name));
-    !leaves && !(straight && link_local(route.to.address) && route.to.prefix >= 10)
+    let neighbours = straight && link_local(route.to.address) && route.to.prefix >= 10;
+    !(leaves || neighbours)
 }
 
 /// Metrics for the routes to the groups: the kernel takes several if each has its own.

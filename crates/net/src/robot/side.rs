@@ -2,12 +2,10 @@
 
 use std::io;
 
-use robocast_config::{Cidr, Dhcp};
 use robocast_daemon::journal;
 
 use super::apply::{self, Fault};
-use super::dhcp::client::{self, Client, Word};
-use super::dhcp::server::Server;
+use super::dhcp::speaker::Speaker;
 use super::facts::Facts;
 use super::gather::{self, GatherError};
 use super::namespace::{Namespace, NamespaceError};
@@ -32,8 +30,7 @@ pub struct Side {
     watch: Option<Watch>,
     /// Whether the watch listens inside too.
     complete: bool,
-    client: Option<(client::Wire, Client)>,
-    server: Option<(String, Cidr, Server)>,
+    speaker: Speaker,
     wanted: Wanted,
     facts: Facts,
     trouble: Option<String>,
@@ -67,8 +64,7 @@ impl Side {
             outside,
             watch: None,
             complete: false,
-            client: None,
-            server: None,
+            speaker: Speaker::default(),
             wanted: Wanted::default(),
             facts: Facts::default(),
             trouble: None,
@@ -105,7 +101,7 @@ impl Side {
             // Listening first: nothing may come in between.
             self.listen().await.map_err(|error| format!("the kernel cannot be watched: {error}"))?;
             self.facts = gather::facts(&self.outside, &self.name).await.map_err(|error| told(&error))?;
-            self.speak_dhcp().await;
+            self.speaker.follow(&self.name, &self.wanted, &self.facts).await;
             let steps = plan(&self.now_wanted(), &self.facts);
             if steps.is_empty() {
                 return Ok(true);
@@ -135,7 +131,7 @@ impl Side {
     /// When the kernel cannot be asked.
     pub async fn plan_only(&self, wanted: &Wanted) -> Result<Vec<String>, GatherError> {
         let facts = gather::facts(&self.outside, &self.name).await?;
-        let lease = if *wanted == self.wanted { self.lease() } else { None };
+        let lease = if *wanted == self.wanted { self.speaker.lease() } else { None };
         Ok(plan(&wanted.leased(lease), &facts).iter().map(ToString::to_string).collect())
     }
 
@@ -147,22 +143,15 @@ impl Side {
                 None => std::future::pending().await,
             }
         };
-        let leased = async {
-            match &mut self.client {
-                Some((_, client)) => client.changed().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = watched => {}
-            () = leased => {}
+            () = self.speaker.changed() => {}
         }
     }
 
     /// Gives every interface back to the box's own network. The namespace and its firewall stay, with what runs in it.
     pub async fn restore(&mut self) -> Outcome {
-        self.client = None;
-        self.server = None;
+        self.speaker = Speaker::default();
         self.wanted = Wanted::default();
         let mut done = Vec::new();
         let result = async {
@@ -203,11 +192,8 @@ impl Side {
     }
 
     fn view(&self, name: &str) -> RobotView {
-        let word = self
-            .client
-            .as_ref()
-            .filter(|(wire, _)| self.is(name, &wire.interface))
-            .map(|(_, client)| client.word());
+        let word =
+            self.speaker.word().filter(|(interface, _)| self.is(name, interface)).map(|(_, word)| word);
         RobotView::of(name, &self.now_wanted(), &self.facts, word.as_ref())
     }
 
@@ -254,15 +240,8 @@ impl Side {
         check
     }
 
-    fn lease(&self) -> Option<Cidr> {
-        match self.client.as_ref().map(|(_, client)| client.word()) {
-            Some(Word::Held(own)) => Some(own),
-            _ => None,
-        }
-    }
-
     fn now_wanted(&self) -> Wanted {
-        self.wanted.leased(self.lease())
+        self.wanted.leased(self.speaker.lease())
     }
 
     async fn listen(&mut self) -> io::Result<()> {
@@ -272,42 +251,5 @@ impl Side {
             self.complete = inside.is_some();
         }
         Ok(())
-    }
-
-    /// DHCP runs on an interface that is on the robot's side and switched on, and nowhere else.
-    async fn speak_dhcp(&mut self) {
-        let link =
-            |name: &String| self.facts.inside.find(name).filter(|link| link.up && self.facts.namespace);
-        let wire = match &self.wanted.dhcp {
-            Some((name, Dhcp::Client)) => link(name).and_then(|link| {
-                let (interface, index) = (link.name.clone(), link.index);
-                Some(client::Wire { interface, index, mac: link.mac?, robot: self.wanted.robot })
-            }),
-            _ => None,
-        };
-        let served = match &self.wanted.dhcp {
-            Some((name, Dhcp::Server)) => link(name).and_then(|link| {
-                let own = (*self.wanted.interfaces.get(name)?)?;
-                link.addresses.contains(&own).then(|| (link.name.clone(), own))
-            }),
-            _ => None,
-        };
-        let Ok(Some(namespace)) = Namespace::open(&self.name) else {
-            (self.client, self.server) = (None, None);
-            return;
-        };
-        if self.client.as_ref().map(|(wire, _)| wire) != wire.as_ref() {
-            self.client = wire.map(|wire| (wire.clone(), Client::start(&namespace, wire)));
-        }
-        let serves = self.server.as_ref().filter(|(.., server)| server.alive());
-        if serves.map(|(name, own, _)| (name.clone(), *own)) != served {
-            self.server = None;
-            if let Some((name, own)) = served {
-                match Server::start(&namespace, &name, own).await {
-                    Ok(server) => self.server = Some((name, own, server)),
-                    Err(error) => tracing::warn!("no DHCP server at {name}: {error}"),
-                }
-            }
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! How the robot's side stands, for people. Pure.
 
-use robocast_config::Cidr;
+use robocast_config::{Cidr, Dhcp};
 
 use super::dhcp::client::Word;
-use super::facts::{Facts, GROUPS};
+use super::facts::{Facts, GROUPS, Route};
 use super::firewall::Ruleset;
 use super::wanted::Wanted;
 
@@ -90,13 +90,14 @@ impl Check {
             return check;
         }
         for (name, own) in &wanted.interfaces {
-            let view = RobotView::of(name, &wanted, facts, None);
-            let groups = facts
-                .inside
-                .routes
-                .iter()
-                .any(|route| route.to == GROUPS && route.interface.as_ref() == Some(name));
-            check.add(view.present && view.carrier && view.address == *own && groups, view.text);
+            let asks =
+                wanted.dhcp.as_ref().is_some_and(|(asked, dhcp)| asked == name && *dhcp == Dhcp::Client);
+            let word = asks.then_some(Word::Asking);
+            let view = RobotView::of(name, &wanted, facts, word.as_ref());
+            let leads = |route: &Route| route.to == GROUPS && route.interface.as_ref() == Some(name);
+            let groups = facts.inside.routes.iter().any(leads);
+            let addressed = view.address == *own && (own.is_some() || !asks);
+            check.add(view.present && view.carrier && addressed && groups, view.text);
         }
         let way_out =
             facts.inside.routes.iter().find(|route| route.to.is_everything() || route.gateway.is_some());

@@ -70,7 +70,8 @@ async fn a_camera_reaches_the_robots_network_and_nothing_else() {
     }
     let world = World::new("192.168.123.161/24");
     world.robot.ip("address add 172.16.0.1/24 dev r0");
-    world.robot.answer("0.0.0.0:80", "robot");
+    world.robot.answer("192.168.123.161:80", "robot");
+    world.robot.answer("172.16.0.1:80", "robot");
     let (_side, _) = world.up(&go2("")).await;
     let both = (Some("robot".to_owned()), Some("robot".to_owned()));
     assert_eq!(world.inside.ask("192.168.123.161:80", PATIENCE), both);

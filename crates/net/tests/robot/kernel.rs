@@ -41,6 +41,31 @@ async fn the_interface_is_taken_and_a_second_run_does_nothing() {
 }
 
 #[tokio::test]
+async fn several_interfaces_and_ipv6_are_the_robots_too() {
+    if !able(&["ip", "nft"]) {
+        return;
+    }
+    let world = World::new("fd00::3/64");
+    world.robot.ip("link set r0 name r1");
+    world.plug("eth1");
+    let text = "kind = \"spot\"\naddress = \"fd00::3\"\nown_address = \"fd00::10/64\"\n\
+        [[stream]]\nname = \"a\"\nsource = \"rtp://230.1.1.1:1720?interface=eth1\"\n";
+    let (mut side, first) = world.up(&wanted(text)).await;
+    assert!(first.steps.contains(&"give eth0 the address fd00::10/64".to_owned()), "{:?}", first.steps);
+    let facts = gather::facts(&world.outside.namespace(), &world.inside.0).await.unwrap();
+    let groups = facts.inside.routes.iter().filter(|route| route.to == robocast_net::robot::facts::GROUPS);
+    assert_eq!(
+        groups.map(|route| (route.interface.clone().unwrap(), route.priority)).collect::<Vec<_>>(),
+        [("eth0".into(), 0), ("eth1".into(), 1)]
+    );
+    let again = side.converge(&wanted(text)).await;
+    assert!(again.proven && again.steps.is_empty(), "{again:?}");
+    let check = side.check().await;
+    assert!(check.good(), "{:?}", check.lines);
+    assert_eq!(side.views().len(), 2);
+}
+
+#[tokio::test]
 async fn what_is_broken_on_the_robots_side_is_seen_and_mended() {
     if !able(&["ip", "nft"]) {
         return;

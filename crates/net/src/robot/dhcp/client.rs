@@ -93,7 +93,7 @@ impl Client {
     /// Waits for another word.
     pub async fn changed(&mut self) {
         if self.word.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
