@@ -104,10 +104,11 @@ pub fn set(to: SystemTime) -> io::Result<()> {
 )]
 trait Timesync {
     /// The servers to ask before any other, until it is started anew.
+    #[zbus(name = "SetRuntimeNTPServers")]
     fn set_runtime_ntp_servers(&self, runtime_servers: &[&str]) -> fdo::Result<()>;
 
     /// Those.
-    #[zbus(property(emits_changed_signal = "false"))]
+    #[zbus(property(emits_changed_signal = "false"), name = "RuntimeNTPServers")]
     fn runtime_ntp_servers(&self) -> fdo::Result<Vec<String>>;
 }
 

@@ -72,11 +72,15 @@ fn device(path_of: &OwnedObjectPath, properties: &Properties, objects: &Objects)
     dns.extend(
         dns6.into_iter().filter_map(|b| <[u8; 16]>::try_from(b).ok()).map(|b| IpAddr::V6(Ipv6Addr::from(b))),
     );
+    let interface: String = value(properties, "Interface").unwrap_or_default();
+    // A modem has no other link than the one it is given.
+    let link = value(properties, "IpInterface").filter(|link: &String| !link.is_empty());
+    let own = || if kind == Some(UplinkKind::Lte) { String::new() } else { interface.clone() };
     let reason: Option<(u32, u32)> = value(properties, "StateReason");
     Device {
         path: path_of.to_string(),
-        interface: value(properties, "Interface").unwrap_or_default(),
-        link: value(properties, "IpInterface").unwrap_or_default(),
+        link: link.unwrap_or_else(own),
+        interface,
         kind,
         state: value(properties, "State").unwrap_or_default(),
         reason: reason.map_or(0, |(_, reason)| reason),

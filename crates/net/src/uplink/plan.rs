@@ -162,3 +162,7 @@ fn activates(wanted: &Wanted, profile: &Profile, device: &Device, changed: bool)
         None => false,
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
