@@ -16,7 +16,8 @@ fn done(facts: &mut Facts, step: &Step) {
             _ => None,
         };
         let secrets = profile.secrets().map(|(s, k, v)| ((s.to_owned(), k.to_owned()), v.clone())).collect();
-        Known { path, uuid: profile.uuid.clone(), id: profile.id.clone(), mark: named, secrets }
+        let (uuid, id, pin_tries) = (profile.uuid.clone(), profile.id.clone(), profile.pin_tries);
+        Known { path, uuid, id, mark: named, pin_tries, secrets }
     };
     match step {
         Step::WriteFile(file) => {
@@ -58,14 +59,18 @@ fn wanted() -> impl Strategy<Value = Wanted> {
         let wifi = Wifi { ssid: "Lab".into(), access, country: None, hidden: false, ip, metered: false };
         profile::wifi(&wifi, number, 0, Path::new("/files"))
     });
-    let wire = ("eth[0-2]", any::<bool>(), prop::option::of("[a-c]")).prop_map(|(interface, fixed, file)| {
-        let mut profile = profile::wired("robocast-ethernet", &interface, 1);
-        if fixed {
-            profile.set("ipv4", "method", "manual");
-        }
-        profile.files.extend(file.map(|name| File { path: Path::new("/files").join(name), content: Secret::new(String::new()) }));
-        profile
-    });
+    let wire =
+        ("eth[0-2]", any::<bool>(), prop::option::of("[a-c]")).prop_map(|(interface, fixed, file)| {
+            let mut profile = profile::wired("robocast-ethernet", &interface, 1);
+            if fixed {
+                profile.set("ipv4", "method", "manual");
+            }
+            profile.files.extend(file.map(|name| File {
+                path: Path::new("/files").join(name),
+                content: Secret::new(String::new()),
+            }));
+            profile
+        });
     let robot = prop::option::of("eth[0-2]");
     (prop::option::of(wifi), prop::option::of(wire), robot).prop_map(|(wifi, wire, robot)| {
         let profiles = wifi.into_iter().chain(wire).collect();
@@ -161,5 +166,17 @@ fn a_pin_that_was_wrong_is_held_back_until_it_is_another() {
     assert!(waits(&steps));
     done(&mut facts, &steps[0]);
     assert_eq!(plan(&lte("1111"), &facts), []);
+    // Another one gets its try; when that is gone it waits too.
+    let steps = plan(&lte("2222"), &facts);
+    assert!(!waits(&steps));
+    done(&mut facts, &steps[0]);
+    assert_eq!(plan(&lte("2222"), &facts), []);
+    facts.modems = vec![modem(1)];
+    let steps = plan(&lte("2222"), &facts);
+    assert!(waits(&steps));
+    done(&mut facts, &steps[0]);
+    assert_eq!(plan(&lte("2222"), &facts), []);
+    // Unlocked by hand: it is right after all.
+    facts.modems = vec![modem(3)];
     assert!(!waits(&plan(&lte("2222"), &facts)));
 }

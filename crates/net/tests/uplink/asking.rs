@@ -65,7 +65,8 @@ fn each_uplink_is_asked_by_itself_and_a_login_page_is_named() {
         // Nobody listens there; no such name; nothing to ask.
         let probed = ask(&wire, &[Target { host: HOST.into(), port: Some(1936) }], None).await.unwrap();
         assert!(probed.result.unwrap_err().contains("refused"));
-        let probed = ask(&wire, &[Target { host: "other.example".into(), port: Some(1935) }], None).await.unwrap();
+        let probed =
+            ask(&wire, &[Target { host: "other.example".into(), port: Some(1935) }], None).await.unwrap();
         assert!(probed.result.unwrap_err().contains("other.example is not reached"));
         assert_eq!(ask(&wire, &[], None).await, None);
         // A page of the settings' own is held to its word.

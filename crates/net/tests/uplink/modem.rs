@@ -66,7 +66,8 @@ fn a_modems_state_is_said_in_words_and_a_wrong_pin_is_not_tried_twice() {
             .unwrap();
         let mut side = Side::new(Duration::from_secs(6));
         let is = |to: Modem| *modem.lock().unwrap() = to;
-        let locked = |left: u32| Modem { state: 2, lock: 2, retries: HashMap::from([(2, left)]), ..Modem::default() };
+        let locked =
+            |left: u32| Modem { state: 2, lock: 2, retries: HashMap::from([(2, left)]), ..Modem::default() };
         let registered = |registration| Modem { state: 8, lock: 1, registration, ..Modem::default() };
         let table = [
             (Modem { state: -1, failed: 2, ..Modem::default() }, "", false, "no SIM"),

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const INSIDE: &str = "ROBOCAST_UPLINK_TEST_INSIDE";
-const NEEDED: [&str; 9] = ["NetworkManager", "openssl", "python3", "nmcli", "dbus-daemon", "dnsmasq", "ip", "unshare", "mount"];
+const NEEDED: [&str; 9] =
+    ["NetworkManager", "openssl", "python3", "nmcli", "dbus-daemon", "dnsmasq", "ip", "unshare", "mount"];
 const BUS: &str = "unix:path=/run/dbus/system_bus_socket";
 
 /// Everything that runs in it.
@@ -75,7 +76,9 @@ impl World {
             std::fs::create_dir_all(folder).unwrap();
             out("mount", &["-t", "tmpfs", "tmpfs", folder]);
         }
-        for folder in ["/run/dbus", "/run/NetworkManager", "/run/robocast", "/etc/NetworkManager/system-connections"] {
+        for folder in
+            ["/run/dbus", "/run/NetworkManager", "/run/robocast", "/etc/NetworkManager/system-connections"]
+        {
             std::fs::create_dir_all(folder).unwrap();
         }
         ip("link set lo up");
@@ -89,7 +92,9 @@ impl World {
         let mut daemon = command("dbus-daemon");
         daemon.args(["--nofork", "--nopidfile", "--config-file=/run/dbus/conf"]);
         let bus = Process::start("dbus-daemon", daemon);
-        wait(SOON, "the bus", || when(std::path::Path::new("/run/dbus/system_bus_socket").exists(), |there| *there));
+        wait(SOON, "the bus", || {
+            when(std::path::Path::new("/run/dbus/system_bus_socket").exists(), |there| *there)
+        });
         // SAFETY: no other thread of this process reads the environment yet.
         #[allow(unsafe_code)]
         unsafe {
