@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use robocast_config::{Access, Bitrate, Encode, RobotKind, Secret, Size, Source, Start, UplinkKind, Window, load};
+use robocast_config::{
+    Access, Bitrate, Encode, RobotKind, Secret, Size, Source, Start, UplinkKind, Window, load,
+};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().expect("an address")

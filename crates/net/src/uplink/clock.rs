@@ -104,10 +104,11 @@ pub fn set(to: SystemTime) -> io::Result<()> {
 )]
 trait Timesync {
     /// The servers to ask before any other, until it is started anew.
+    #[zbus(name = "SetRuntimeNTPServers")]
     fn set_runtime_ntp_servers(&self, runtime_servers: &[&str]) -> fdo::Result<()>;
 
     /// Those.
-    #[zbus(property(emits_changed_signal = "false"))]
+    #[zbus(property(emits_changed_signal = "false"), name = "RuntimeNTPServers")]
     fn runtime_ntp_servers(&self) -> fdo::Result<Vec<String>>;
 }
 
@@ -133,7 +134,8 @@ pub async fn ask(socket: &UdpSocket, server: SocketAddr, floor: SystemTime) -> i
     let asked = sntpc::get_time(server, &wire, NtpContext::new(Ours::new(floor)));
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the NTP server does not answer");
     let told = timeout(PATIENCE, asked).await.map_err(late)?;
-    let told = told.map_err(|error| io::Error::other(format!("the NTP server's answer is no use: {error:?}")))?;
+    let told =
+        told.map_err(|error| io::Error::other(format!("the NTP server's answer is no use: {error:?}")))?;
     let fraction = Duration::from_nanos((u64::from(told.seconds_fraction) * 1_000_000_000) >> 32);
     let half = Duration::from_micros(told.roundtrip / 2).min(PATIENCE);
     let time = Duration::from_secs(told.seconds).saturating_add(fraction).saturating_add(half);

@@ -99,7 +99,11 @@ impl Knowledge {
             // A stall stands until something shows the opposite: with nothing sent there, nothing else could.
             (Some((at, true)), _) if within(*at, PROBE_COUNTS) => Grade::Bad,
             (_, Some((at, result))) if within(*at, PROBE_COUNTS) => {
-                if result.is_ok() { Grade::Good } else { Grade::Bad }
+                if result.is_ok() {
+                    Grade::Good
+                } else {
+                    Grade::Bad
+                }
             }
             _ => Grade::Unknown,
         }

@@ -105,6 +105,8 @@ pub struct Known {
     pub id: String,
     /// Our mark; none of a stranger's.
     pub mark: Option<String>,
+    /// How many tries the SIM left when its PIN was written.
+    pub pin_tries: Option<u32>,
     /// Its secrets, where it is ours: section, key, value.
     pub secrets: BTreeMap<(String, String), Secret<String>>,
 }

@@ -5,7 +5,7 @@ use crate::uplink::modem::Modem;
 use crate::uplink::network_manager::{
     self as nm, DeviceProxy, Objects, ObjectsProxy, ProfileProxy, Properties, Told, addresses, path, value,
 };
-use crate::uplink::profile::MARK;
+use crate::uplink::profile::{MARK, PIN_TRIES};
 use robocast_config::{Secret, UplinkKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -72,11 +72,15 @@ fn device(path_of: &OwnedObjectPath, properties: &Properties, objects: &Objects)
     dns.extend(
         dns6.into_iter().filter_map(|b| <[u8; 16]>::try_from(b).ok()).map(|b| IpAddr::V6(Ipv6Addr::from(b))),
     );
+    let interface: String = value(properties, "Interface").unwrap_or_default();
+    // A modem has no other link than the one it is given.
+    let link = value(properties, "IpInterface").filter(|link: &String| !link.is_empty());
+    let own = || if kind == Some(UplinkKind::Lte) { String::new() } else { interface.clone() };
     let reason: Option<(u32, u32)> = value(properties, "StateReason");
     Device {
         path: path_of.to_string(),
-        interface: value(properties, "Interface").unwrap_or_default(),
-        link: value(properties, "IpInterface").unwrap_or_default(),
+        link: link.unwrap_or_else(own),
+        interface,
         kind,
         state: value(properties, "State").unwrap_or_default(),
         reason: reason.map_or(0, |(_, reason)| reason),
@@ -97,7 +101,8 @@ async fn known(bus: &Connection, path: &OwnedObjectPath) -> Option<Known> {
         path: path.to_string(),
         uuid: value(connection, "uuid")?,
         id: value(connection, "id").unwrap_or_default(),
-        mark: mark(&told),
+        mark: mark(&told, MARK),
+        pin_tries: mark(&told, PIN_TRIES).and_then(|tries| tries.parse().ok()),
         secrets: BTreeMap::new(),
     };
     for section in SECRET.into_iter().filter(|section| known.mark.is_some() && told.contains_key(*section)) {
@@ -111,13 +116,13 @@ async fn known(bus: &Connection, path: &OwnedObjectPath) -> Option<Known> {
     Some(known)
 }
 
-fn mark(told: &Told) -> Option<String> {
-    value::<HashMap<String, String>>(told.get("user")?, "data")?.remove(MARK)
+fn mark(told: &Told, name: &str) -> Option<String> {
+    value::<HashMap<String, String>>(told.get("user")?, "data")?.remove(name)
 }
 
 async fn applied(bus: &Connection, path: &str) -> Option<String> {
     let proxy = DeviceProxy::builder(bus).path(path.to_owned()).build().await.ok()?;
-    mark(&proxy.get_applied_connection(0).await.ok()?.0)
+    mark(&proxy.get_applied_connection(0).await.ok()?.0, MARK)
 }
 
 fn files(folder: &Path) -> BTreeSet<String> {

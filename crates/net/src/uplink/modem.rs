@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 /// `MM_MODEM_LOCK_SIM_PIN`
 const SIM_PIN: u32 = 2;
+/// As many as a SIM gives (3GPP TS 31.101, 9.5.1).
+pub const PIN_TRIES: u32 = 3;
 /// `MM_MODEM_LOCK_SIM_PUK`
 const SIM_PUK: u32 = 4;
 
@@ -71,10 +73,13 @@ impl Modem {
         }
     }
 
-    /// Whether a PIN was tried and was wrong: a SIM gives three tries.
+    /// How often a PIN may still be tried, where one is wanted.
     #[must_use]
-    pub fn pin_was_wrong(&self) -> bool {
-        matches!(self.how(), ModemState::NeedsPin(Some(left)) if left < 3)
+    pub fn pin_tries(&self) -> Option<u32> {
+        match self.how() {
+            ModemState::NeedsPin(left) => left,
+            _ => None,
+        }
     }
 
     /// For people: what is wrong and what would mend it. `pin`: whether the settings have one; `roaming`: whether they allow it.
@@ -86,7 +91,7 @@ impl Modem {
             ModemState::NeedsPin(_) if !pin => {
                 "the SIM wants its PIN: add `pin` under [uplink.lte], or take it off the SIM".into()
             }
-            ModemState::NeedsPin(Some(left)) if left < 3 => format!(
+            ModemState::NeedsPin(Some(left)) if left < PIN_TRIES => format!(
                 "the PIN is wrong, {left} {} left: it is not tried again until `pin` under [uplink.lte] is another",
                 if left == 1 { "try" } else { "tries" }
             ),
@@ -135,6 +140,6 @@ mod tests {
             let text = modem.text(pin, roaming);
             assert!(text.contains(words), "{modem:?}: {text}");
         }
-        assert!(!locked(3).pin_was_wrong() && locked(2).pin_was_wrong());
+        assert_eq!((locked(2).pin_tries(), registered(1).pin_tries()), (Some(2), None));
     }
 }

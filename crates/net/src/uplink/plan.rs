@@ -1,6 +1,7 @@
 //! What is to be done so that NetworkManager has what the settings want. Pure.
 
 use crate::uplink::facts::{Device, Facts, Known, state};
+use crate::uplink::modem::{Modem, PIN_TRIES};
 use crate::uplink::profile::{File, Profile, Value};
 use crate::uplink::wanted::Wanted;
 use robocast_config::{Secret, UplinkKind};
@@ -122,15 +123,23 @@ pub fn plan(wanted: &Wanted, facts: &Facts) -> Vec<Step> {
     steps
 }
 
-/// A wrong PIN is not tried a second time: three cost the SIM. A PIN that is another one than the one that failed is.
+/// A PIN that has cost a try since it was written is wrong, and is not tried again: three cost the SIM. Another one is tried.
 fn held(profile: &Profile, facts: &Facts) -> Profile {
     let mut profile = profile.clone();
+    let Some(pin) = profile.secrets().find(|(_, key, _)| *key == "pin").map(|(_, _, pin)| pin.clone()) else {
+        return profile;
+    };
+    let left = facts.modems.iter().find_map(Modem::pin_tries);
     let known = facts.profiles.iter().find(|known| known.uuid == profile.uuid);
-    let tried = known.and_then(|known| known.secrets.get(&("gsm".to_owned(), "pin".to_owned())));
-    let pin = profile.secrets().find(|(_, key, _)| *key == "pin").map(|(_, _, pin)| pin.clone());
-    let same = pin.is_some() && tried == pin.as_ref();
-    if profile.kind == UplinkKind::Lte && same && facts.modems.iter().any(|modem| modem.pin_was_wrong()) {
-        profile.set("connection", "autoconnect", Value::Flag(false));
+    let same = |known: &&Known| known.secrets.get(&("gsm".to_owned(), "pin".to_owned())) == Some(&pin);
+    match known.filter(same) {
+        Some(known) => {
+            profile.pin_tries = known.pin_tries;
+            if left.is_some_and(|left| left < known.pin_tries.unwrap_or(PIN_TRIES)) {
+                profile.set("connection", "autoconnect", Value::Flag(false));
+            }
+        }
+        None => profile.pin_tries = left.filter(|left| *left < PIN_TRIES),
     }
     profile
 }
@@ -162,3 +171,7 @@ fn activates(wanted: &Wanted, profile: &Profile, device: &Device, changed: bool)
         None => false,
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -193,8 +193,16 @@ mod tests {
         let table = [
             ("HTTP/1.1 204 No Content\r\n\r\n", true, Verdict::Free),
             ("HTTP/1.1 200 OK\r\n\r\nhello", true, Verdict::Free),
-            ("HTTP/1.1 302 Found\r\nLocation: http://login.hotel.example/?u=1\r\n\r\n", true, login("login.hotel.example")),
-            ("HTTP/1.1 302 Found\r\nlocation: http://login.hotel.example/\r\n\r\n", false, login("login.hotel.example")),
+            (
+                "HTTP/1.1 302 Found\r\nLocation: http://login.hotel.example/?u=1\r\n\r\n",
+                true,
+                login("login.hotel.example"),
+            ),
+            (
+                "HTTP/1.1 302 Found\r\nlocation: http://login.hotel.example/\r\n\r\n",
+                false,
+                login("login.hotel.example"),
+            ),
             ("HTTP/1.1 301 Moved\r\nLocation: https://live.example.net/\r\n\r\n", false, Verdict::Free),
             ("HTTP/1.1 301 Moved\r\nLocation: https://www.live.example.net/\r\n\r\n", false, Verdict::Free),
             ("HTTP/1.1 302 Found\r\nLocation: /index.html\r\n\r\n", false, Verdict::Free),

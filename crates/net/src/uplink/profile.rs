@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 /// Marks a profile as ours, in its `user` data; the value changes with the profile.
 pub const MARK: &str = "org.robocast.profile";
+/// How many tries the SIM left when the PIN was written, in the same place.
+pub const PIN_TRIES: &str = "org.robocast.pin-tries";
 /// What our profiles' UUIDs are derived from, together with their ids.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8f0f_4a3e_2c57_5d0b_9a51_7c0e_6b5d_1f42);
 /// `NM_MPTCP_FLAGS_ENABLED | NM_MPTCP_FLAGS_SUBFLOW` and `NM_MPTCP_FLAGS_BACKUP` (nm-dbus-interface.h).
@@ -83,6 +85,8 @@ pub struct Profile {
     pub place: usize,
     /// Whether each byte costs.
     pub metered: bool,
+    /// How many tries the SIM left when this PIN was written; none where it was all of them.
+    pub pin_tries: Option<u32>,
 }
 
 impl Profile {
@@ -96,7 +100,8 @@ impl Profile {
     #[must_use]
     pub fn marked(&self) -> Sections {
         let mut sections = self.sections.clone();
-        let data = BTreeMap::from([(MARK.to_owned(), self.mark())]);
+        let tries = self.pin_tries.map(|tries| (PIN_TRIES.to_owned(), tries.to_string()));
+        let data = tries.into_iter().chain([(MARK.to_owned(), self.mark())]).collect();
         sections.insert("user", BTreeMap::from([("data", Value::Named(data))]));
         sections
     }
@@ -128,6 +133,7 @@ impl Profile {
             files: Vec::new(),
             place,
             metered: false,
+            pin_tries: None,
         };
         profile.set("connection", "id", id);
         profile.set("connection", "uuid", uuid.as_str());

@@ -67,7 +67,8 @@ pub async fn lookup(way: &Way, host: &str) -> io::Result<Vec<IpAddr>> {
 }
 
 async fn asked(way: &Way, server: IpAddr, host: &str, kind: TYPE) -> io::Result<Vec<IpAddr>> {
-    let own: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let own: IpAddr =
+        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind(SocketAddr::new(own, 0)).await?;
     socket.bind_device(Some(way.interface.as_bytes()))?;
     // Only the server's own answers come in.

@@ -118,7 +118,8 @@ impl Side {
         view.metered = profile.metered;
         if profile.kind == UplinkKind::Lte {
             let modem = self.facts.modems.iter().find(|modem| {
-                self.device(profile).is_none_or(|device| modem.port.is_empty() || modem.port == device.interface)
+                self.device(profile)
+                    .is_none_or(|device| modem.port.is_empty() || modem.port == device.interface)
             });
             if let Some(modem) = modem {
                 let pin = profile.secrets().any(|(_, key, _)| key == "pin");
@@ -149,12 +150,16 @@ impl Side {
 }
 
 fn doubled_text(address: &IpAddr, one: &str, other: &str) -> String {
-    format!("{one} and {other} have the same address {address}: give one of them another, at its router or by `address`")
+    format!(
+        "{one} and {other} have the same address {address}: give one of them another, at its router or by `address`"
+    )
 }
 
 fn missing(profile: &Profile) -> String {
     match (profile.kind, &profile.interface) {
-        (UplinkKind::Wifi, _) => "there is no Wi-Fi radio: is it plugged in, does the image have its firmware?".into(),
+        (UplinkKind::Wifi, _) => {
+            "there is no Wi-Fi radio: is it plugged in, does the image have its firmware?".into()
+        }
         (UplinkKind::Lte, _) => "there is no modem: is it plugged in, and has it power?".into(),
         (UplinkKind::Ethernet, Some(name)) => {
             format!("there is no interface {name}: is it plugged in, is [uplink.ethernet] interface right?")

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const INSIDE: &str = "ROBOCAST_UPLINK_TEST_INSIDE";
-const NEEDED: [&str; 7] = ["NetworkManager", "nmcli", "dbus-daemon", "dnsmasq", "ip", "unshare", "mount"];
+const NEEDED: [&str; 9] =
+    ["NetworkManager", "openssl", "python3", "nmcli", "dbus-daemon", "dnsmasq", "ip", "unshare", "mount"];
 const BUS: &str = "unix:path=/run/dbus/system_bus_socket";
 
 /// Everything that runs in it.
@@ -19,7 +20,10 @@ pub struct World {
 }
 
 /// Runs `test` in a world of its own, in a child that is this very test again.
-pub fn world(name: &str, test: impl AsyncFnOnce(&World)) {
+pub fn world<T: AsyncFnOnce(&World)>(test: T) {
+    // The closure is named after the test that it stands in.
+    let name = std::any::type_name::<T>().split("::").skip(1).take_while(|part| !part.starts_with('{'));
+    let name = name.collect::<Vec<_>>().join("::");
     if std::env::var_os(INSIDE).is_none() {
         if !nix::unistd::geteuid().is_root() {
             eprintln!("skipped: needs root, for namespaces");
@@ -31,7 +35,7 @@ pub fn world(name: &str, test: impl AsyncFnOnce(&World)) {
         let mut child = command("unshare");
         child.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
         child.args(["--propagation", "private"]).arg(std::env::current_exe().unwrap());
-        child.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
+        child.args(["--exact", name.as_str(), "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
         let (code, told, logged) = run(child);
         assert_eq!(code, Some(0), "{told}\n{logged}");
         assert!(told.contains("1 passed"), "it ran: {told}");
@@ -72,7 +76,9 @@ impl World {
             std::fs::create_dir_all(folder).unwrap();
             out("mount", &["-t", "tmpfs", "tmpfs", folder]);
         }
-        for folder in ["/run/dbus", "/run/NetworkManager", "/run/robocast", "/etc/NetworkManager/system-connections"] {
+        for folder in
+            ["/run/dbus", "/run/NetworkManager", "/run/robocast", "/etc/NetworkManager/system-connections"]
+        {
             std::fs::create_dir_all(folder).unwrap();
         }
         ip("link set lo up");
@@ -86,7 +92,9 @@ impl World {
         let mut daemon = command("dbus-daemon");
         daemon.args(["--nofork", "--nopidfile", "--config-file=/run/dbus/conf"]);
         let bus = Process::start("dbus-daemon", daemon);
-        wait(SOON, "the bus", || when(std::path::Path::new("/run/dbus/system_bus_socket").exists(), |there| *there));
+        wait(SOON, "the bus", || {
+            when(std::path::Path::new("/run/dbus/system_bus_socket").exists(), |there| *there)
+        });
         // SAFETY: no other thread of this process reads the environment yet.
         #[allow(unsafe_code)]
         unsafe {
@@ -139,11 +147,30 @@ impl World {
         ip(&format!("-n {name} link set lo up"));
     }
 
+    /// A program at the far end, which says a line once it is ready.
+    pub fn far(&self, name: &str, program: &str) {
+        let mut server = command("ip");
+        server.args(["netns", "exec", name, "python3", "-c", program]);
+        let process = Process::start(name, server);
+        wait(SOON, "the far end", || when(process.told.count(), |lines| *lines > 0));
+        self.others.borrow_mut().push(process);
+    }
+
+    /// A name server at the far end that knows one name.
+    pub fn name_server(&self, name: &str, host: &str, address: &str) {
+        let mut server = command("ip");
+        server.args(["netns", "exec", name, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null"]);
+        server.args(["--user=root", "--no-resolv", "--no-hosts"]);
+        server.arg(format!("--pid-file=/run/names-{name}")).arg(format!("--address=/{host}/{address}"));
+        self.others.borrow_mut().push(Process::start("dnsmasq", server));
+    }
+
     /// A DHCP server at the far end.
     pub fn address_server(&self, name: &str, ranges: &[&str], options: &[&str]) {
         let mut server = command("ip");
         server.args(["netns", "exec", name, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null"]);
         server.args(["--port=0", "--user=root", "--dhcp-authoritative", "--no-ping"]);
+        server.arg(format!("--pid-file=/run/leases-{name}.pid"));
         server.arg(format!("--interface=far-{name}")).arg(format!("--dhcp-leasefile=/run/leases-{name}"));
         server.args(ranges.iter().map(|range| format!("--dhcp-range={range}")));
         server.args(options.iter().map(|option| format!("--dhcp-option={option}")));
@@ -151,16 +178,14 @@ impl World {
     }
 
     /// A server that takes connections at the far end.
-    pub fn serve(&self, name: &str, address: &str, port: u16) -> Process {
-        let mut server = command("ip");
-        let program = format!(
-            "import socket\ns = socket.create_server(('{address}', {port}))\nprint('up', flush=True)\n\
-             while True: s.accept()[0].close()"
+    pub fn serve(&self, name: &str, address: &str, port: u16) {
+        self.far(
+            name,
+            &format!(
+                "import socket\ns = socket.create_server(('{address}', {port}))\nprint('up', flush=True)\n\
+                 while True: s.accept()[0].close()"
+            ),
         );
-        server.args(["netns", "exec", name, "python3", "-c", &program]);
-        let process = Process::start("server", server);
-        wait(SOON, "the server", || when(process.told.count(), |lines| *lines > 0));
-        process
     }
 
     /// Waits until a state is there, letting the runtime go on.

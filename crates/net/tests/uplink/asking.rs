@@ -1,0 +1,132 @@
+//! What is asked through one uplink, with another beside it that answers otherwise.
+
+use crate::manager::{side_up, two, well};
+use crate::world::{World, world};
+use robocast_config::Url;
+use robocast_net::uplink::probe::{Way, ask};
+use robocast_net::uplink::wanted::Target;
+use robocast_net::uplink::{Side, clock, resolver};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use zbus::connection;
+
+const HOST: &str = "live.example.net";
+
+/// Both uplinks up; behind `wl0` a login page, behind `eth1` the media server.
+async fn hotel_and_wire(world: &World) -> (Way, Way) {
+    for (name, router, server) in [("wl0", "10.1.0.1", "10.1.0.1"), ("eth1", "10.2.0.1", "203.0.113.10")] {
+        world.address(name, &format!("{router}/24"));
+        crate::world::ip(&format!("-n {name} address add {server}/32 dev lo"));
+        world.name_server(name, HOST, server);
+    }
+    world.far("wl0", LOGIN);
+    world.serve("wl0", "0.0.0.0", 1935);
+    world.serve("eth1", "203.0.113.10", 1935);
+    let mut side = Side::new(Duration::from_secs(6));
+    well(&mut side, &two(world)).await;
+    world.until("both are up", || side_up(&["wl0", "eth1"])).await;
+    side.look().await.unwrap();
+    let way = |name: &str, dns: &str| {
+        let way = side.way(name).unwrap();
+        Way { dns: vec![dns.parse().unwrap()], ..way }
+    };
+    (way("wl0", "10.1.0.1"), way("eth1", "10.2.0.1"))
+}
+
+const LOGIN: &str = "
+import http.server
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header('Location', 'http://login.hotel.example/')
+        self.end_headers()
+    def log_message(self, *told): pass
+server = http.server.HTTPServer(('0.0.0.0', 80), Page)
+print('up', flush=True)
+server.serve_forever()
+";
+
+#[test]
+fn each_uplink_is_asked_by_itself_and_a_login_page_is_named() {
+    world(async |world| {
+        let (hotel, wire) = hotel_and_wire(world).await;
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        world.until("the name servers are up", || true).await;
+        assert_eq!(resolver::lookup(&hotel, HOST).await.unwrap(), [ip("10.1.0.1")]);
+        assert_eq!(resolver::lookup(&wire, HOST).await.unwrap(), [ip("203.0.113.10")]);
+        let target = [Target { host: HOST.into(), port: Some(1935) }];
+        let probed = ask(&hotel, &target, None).await.unwrap();
+        assert_eq!(probed.interface, "wl0");
+        let why = probed.result.unwrap_err();
+        assert!(why.contains("a login page stands in the way (login.hotel.example)"), "{why}");
+        let probed = ask(&wire, &target, None).await.unwrap();
+        assert!(probed.result.is_ok(), "{probed:?}");
+        // Nobody listens there; no such name; nothing to ask.
+        let probed = ask(&wire, &[Target { host: HOST.into(), port: Some(1936) }], None).await.unwrap();
+        assert!(probed.result.unwrap_err().contains("refused"));
+        let probed =
+            ask(&wire, &[Target { host: "other.example".into(), port: Some(1935) }], None).await.unwrap();
+        assert!(probed.result.unwrap_err().contains("other.example is not reached"));
+        assert_eq!(ask(&wire, &[], None).await, None);
+        // A page of the settings' own is held to its word.
+        let page = Url::parse(&format!("http://{HOST}/generate_204")).unwrap();
+        let why = ask(&hotel, &[], Some(&page)).await.unwrap().result.unwrap_err();
+        assert!(why.contains("login.hotel.example"), "{why}");
+        let why = ask(&wire, &[], Some(&page)).await.unwrap().result.unwrap_err();
+        assert!(why.contains("is not reached"), "{why}");
+    });
+}
+
+type Calls = Arc<Mutex<Vec<(i32, bool)>>>;
+
+struct Resolved(Calls);
+
+#[zbus::interface(name = "org.freedesktop.resolve1.Manager")]
+impl Resolved {
+    fn set_link_default_route(&self, ifindex: i32, enable: bool) {
+        self.0.lock().unwrap().push((ifindex, enable));
+    }
+}
+
+#[derive(Default)]
+struct Timesync(Vec<String>);
+
+#[zbus::interface(name = "org.freedesktop.timesync1.Manager")]
+impl Timesync {
+    #[zbus(name = "SetRuntimeNTPServers")]
+    fn set_runtime_ntp_servers(&mut self, servers: Vec<String>) {
+        self.0 = servers;
+    }
+
+    #[zbus(property, name = "RuntimeNTPServers")]
+    fn runtime_ntp_servers(&self) -> Vec<String> {
+        self.0.clone()
+    }
+}
+
+#[test]
+fn the_resolver_follows_the_chosen_uplink_and_the_clock_its_servers() {
+    world(async |_| {
+        let asking = connection::Builder::system().build().await.unwrap();
+        let servers = ["pool.example.net".to_owned(), "10.0.0.1".to_owned()];
+        // Neither is there: said, and nothing breaks.
+        assert!(resolver::follow(&asking, "wl0", &[]).await.is_err());
+        assert!(clock::name_servers(&asking, &servers).await.is_err());
+        let calls = Calls::default();
+        let bus = connection::Builder::system()
+            .serve_at("/org/freedesktop/resolve1", Resolved(calls.clone()))
+            .serve_at("/org/freedesktop/timesync1", Timesync::default())
+            .name("org.freedesktop.resolve1")
+            .name("org.freedesktop.timesync1")
+            .build()
+            .await
+            .unwrap();
+        let index = |name: &str| i32::try_from(nix::net::if_::if_nametoindex(name).unwrap()).unwrap();
+        resolver::follow(&asking, "eth1", &["wl0".into(), "gone0".into()]).await.unwrap();
+        assert_eq!(*calls.lock().unwrap(), [(index("eth1"), true), (index("wl0"), false)]);
+        assert!(clock::name_servers(&asking, &servers).await.unwrap());
+        assert!(!clock::name_servers(&asking, &servers).await.unwrap(), "once is enough");
+        bus.close().await.unwrap();
+    });
+}
