@@ -360,7 +360,7 @@ allow = ["tcp/554", "tcp/0", "icmp/1", "554", "udp/70000", "tcp/554"]
 5:21: error: `0` is not a port
   hint: write a number from 1 to 65535, such as "tcp/554"
 5:30: error: unknown protocol `icmp`
-  hint: known here: `tcp`, `udp`
+  hint: write `tcp` or `udp`
 5:40: error: `554` is not a protocol and a port
   hint: write the protocol and the port, such as "tcp/554"
 5:47: error: `70000` is not a port

@@ -49,6 +49,12 @@ async fn a_lease_gives_an_address_and_neither_router_nor_name_server() {
     assert!(again.proven && again.steps.is_empty(), "{again:?}");
     let check = side.check().await;
     assert!(check.good(), "{:?}", check.lines);
+    // A program that is started anew asks again, and goes on with the address until then.
+    drop(side);
+    let mut side = world.side();
+    let anew = side.converge(&wanted).await;
+    assert!(anew.proven && anew.steps.is_empty(), "{anew:?}");
+    assert_eq!(side.describe().address, leased("192.168.50.77/24"));
 }
 
 /// A server that answers every question with what `lie` makes of the answer.
@@ -164,7 +170,7 @@ async fn our_server_gives_the_robot_an_address() {
     let robot = world.robot.namespace();
     let link = gather::side(&robot).await.unwrap().links.remove("r0").unwrap();
     let wire = Wire { interface: "r0".into(), index: link.index, mac: link.mac.unwrap(), robot: None };
-    let mut client = Client::start(&robot, wire);
+    let mut client = Client::start(&robot, wire, None);
     let held = async {
         loop {
             if let Word::Held(own) = client.word() {

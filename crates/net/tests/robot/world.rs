@@ -107,7 +107,7 @@ impl Net {
         let at: SocketAddr = at.parse().unwrap();
         let (tcp, udp) = self.within(move || (TcpListener::bind(at).unwrap(), UdpSocket::bind(at).unwrap()));
         std::thread::spawn(move || {
-            tcp.incoming().flatten().for_each(|mut peer| drop(peer.write_all(word.as_bytes())))
+            tcp.incoming().flatten().for_each(|mut peer| drop(peer.write_all(word.as_bytes())));
         });
         std::thread::spawn(move || {
             let mut datagram = [0; 64];

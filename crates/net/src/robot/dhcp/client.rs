@@ -25,6 +25,8 @@ const ASKED: [u8; 4] = [1, 51, 58, 59];
 pub enum Word {
     /// Nobody answered yet.
     Asking,
+    /// Nobody was asked yet; this address was there when asking began, as a lease of an earlier run.
+    Kept(Cidr),
     /// An address, while it is ours.
     Held(Cidr),
     /// A server's offer is refused, for this reason; it is asked again.
@@ -52,10 +54,10 @@ pub struct Wire {
 }
 
 impl Client {
-    /// Starts to ask.
+    /// Starts to ask. An address that is `known` from before serves until then, so that a restart cuts nobody off.
     #[must_use]
-    pub fn start(namespace: &Namespace, wire: Wire) -> Self {
-        let (tell, word) = watch::channel(Word::Asking);
+    pub fn start(namespace: &Namespace, wire: Wire, known: Option<Cidr>) -> Self {
+        let (tell, word) = watch::channel(known.map_or(Word::Asking, Word::Kept));
         let (stop, stopped) = oneshot::channel::<()>();
         let namespace = namespace.clone();
         tokio::spawn(async move {
@@ -141,7 +143,10 @@ async fn ask(wire: &Wire, tell: &watch::Sender<Word>) {
                 tracing::debug!("DHCP: {error}");
                 say(Word::Asking);
             }
-            Err(_) => tracing::debug!("DHCP: no server gives an address"),
+            Err(_) => {
+                tracing::debug!("DHCP: no server gives an address");
+                say(Word::Asking);
+            }
         }
         held = false;
         client.clean_up();

@@ -38,7 +38,11 @@ impl Speaker {
             return;
         };
         if self.client.as_ref().map(|(wire, _)| wire) != wire.as_ref() {
-            self.client = wire.map(|wire| (wire.clone(), Client::start(&namespace, wire)));
+            let known = wire
+                .as_ref()
+                .and_then(|wire| facts.inside.find(&wire.interface))
+                .and_then(|link| link.addresses.iter().copied().find(|own| own.address.is_ipv4()));
+            self.client = wire.map(|wire| (wire.clone(), Client::start(&namespace, wire, known)));
         }
         let serves = self.server.as_ref().filter(|(.., server)| server.alive());
         if serves.map(|(name, own, _)| (name.clone(), *own)) != served {
@@ -56,7 +60,7 @@ impl Speaker {
     #[must_use]
     pub fn lease(&self) -> Option<Cidr> {
         match self.word() {
-            Some((_, Word::Held(own))) => Some(own),
+            Some((_, Word::Held(own) | Word::Kept(own))) => Some(own),
             _ => None,
         }
     }
