@@ -134,9 +134,9 @@ class Demo:
         for number, (interface, (router, net)) in enumerate(UPLINKS.items()):
             space = self.space(router)
             self.wire(self.space("box"), interface, space, "lan")
-            self.wire(space, "up", world, router)
+            self.wire(space, "way", world, router)
             run("ip", "-n", space, "address", "add", f"{net}.1/24", "dev", "lan")
-            run("ip", "-n", space, "address", "add", f"198.51.100.{4 * number + 2}/30", "dev", "up")
+            run("ip", "-n", space, "address", "add", f"198.51.100.{4 * number + 2}/30", "dev", "way")
             run("ip", "-n", world, "address", "add", f"198.51.100.{4 * number + 1}/30", "dev", router)
             run("ip", "-n", space, "route", "add", "default", "via", f"198.51.100.{4 * number + 1}")
             run("ip", "-n", world, "route", "add", f"{net}.0/24", "via", f"198.51.100.{4 * number + 2}")
@@ -186,7 +186,7 @@ http {{ access_log off; types {{ text/html html; text/css css; text/javascript j
         # Mounts of its own: nothing of this machine's NetworkManager or bus is seen, or touched.
         script = """
 mount --make-rprivate /
-mount -t sysfs -o ro sysfs /sys
+mount -o remount,bind,ro /sys
 mount --bind "$1/run" /run && mount --make-shared /run
 mount --bind "$1/nm" /etc/NetworkManager
 mkdir -p /var/lib/NetworkManager && mount --bind "$1/nm-state" /var/lib/NetworkManager
@@ -268,6 +268,7 @@ def main():
         demo.start("robot", programs / "robocast-sim", "go2", "--interface", "wire", "--file", FOOTAGE, prefix=demo.inside("wire"))
         demo.power(programs)
         until("video at the server", 60, lambda: demo.alive() and demo.recordings() and demo.recordings()[-1].stat().st_size > 200_000)
+        until("the network is as the settings want it", 90, lambda: demo.alive() and demo.status().get("net", {}).get("proven"))
         until("the preferred uplink carries", 60, lambda: demo.alive() and demo.chosen() == "wlan0")
         until("a piece of video for browsers", 60, lambda: demo.alive() and list((folder / "hls").glob("*.ts")))
         say(f"The video that reached the server plays at {serve(folder / 'http.sock')}", "32")
@@ -300,8 +301,10 @@ def main():
         result = run("ffprobe", "-v", "fatal", "-count_packets", "-select_streams", "v:0", "-show_entries", "stream=nb_read_packets",
                      "-of", "csv=p=0", demo.recordings()[-1])
         say(f"{result.stdout.strip()} pictures in the last recording, {len(demo.recordings())} session(s) in all.", "32")
-    except (SystemExit, TimeoutError) as error:
+    except (SystemExit, TimeoutError, subprocess.CalledProcessError) as error:
         kept = True
+        if isinstance(error, subprocess.CalledProcessError):
+            error = f"{' '.join(error.cmd)}: {error.stderr.strip()}"
         say(f"The video does not go on: {error}", "31")
         say(f"What all programs said: {folder}/*.log", "31")
         return 1

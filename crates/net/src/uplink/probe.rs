@@ -33,7 +33,6 @@ pub struct Way {
 pub fn pause(asked: u32, metered: bool) -> Duration {
     const FIRST: Duration = Duration::from_secs(5);
     let cap = Duration::from_secs(if metered { 300 } else { 60 });
-    // One that costs and works is trusted sooner: its answers count for 90 s, its link tells when it goes.
     FIRST.saturating_mul(1 << (asked / 6).min(8)).min(cap)
 }
 

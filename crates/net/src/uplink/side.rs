@@ -163,8 +163,9 @@ impl Side {
         }
         let reached = works && self.reached().await;
         let checkpoint = Checkpoint::create(&bus, self.patience + GRACE).await?;
+        let mut steps = steps;
         let outcome = match self.carry_out(&bus, wanted, &steps).await {
-            Ok(()) => self.proof(&bus, wanted, works, reached).await,
+            Ok(()) => self.proof(&bus, wanted, works, reached, &mut steps).await,
             Err(error) => Err(error),
         };
         let lines = steps.iter().map(Step::to_string).collect();
@@ -198,14 +199,22 @@ impl Side {
         wanted: &Wanted,
         works: bool,
         reached: bool,
+        done: &mut Vec<Step>,
     ) -> Result<(), String> {
         let until = Instant::now() + self.patience;
         loop {
             let facts = called(gather::facts(bus, &wanted.folder)).await.map_err(|error| words(&error))?;
             self.facts = facts;
-            let left: Vec<_> =
-                plan(wanted, &self.facts).into_iter().filter(Step::touches).map(|s| s.to_string()).collect();
+            let left: Vec<_> = plan(wanted, &self.facts).into_iter().filter(Step::touches).collect();
+            // A device that came meanwhile wants its profile.
+            let new: Vec<_> = left.iter().filter(|step| !done.contains(step)).cloned().collect();
+            if !new.is_empty() {
+                self.carry_out(bus, wanted, &new).await?;
+                done.extend(new);
+                continue;
+            }
             let lacks = if !left.is_empty() {
+                let left: Vec<_> = left.iter().map(ToString::to_string).collect();
                 format!("this was done and does not stay so: {}", left.join(", "))
             } else if works && self.facts.usable().next().is_none() {
                 format!("no uplink came up ({})", self.states())

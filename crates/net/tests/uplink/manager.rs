@@ -164,7 +164,7 @@ fn every_kind_of_profile_is_taken_as_it_is_and_not_written_twice() {
             "robocast-wifi-0",
             "802-11-wireless-security.key-mgmt,802-11-wireless-security.psk,802-11-wireless.hidden,802-11-wireless.powersave,ipv4.addresses,ipv4.dns,ipv6.dns,connection.metered,connection.autoconnect-retries",
         );
-        assert_eq!(wifi, "wpa-psk|lab-password|yes|2|10.0.0.2/24|10.0.0.1|2001\\:db8\\:\\:1|no|0|");
+        assert_eq!(wifi, "wpa-psk|lab-password|yes|disable|10.0.0.2/24|10.0.0.1|2001\\:db8\\:\\:1|no|0|");
         let office = of(
             "robocast-wifi-2",
             "802-11-wireless-security.key-mgmt,802-1x.eap,802-1x.phase2-auth,802-1x.password",
@@ -258,6 +258,40 @@ fn a_manager_that_is_killed_is_waited_for_and_found_again() {
         world.until("both are up", || side_up(&["wl0", "eth1"])).await;
         well(&mut side, &wanted).await;
         assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
+    });
+}
+
+#[test]
+fn settings_that_the_manager_refuses_change_nothing_and_a_bus_that_is_gone_is_said() {
+    world(async |world| {
+        let wanted = two(world);
+        let mut side = Side::new(PATIENCE);
+        well(&mut side, &wanted).await;
+        world.until("both are up", || side_up(&["wl0", "eth1"])).await;
+        let mut refused = wanted.clone();
+        refused.profiles[0] = fixed("robocast-wifi-0", "wl0", 0, "10.1.0.7", "10.1.0.1");
+        refused.profiles[1].set("connection", "autoconnect-retries", Value::from("never"));
+        let outcome = side.converge(&refused).await;
+        assert!(!outcome.proven, "{outcome:?}");
+        let why = "NetworkManager does not change profile robocast-ethernet";
+        assert!(outcome.text.contains(why), "{outcome:?}");
+        world
+            .until("the old address is back", || {
+                side_up(&["wl0"]) && ip("-4 address show dev wl0").contains("10.1.0.2/24")
+            })
+            .await;
+        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
+        world.kill_bus();
+        tokio::time::timeout(PATIENCE, side.changed()).await.expect("its end is seen");
+        let outcome = side.converge(&wanted).await;
+        assert!(outcome.text.contains("there is no system bus"), "{outcome:?}");
+        assert!(outcome.again.is_some());
+        assert!(ip("-4 route show default").contains("dev wl0"), "what stands stands");
+        world.kill_manager();
+        world.start_bus();
+        world.start_manager();
+        world.until("both are up", || side_up(&["wl0", "eth1"])).await;
+        assert!(well(&mut side, &wanted).await.steps.is_empty());
     });
 }
 

@@ -16,7 +16,7 @@ const BUS: &str = "unix:path=/run/dbus/system_bus_socket";
 pub struct World {
     manager: RefCell<Option<Process>>,
     others: RefCell<Vec<Process>>,
-    _bus: Process,
+    bus: RefCell<Option<Process>>,
 }
 
 /// Runs `test` in a world of its own, in a child that is this very test again.
@@ -89,21 +89,33 @@ impl World {
             ip(&format!("link set far-{name} up"));
         }
         write("/run/dbus/conf", BUS_CONFIGURATION);
-        let mut daemon = command("dbus-daemon");
-        daemon.args(["--nofork", "--nopidfile", "--config-file=/run/dbus/conf"]);
-        let bus = Process::start("dbus-daemon", daemon);
-        wait(SOON, "the bus", || {
-            when(std::path::Path::new("/run/dbus/system_bus_socket").exists(), |there| *there)
-        });
         // SAFETY: no other thread of this process reads the environment yet.
         #[allow(unsafe_code)]
         unsafe {
             std::env::set_var("DBUS_SYSTEM_BUS_ADDRESS", BUS);
         }
         write("/etc/NetworkManager/NetworkManager.conf", MANAGER_CONFIGURATION);
-        let world = Self { manager: RefCell::default(), others: RefCell::default(), _bus: bus };
+        let world = Self { manager: RefCell::default(), others: RefCell::default(), bus: RefCell::default() };
+        world.start_bus();
         world.start_manager();
         world
+    }
+
+    /// Starts the bus, and waits until it is there.
+    pub fn start_bus(&self) {
+        const SOCKET: &str = "/run/dbus/system_bus_socket";
+        let _ = std::fs::remove_file(SOCKET);
+        let mut daemon = command("dbus-daemon");
+        daemon.args(["--nofork", "--nopidfile", "--config-file=/run/dbus/conf"]);
+        *self.bus.borrow_mut() = Some(Process::start("dbus-daemon", daemon));
+        wait(SOON, "the bus", || when(std::path::Path::new(SOCKET).exists(), |there| *there));
+    }
+
+    /// Ends it as a fault would.
+    pub fn kill_bus(&self) {
+        if let Some(bus) = self.bus.borrow_mut().as_mut() {
+            bus.kill();
+        }
     }
 
     /// Starts NetworkManager, and waits until it is there.
