@@ -17,7 +17,7 @@ pub const NEEDED: [&str; 2] = ["dbus-daemon", "dbus-send"];
 #[derive(Debug)]
 pub struct Bus {
     folder: TempDir,
-    _daemon: Process,
+    daemon: Option<Process>,
 }
 
 impl Bus {
@@ -25,13 +25,27 @@ impl Bus {
     pub fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("robocast-bus-").tempdir().unwrap();
         let socket = folder.path().join("bus");
-        let config = folder.path().join("bus.conf");
-        write(&config, &configuration(&socket));
+        write(&folder.path().join("bus.conf"), &configuration(&socket));
+        let mut bus = Self { folder, daemon: None };
+        bus.start_again();
+        bus
+    }
+
+    /// Starts it anew at the same place: nobody is on it.
+    pub fn start_again(&mut self) {
+        self.end();
         let mut daemon = command("dbus-daemon");
-        daemon.arg("--nofork").arg(format!("--config-file={}", config.display()));
-        let daemon = Process::start("dbus-daemon", daemon);
+        daemon.arg("--nofork");
+        daemon.arg(format!("--config-file={}", self.folder.path().join("bus.conf").display()));
+        self.daemon = Some(Process::start("dbus-daemon", daemon));
+        let socket = self.folder.path().join("bus");
         wait(SOON, "the bus's socket", || when(socket.exists(), |&there| there));
-        Self { folder, _daemon: daemon }
+    }
+
+    /// Ends it.
+    pub fn end(&mut self) {
+        self.daemon = None;
+        let _ = std::fs::remove_file(self.folder.path().join("bus"));
     }
 
     /// For `DBUS_SYSTEM_BUS_ADDRESS`.

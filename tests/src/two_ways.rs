@@ -98,6 +98,18 @@ impl TwoWays {
         must(&["netns", "exec", &part, "sysctl", "-qw", &forward]);
     }
 
+    /// Makes a way as a weak radio makes it: it loses 2 % each way, and carries 2 Mbit/s behind a queue of 300 ms.
+    pub fn worsen(&self, uplink: &str) {
+        let router = if uplink == "wl0" { "ap" } else { "lte" };
+        let part = self.part(router);
+        let loss = "table ip weak { chain forward { type filter hook forward priority 0; \
+                    numgen random mod 50 == 0 drop; }; }";
+        must(&["netns", "exec", &part, "nft", loss]);
+        let shape = "qdisc add dev wan root tbf rate 2mbit burst 4kb latency 300ms";
+        let words: Vec<&str> = ["netns", "exec", &part, "tc"].into_iter().chain(shape.split(' ')).collect();
+        must(&words);
+    }
+
     /// Takes a link of the box down, or up again with what NetworkManager then does.
     pub fn link_down(&self, uplink: &str, down: bool) {
         self.ip("box", &format!("link set {uplink} {}", if down { "down" } else { "up" }));

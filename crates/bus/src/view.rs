@@ -3,7 +3,7 @@
 mod follow;
 mod net;
 
-pub use follow::{follow_chosen, follow_evidence, follow_evidence_by};
+pub use follow::{follow_chosen, follow_chosen_by, follow_evidence, follow_evidence_by};
 pub use net::{net, net_on_system_bus};
 
 use crate::evidence::{Evidence, EvidenceRow};

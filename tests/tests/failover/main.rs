@@ -18,7 +18,7 @@ use robocast_tests::programs::have;
 use robocast_tests::robot::{Robot, SMALL};
 use robocast_tests::slices;
 use robocast_tests::two_ways::{self, SERVER, TwoWays};
-use robocast_tests::waiting::{SOON, wait, when};
+use robocast_tests::waiting::{SOON, holds, wait, when};
 
 const KEY: &str = "front";
 /// The least frames that say that a way works.
@@ -105,23 +105,31 @@ impl Stage {
 }
 
 #[test]
-fn tcp_leaves_a_way_that_is_cut_behind_the_access_point_and_comes_back_without_losing_a_frame() {
+fn tcp_leaves_a_way_that_is_cut_behind_the_access_point() {
     let _machine = alone();
     let Some(mut stage) = Stage::set(false, "500ms") else { return };
     let silence = stage.silence_after("TCP, path cut", || stage.ways.cut("wl0", true));
     assert!(silence < Duration::from_secs(4), "{silence:?}");
     assert_eq!(stage.net.chosen(), "wn0", "what the connection showed had it chosen");
     stage.goes_by("wn0", false);
+    assert!(stage.product.end().success());
+}
 
-    stage.ways.cut("wl0", false);
-    let silence = stage.silence_after("TCP, back to the preferred uplink", || stage.net.choose("wl0"));
-    assert!(silence < Duration::from_secs(4), "{silence:?}");
-    stage.goes_by("wl0", false);
-    stage.more_frames();
+#[test]
+fn tcp_goes_over_to_another_uplink_and_back_without_losing_a_frame_while_both_work() {
+    let _machine = alone();
+    let Some(mut stage) = Stage::set(false, "5s") else { return };
+    for uplink in ["wn0", "wl0"] {
+        let what = format!("TCP, over to {uplink} while both work");
+        let silence = stage.silence_after(&what, || stage.net.choose(uplink));
+        assert!(silence < Duration::from_secs(4), "{silence:?}");
+        stage.goes_by(uplink, false);
+        stage.more_frames();
+    }
     assert!(stage.product.end().success());
     let recordings = stage.nginx.recordings(KEY);
-    assert_eq!(recordings.len(), 3, "before the cut, on the other uplink, back again");
-    stage.nothing_is_lost(&recordings[1..]);
+    assert_eq!(recordings.len(), 3, "there, on the other uplink, back again");
+    stage.nothing_is_lost(&recordings);
 }
 
 #[test]
@@ -147,6 +155,23 @@ fn tcp_leaves_a_link_that_is_taken_down() {
     });
     assert!(silence < Duration::from_secs(4), "{silence:?}");
     stage.goes_by("wn0", false);
+    assert!(stage.product.end().success());
+}
+
+#[test]
+fn a_way_that_loses_2_percent_is_no_reason_to_leave_it() {
+    let _machine = alone();
+    if !have(&["nft"]) {
+        return;
+    }
+    let Some(mut stage) = Stage::set(false, "5s") else { return };
+    stage.ways.worsen("wl0");
+    holds(Duration::from_secs(20), "the choice of wl0", || {
+        when(stage.net.chosen(), |chosen| chosen == "wl0").map(drop)?;
+        when(stage.net.evidence(), |rows| rows.iter().all(|row| !row.stalled)).map(drop)
+    });
+    stage.more_frames();
+    stage.nginx.one_connection(KEY).unwrap();
     assert!(stage.product.end().success());
 }
 

@@ -10,6 +10,7 @@ mod harness;
 mod healing;
 mod image;
 mod isolation;
+mod net;
 mod passing_through;
 mod rereading;
 mod tls;

@@ -23,6 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// kernel's routes decide, while none is chosen, that program is away, there is no bus, or
 /// `ROBOCAST_BUS=off`. Ends when nobody listens any more.
 pub async fn follow_chosen(tell: watch::Sender<String>) {
+    follow_chosen_by(connection::Builder::system, tell).await;
+}
+
+/// The same on another bus.
+pub async fn follow_chosen_by(bus: impl Fn() -> connection::Builder<'static>, tell: watch::Sender<String>) {
     let told = |_: &str, chosen: Option<OwnedVariant>| {
         let chosen = chosen.and_then(|value| String::try_from(value).ok()).unwrap_or_default();
         tell.send_if_modified(|last| {
@@ -35,7 +40,7 @@ pub async fn follow_chosen(tell: watch::Sender<String>) {
     let which =
         Which { interface: NET, property: "Chosen", path: |_| OwnedObjectPath::try_from(NET_PATH).ok() };
     tokio::select! {
-        () = follow(connection::Builder::system, which, told) => {}
+        () = follow(bus, which, told) => {}
         () = tell.closed() => {}
     }
 }

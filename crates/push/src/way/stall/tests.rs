@@ -117,12 +117,13 @@ impl Sender {
             self.outstanding -= count;
             self.acknowledged += u64::from(count);
             self.heard = self.now;
+            self.lost = 0;
         }
         if let Some((at, length)) = self.timeout {
             if at == self.now {
                 if self.passes() {
                     self.answer();
-                    (self.timeout, self.lost) = (None, 0);
+                    self.timeout = None;
                 } else {
                     self.lost += 1;
                     self.timeout = Some((self.now + 2 * length, 2 * length));
