@@ -5,13 +5,16 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::waiting::wait;
+
+/// What a process wrote before it ended is read within this.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A command that the kernel kills when the test's thread ends, however that happens.
 #[allow(clippy::disallowed_methods, unsafe_code)]
@@ -47,13 +50,13 @@ impl Lines {
         self.lock().len()
     }
 
-    fn take_in(&self, from: impl Read + Send + 'static) {
+    fn take_in(&self, from: impl Read + Send + 'static) -> JoinHandle<()> {
         let lines = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
                 lines.lock().push(String::from_utf8_lossy(&line).into_owned());
             }
-        });
+        })
     }
 }
 
@@ -66,6 +69,7 @@ pub struct Process {
     pub told: Lines,
     /// What it printed on stderr.
     pub logged: Lines,
+    readers: [JoinHandle<()>; 2],
 }
 
 impl Process {
@@ -78,9 +82,9 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let (told, logged) = (Lines::default(), Lines::default());
-        told.take_in(child.stdout.take().unwrap());
-        logged.take_in(child.stderr.take().unwrap());
-        Self { name: name.to_owned(), child, told, logged }
+        let readers =
+            [told.take_in(child.stdout.take().unwrap()), logged.take_in(child.stderr.take().unwrap())];
+        Self { name: name.to_owned(), child, told, logged, readers }
     }
 
     pub fn pid(&self) -> Pid {
@@ -103,11 +107,17 @@ impl Process {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and for its last words.
     #[track_caller]
     pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
         let name = self.name.clone();
-        wait(deadline, &format!("{name} to end"), || self.ended().ok_or("it runs"))
+        let status = wait(deadline, &format!("{name} to end"), || self.ended().ok_or("it runs"));
+        // A child of its own may hold its outputs open for longer.
+        let ended = Instant::now();
+        while self.readers.iter().any(|reader| !reader.is_finished()) && ended.elapsed() < LAST_WORDS {
+            thread::park_timeout(Duration::from_millis(5));
+        }
+        status
     }
 
     /// What it wrote on both of its outputs.

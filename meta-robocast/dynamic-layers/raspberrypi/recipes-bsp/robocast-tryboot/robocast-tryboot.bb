@@ -5,10 +5,10 @@ SECTION = "bootloaders"
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/MIT;md5=0835ade698e0bcf8506ecda2f7b4f302"
 
+DEPENDS = "dosfstools-native mtools-native"
+
 FILESEXTRAPATHS:prepend := "${ROBOCAST_TREE}:"
 SRC_URI = "file://hw/boards/${ROBOCAST_BOARD}/autoboot.txt"
-
-DEPENDS = "dosfstools-native mtools-native"
 
 S = "${UNPACKDIR}"
 
