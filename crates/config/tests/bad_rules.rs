@@ -384,7 +384,7 @@ own_address = "10.0.0.4/7"
         r#"schema = 1
 [robot]
 kind = "go2"
-address = "10.0.0.3"
+address = "10.0.0.1"
 own_address = "10.0.0.2/30"
 dhcp = "server"
 "#,
