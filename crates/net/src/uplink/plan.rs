@@ -107,6 +107,11 @@ pub fn plan(wanted: &Wanted, facts: &Facts) -> Vec<Step> {
         }
         match known {
             None => steps.push(Step::Add(profile)),
+            // An update without any secret leaves those of before where they are.
+            Some(known) if changed && profile.secrets().next().is_none() && !known.secrets.is_empty() => {
+                steps.push(Step::Delete { path: known.path.clone(), id: known.id.clone() });
+                steps.push(Step::Add(profile));
+            }
             Some(known) if changed => steps.push(Step::Update { path: known.path.clone(), profile }),
             Some(_) => {}
         }

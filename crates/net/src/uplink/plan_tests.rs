@@ -30,7 +30,11 @@ fn done(facts: &mut Facts, step: &Step) {
         Step::Add(profile) => facts.profiles.push(known(profile, format!("/new/{}", profile.id))),
         Step::Update { path, profile } => {
             let at = facts.profiles.iter_mut().find(|known| known.path == *path).unwrap();
-            *at = known(profile, path.clone());
+            let before = std::mem::replace(at, known(profile, path.clone()));
+            if at.secrets.is_empty() {
+                // As NetworkManager does.
+                at.secrets = before.secrets;
+            }
         }
         Step::Activate { uuid, device, .. } => {
             let mark = facts.profiles.iter().find(|known| known.uuid == *uuid).unwrap().mark.clone();

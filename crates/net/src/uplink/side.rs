@@ -82,8 +82,8 @@ impl Side {
         let mut outcome = match self.converged(wanted).await {
             Ok(outcome) => outcome,
             Err(error) => {
-                if matches!(&error, fdo::Error::ZBus(zbus::Error::InputOutput(_))) {
-                    // The bus is gone: found anew the next time.
+                if gone(&error) {
+                    // Found anew the next time.
                     self.bus = None;
                 }
                 Outcome { text: words(&error), ..Outcome::default() }
@@ -137,7 +137,8 @@ impl Side {
         if let Some((bus, _)) = &self.bus {
             return Ok(bus.clone());
         }
-        let bus = connection::Builder::system().method_timeout(CALL).build().await?;
+        let built = connection::Builder::system().method_timeout(CALL).build().await;
+        let bus = built.map_err(|error| fdo::Error::NoServer(error.to_string()))?;
         let signals = Signals::subscribe(&bus).await?;
         self.bus = Some((bus.clone(), signals));
         Ok(bus)
@@ -311,6 +312,12 @@ async fn called<T>(call: impl Future<Output = fdo::Result<T>>) -> fdo::Result<T>
     timeout(CALL, call).await.map_err(late)?
 }
 
+/// Whether the bus itself is gone.
+fn gone(error: &fdo::Error) -> bool {
+    use zbus::Error::InputOutput;
+    matches!(error, fdo::Error::NoServer(_) | fdo::Error::Disconnected(_) | fdo::Error::ZBus(InputOutput(_)))
+}
+
 /// What is wrong with the bus or NetworkManager, in words.
 #[must_use]
 pub fn words(error: &fdo::Error) -> String {
@@ -318,7 +325,7 @@ pub fn words(error: &fdo::Error) -> String {
         fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
             "NetworkManager does not run: `systemctl status NetworkManager` says why".into()
         }
-        fdo::Error::ZBus(zbus::Error::InputOutput(error)) => format!("there is no system bus: {error}"),
+        error if gone(error) => format!("there is no system bus: {error}"),
         other => format!("NetworkManager cannot be asked: {other}"),
     }
 }

@@ -194,6 +194,8 @@ fn every_kind_of_profile_is_taken_as_it_is_and_not_written_twice() {
             "{steps}"
         );
         assert!(steps.contains("delete profile robocast-wifi-3"), "{steps}");
+        // Secrets that are not in the settings any more are nowhere.
+        assert_eq!(of("robocast-lte", "gsm.apn,gsm.pin,gsm.password"), "internet|||");
         assert_eq!(std::fs::read_dir(world.folder()).unwrap().count(), 0);
     });
 }
