@@ -37,12 +37,15 @@ pub async fn follow_chosen_by(bus: impl Fn() -> connection::Builder<'static>, te
             }
         });
     };
-    let which =
-        Which { interface: NET, property: "Chosen", path: |_| OwnedObjectPath::try_from(NET_PATH).ok() };
+    let which = Which { interface: NET, property: "Chosen", path: net_path };
     tokio::select! {
         () = follow(bus, which, told) => {}
         () = tell.closed() => {}
     }
+}
+
+fn net_path(name: &str) -> Option<OwnedObjectPath> {
+    OwnedObjectPath::try_from(NET_PATH).ok().filter(|_| name == NET)
 }
 
 /// Tells what each stream's connections show of their uplinks, as it changes: the stream, and its rows.
@@ -126,6 +129,9 @@ async fn follow_once(
                 let Some(signal) = NameOwnerChanged::from_message(message) else { continue };
                 let arguments = signal.args()?;
                 let name = arguments.name.to_string();
+                if (which.path)(&name).is_none() {
+                    continue;
+                }
                 match arguments.new_owner.as_ref() {
                     Some(owner) => {
                         owners.insert(name.clone(), owner.to_string());

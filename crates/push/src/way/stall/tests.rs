@@ -117,7 +117,10 @@ impl Sender {
             self.outstanding -= count;
             self.acknowledged += u64::from(count);
             self.heard = self.now;
-            self.lost = 0;
+            // What was under way before the timeouts answers nothing.
+            if self.timeout.is_none() {
+                self.lost = 0;
+            }
         }
         if let Some((at, length)) = self.timeout {
             if at == self.now {
