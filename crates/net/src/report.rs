@@ -19,8 +19,11 @@ pub fn status(
     let Choice { interface, why } = chooser.choice();
     let chosen = interface.unwrap_or_default();
     let troubles = [(robot.proven, &robot.text), (uplinks.proven, &uplinks.text)];
-    let text: Vec<_> =
-        troubles.into_iter().filter(|(proven, text)| !proven && !text.is_empty()).map(|(_, t)| t.as_str()).collect();
+    let text: Vec<_> = troubles
+        .into_iter()
+        .filter(|(proven, text)| !proven && !text.is_empty())
+        .map(|(_, t)| t.as_str())
+        .collect();
     NetStatus {
         why,
         uplinks: uplinks.views.iter().map(|view| uplink(view, &chosen, chooser, now)).collect(),
@@ -42,7 +45,9 @@ fn uplink(view: &UplinkView, chosen: &str, chooser: &Chooser, now: Duration) -> 
     let chosen = !view.interface.is_empty() && view.interface == chosen;
     let known = chooser.of(now, &view.interface);
     let state = match (view.state, &known) {
-        (UplinkState::Ready, Some((Grade::Bad, why))) if crate::uplink::probe::is_login(why) => UplinkState::Captive,
+        (UplinkState::Ready, Some((Grade::Bad, why))) if crate::uplink::probe::is_login(why) => {
+            UplinkState::Captive
+        }
         (UplinkState::Ready, Some((Grade::Bad, _))) => UplinkState::Failing,
         (UplinkState::Ready, _) if chosen => UplinkState::Carrying,
         (state, _) => state,

@@ -46,9 +46,8 @@ pub fn units(settings: &Settings) -> Vec<UnitFile> {
             units.push(wanted("robocast-streaming.target", &unit, &template));
         }
         if wire.as_ref().is_some_and(|wire| behind(wire, &stream.source)) {
-            let text = format!(
-                "[Unit]\nWants={NET}\nAfter={NET}\n\n[Service]\nNetworkNamespacePath={NAMESPACE}\n"
-            );
+            let text =
+                format!("[Unit]\nWants={NET}\nAfter={NET}\n\n[Service]\nNetworkNamespacePath={NAMESPACE}\n");
             units.push(dropin(&instance("camera", &stream.name), "50-robot.conf", text));
         }
     }

@@ -67,7 +67,10 @@ impl Side {
         if self.facts.usable().next().is_none() {
             lines.push(format!("no uplink is up ({})", self.states()));
         }
-        let troubled = self.view(None).into_iter().filter(|view| view.state != UplinkState::Ready && !view.text.is_empty());
+        let troubled = self
+            .view(None)
+            .into_iter()
+            .filter(|view| view.state != UplinkState::Ready && !view.text.is_empty());
         lines.extend(troubled.map(|view| format!("{}: {}", view.name, view.text)));
         lines
     }
