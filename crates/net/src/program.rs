@@ -11,10 +11,11 @@
 use crate::asking::Asking;
 use crate::flow::Flow;
 use crate::keep::{self, Report, RobotReport, UplinkReport};
+use crate::names::{self, Ways};
 use crate::robot::namespace::NamespaceError;
 use crate::uplink::choice::{Chooser, Sign};
-use crate::{report, robot, uplink};
-use robocast_bus::{Evidence, NetStatus, service, view};
+use crate::{report, robot, time, uplink};
+use robocast_bus::{Evidence, NetStatus, UplinkStatus, service, view};
 use robocast_config::{LoadError, Settings};
 use robocast_daemon::notify::{self, Heartbeat};
 use robocast_daemon::signals::{Signals, Wish};
@@ -77,7 +78,9 @@ struct Net {
     /// What each side is to be; its keeper ends when this goes.
     robot_wanted: watch::Sender<robot::Wanted>,
     uplinks_wanted: watch::Sender<uplink::Wanted>,
+    time_wanted: watch::Sender<time::Wanted>,
     keepers: [JoinHandle<()>; 2],
+    ways: watch::Sender<Ways>,
     reports: mpsc::Receiver<Report>,
     evidence: mpsc::UnboundedReceiver<(String, Vec<Evidence>)>,
     robot: RobotReport,
@@ -103,6 +106,12 @@ impl Net {
             tokio::spawn(keep::robot(robot::Side::new()?, robot_side, tell.clone())),
             tokio::spawn(keep::uplinks(uplink::Side::default(), uplink_side, tell)),
         ];
+        let (time_wanted, clock) = watch::channel(time::Wanted::of(&settings));
+        tokio::spawn(time::keep(clock));
+        let ways = watch::Sender::new(Ways::default());
+        if service::wanted() {
+            tokio::spawn(names::follow(ways.subscribe()));
+        }
         let (told, evidence) = mpsc::unbounded_channel();
         tokio::spawn(view::follow_evidence(told));
         let status = watch::Sender::new(NetStatus::default());
@@ -114,7 +123,9 @@ impl Net {
             settings,
             robot_wanted,
             uplinks_wanted,
+            time_wanted,
             keepers,
+            ways,
             reports,
             evidence,
             robot: RobotReport::default(),
@@ -213,15 +224,17 @@ impl Net {
 
     fn tell(&self) {
         let now = report::status(&self.robot, &self.uplinks, &self.plan, &self.chooser, self.began.elapsed());
-        self.status.send_if_modified(|last| {
-            let changed = *last != now;
-            *last = now;
-            changed
-        });
+        let of = |uplink: &UplinkStatus| (uplink.interface.clone(), uplink.address.clone());
+        let (chosen, others): (Vec<_>, Vec<_>) =
+            now.uplinks.iter().map(of).partition(|(name, _)| *name == now.chosen);
+        let address = chosen.into_iter().next().map(|(_, address)| address).unwrap_or_default();
+        replace(&self.ways, Ways { chosen: now.chosen.clone(), others, address });
+        replace(&self.status, now);
     }
 
     fn reread(&mut self) {
         self.settings = settings(&self.path, Some(self.settings.clone()));
+        self.time_wanted.send_replace(time::Wanted::of(&self.settings));
         self.robot_wanted.send_replace(robot::Wanted::of(&self.settings));
         self.uplinks_wanted.send_replace(uplink::Wanted::of(&self.settings, &places::state()));
     }
@@ -234,6 +247,15 @@ impl Net {
             let _ = tokio::time::timeout(PARTING, keeper).await;
         }
     }
+}
+
+/// Tells only what is new.
+fn replace<T: PartialEq>(to: &watch::Sender<T>, now: T) {
+    to.send_if_modified(|last| {
+        let changed = *last != now;
+        *last = now;
+        changed
+    });
 }
 
 /// On the bus, again and again: it may come later than this program, and go before it.
