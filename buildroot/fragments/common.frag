@@ -44,12 +44,15 @@ BR2_PACKAGE_SYSTEMD_TIMESYNCD=y
 
 # Tools that preinit, units and scripts of hw/rootfs call. Buildroot's busybox
 # has no timeout, and no sync of one file: coreutils have.
+# `robocast net` calls nft (and reads its JSON), ip and iw.
 BR2_PACKAGE_BUSYBOX_SHOW_OTHERS=y
 BR2_PACKAGE_COREUTILS=y
 BR2_PACKAGE_E2FSPROGS=y
 BR2_PACKAGE_E2FSPROGS_RESIZE2FS=y
 BR2_PACKAGE_IPROUTE2=y
+BR2_PACKAGE_IW=y
 BR2_PACKAGE_NFTABLES=y
+BR2_PACKAGE_NFTABLES_JSON=y
 BR2_PACKAGE_UTIL_LINUX_BINARIES=y
 BR2_PACKAGE_UTIL_LINUX_NSENTER=y
 BR2_PACKAGE_UTIL_LINUX_PARTX=y
