@@ -103,6 +103,8 @@ async fn what_is_broken_on_the_robots_side_is_seen_and_mended() {
         assert!(outcome.proven && !outcome.steps.is_empty(), "{key}: {outcome:?}");
         assert_ne!(world.inside.told("sysctl", &format!("-n {key}")).trim(), value);
     }
+    // What the mending itself set off is over, so that it wakes nobody below.
+    while timeout(Duration::from_secs(1), side.changed()).await.is_ok() {}
     world.inside.told("nft", "flush ruleset");
     assert!(!side.check().await.good());
     timeout(PATIENCE, side.changed()).await.expect("a firewall that goes is noticed");
