@@ -1,6 +1,7 @@
 //! The uplinks' side as the daemon sees it: facts, plan, steps under a checkpoint, proof, and back if there is none.
 
 use crate::uplink::apply::{self, Checkpoint};
+use crate::uplink::calls::{CALL, called, chain, gone, words};
 use crate::uplink::facts::{Device, Facts};
 use crate::uplink::plan::{Step, plan};
 use crate::uplink::probe::{self, Way};
@@ -19,8 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const GRACE: Duration = Duration::from_secs(15);
 /// While a proof is waited for, the servers are asked so often; all else is awaited by signals.
 const AGAIN: Duration = Duration::from_secs(2);
-/// Nobody takes longer for a call.
-const CALL: Duration = Duration::from_secs(25);
 
 /// How a convergence came out.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -295,37 +294,4 @@ impl Side {
             metered: profile.is_some_and(|profile| profile.metered),
         }
     }
-}
-
-/// A call that must not hang the loop that makes it.
-async fn called<T>(call: impl Future<Output = fdo::Result<T>>) -> fdo::Result<T> {
-    let late = |_| fdo::Error::TimedOut("NetworkManager does not answer".into());
-    timeout(CALL, call).await.map_err(late)?
-}
-
-/// Whether the bus itself is gone.
-fn gone(error: &fdo::Error) -> bool {
-    use zbus::Error::InputOutput;
-    matches!(error, fdo::Error::NoServer(_) | fdo::Error::Disconnected(_) | fdo::Error::ZBus(InputOutput(_)))
-}
-
-/// What is wrong with the bus or NetworkManager, in words.
-fn words(error: &fdo::Error) -> String {
-    match error {
-        fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
-            "NetworkManager does not run: `systemctl status NetworkManager` says why".into()
-        }
-        error if gone(error) => format!("there is no system bus: {error}"),
-        other => format!("NetworkManager cannot be asked: {other}"),
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
