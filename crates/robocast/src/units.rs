@@ -39,13 +39,16 @@ pub enum Body {
 #[must_use]
 pub fn units(settings: &Settings) -> Vec<UnitFile> {
     let wire = Wire::of(&settings.robot);
+    // The very interfaces that `robocast net` takes to the robot's side.
+    let taken = robocast_net::robot::Wanted::of(settings).interfaces;
     let mut units = Vec::new();
     for stream in &settings.streams {
         for program in ["camera", "push"] {
             let (template, unit) = (format!("robocast-{program}@.service"), instance(program, &stream.name));
             units.push(wanted("robocast-streaming.target", &unit, &template));
         }
-        if wire.as_ref().is_some_and(|wire| behind(wire, &stream.source)) {
+        let named = named(&stream.source).is_some_and(|name| taken.contains_key(name));
+        if named || wire.as_ref().is_some_and(|wire| behind(wire, &stream.source)) {
             let text =
                 format!("[Unit]\nWants={NET}\nAfter={NET}\n\n[Service]\nNetworkNamespacePath={NAMESPACE}\n");
             units.push(dropin(&instance("camera", &stream.name), "50-robot.conf", text));
@@ -102,18 +105,22 @@ impl Wire {
     }
 }
 
+/// The interface that a source names.
+fn named(source: &Source) -> Option<&str> {
+    match source {
+        Source::Go2 { interface } => interface.as_deref(),
+        Source::Rtp(rtp) => rtp.interface.as_deref(),
+        Source::Rtsp(rtsp) => rtsp.interface.as_deref(),
+        _ => None,
+    }
+}
+
 /// Whether a source can only be reached from within the robot's namespace. An interface that a source names decides by
 /// itself; without one, the robot's own sources, every multicast group, and addresses of the robot's network are there.
 #[must_use]
 pub fn behind(wire: &Wire, source: &Source) -> bool {
-    let named = match source {
-        Source::Go2 { interface } => interface,
-        Source::Rtp(rtp) => &rtp.interface,
-        Source::Rtsp(rtsp) => &rtsp.interface,
-        _ => &None,
-    };
-    if let Some(named) = named {
-        return *named == wire.interface;
+    if let Some(named) = named(source) {
+        return named == wire.interface;
     }
     match source {
         Source::Spot | Source::Go2 { .. } => true,
@@ -226,6 +233,14 @@ mod tests {
              [Service]\nNetworkNamespacePath=/run/netns/robot\n"
         );
         assert!(!paths(&settings).iter().any(|path| path.starts_with("robocast-push@front.service.d")));
+    }
+
+    #[test]
+    fn a_camera_of_a_second_interface_runs_where_that_interface_is() {
+        let settings = format!("[robot]\nkind = \"go2\"\n{FRONT}\"rtp://230.1.1.1:1720?interface=eth1\"\n");
+        assert!(paths(&settings).iter().any(|path| path.starts_with("robocast-camera@front.service.d")));
+        let alone = format!("{FRONT}\"rtp://230.1.1.1:1720?interface=eth1\"\n");
+        assert!(!paths(&alone).iter().any(|path| path.starts_with("robocast-camera@front.service.d")));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | `wanted`, `profile` | settings into NetworkManager's profiles; pure |
 //! | `facts`, `modem` | what NetworkManager and ModemManager say there is, in words; pure |
 //! | `plan` | the steps from one to the other; pure |
-//! | `gather`, `apply`, `network_manager`, `signals` | D-Bus: facts in, steps out, what changed |
+//! | `gather`, `apply`, `calls`, `network_manager`, `signals` | D-Bus: facts in, steps out, what changed |
 //! | `kernel` | the radio's country, MPTCP's limits |
 //! | `evidence`, `choice` | which uplink carries the streams; pure |
 //! | `probe`, `resolver` | what is asked through one uplink |
@@ -24,6 +24,7 @@ pub mod resolver;
 pub mod wanted;
 
 mod apply;
+mod calls;
 mod gather;
 mod kernel;
 mod network_manager;

@@ -1,6 +1,7 @@
 //! The uplinks' side as the daemon sees it: facts, plan, steps under a checkpoint, proof, and back if there is none.
 
 use crate::uplink::apply::{self, Checkpoint};
+use crate::uplink::calls::{CALL, called, chain, gone, words};
 use crate::uplink::facts::{Device, Facts};
 use crate::uplink::plan::{Step, plan};
 use crate::uplink::probe::{self, Way};
@@ -19,8 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const GRACE: Duration = Duration::from_secs(15);
 /// While a proof is waited for, the servers are asked so often; all else is awaited by signals.
 const AGAIN: Duration = Duration::from_secs(2);
-/// Nobody takes longer for a call.
-const CALL: Duration = Duration::from_secs(25);
 
 /// How a convergence came out.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -305,6 +304,7 @@ impl Side {
         }
     }
 }
+<<<<<<< HEAD
 
 /// A call that must not hang the loop that makes it.
 async fn called<T>(call: impl Future<Output = fdo::Result<T>>) -> fdo::Result<T> {
@@ -339,3 +339,5 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+=======
+>>>>>>> 9c237bd1b1ca23e3290c220cf5adc6e40d991927

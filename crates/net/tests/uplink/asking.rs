@@ -52,7 +52,14 @@ fn each_uplink_is_asked_by_itself_and_a_login_page_is_named() {
     world(async |world| {
         let (hotel, wire) = hotel_and_wire(world).await;
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        world.until("the name servers are up", || true).await;
+        for way in [&hotel, &wire] {
+            let up = tokio::time::timeout(Duration::from_secs(15), async {
+                while resolver::lookup(way, HOST).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            });
+            up.await.expect("its name server is up");
+        }
         assert_eq!(resolver::lookup(&hotel, HOST).await.unwrap(), [ip("10.1.0.1")]);
         assert_eq!(resolver::lookup(&wire, HOST).await.unwrap(), [ip("203.0.113.10")]);
         let target = [Target { host: HOST.into(), port: Some(1935) }];

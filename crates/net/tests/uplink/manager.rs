@@ -222,7 +222,8 @@ fn changed_settings_come_into_force_and_such_that_cut_the_box_off_are_taken_back
         );
         assert!(ip("-4 address show dev wl0").contains("10.1.0.3/24"));
         assert_eq!(well(&mut side, &better).await.steps, [] as [&str; 0]);
-        // One from which nobody is reached.
+        // One from which nobody is reached, to a program that was started anew: only the checkpoint knows what was before.
+        let mut side = Side::new(PATIENCE);
         let mut worse = wanted.clone();
         worse.profiles[0] = fixed("robocast-wifi-0", "wl0", 0, "10.9.0.3", "10.9.0.1");
         let outcome = side.converge(&worse).await;
