@@ -20,7 +20,8 @@ pub(crate) fn gone(error: &fdo::Error) -> bool {
 }
 
 /// What is wrong with the bus or NetworkManager, in words.
-pub(crate) fn words(error: &fdo::Error) -> String {
+#[must_use]
+pub fn words(error: &fdo::Error) -> String {
     match error {
         fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
             "NetworkManager does not run: `systemctl status NetworkManager` says why".into()

@@ -32,6 +32,7 @@ mod side;
 mod signals;
 mod view;
 
-pub use side::{Outcome, Side, words};
+pub use calls::words;
+pub use side::{Outcome, Side};
 pub use view::UplinkView;
 pub use wanted::Wanted;
