@@ -206,8 +206,10 @@ impl Side {
             let facts = called(gather::facts(bus, &wanted.folder)).await.map_err(|error| words(&error))?;
             self.facts = facts;
             let left: Vec<_> = plan(wanted, &self.facts).into_iter().filter(Step::touches).collect();
-            // A device that came meanwhile wants its profile.
-            let new: Vec<_> = left.iter().filter(|step| !done.contains(step)).cloned().collect();
+            // A device that came meanwhile wants its profile, or to be left alone. Profiles are written once.
+            let of_device = |step: &&Step| matches!(step, Step::Activate { .. } | Step::Unmanage { .. });
+            let new: Vec<_> =
+                left.iter().filter(of_device).filter(|step| !done.contains(step)).cloned().collect();
             if !new.is_empty() {
                 self.carry_out(bus, wanted, &new).await?;
                 done.extend(new);
