@@ -16,18 +16,20 @@ class Capture:
     """Every frame on one of the world's wires, from the outside."""
 
     def __init__(self, world, side):
+        self.file = world.folder / f"capture-{side}"
         self.program = subprocess.Popen(
             ["ip", "netns", "exec", world.space(side), "python3", "-c",
              "import socket,sys\n"
              "s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW,socket.htons(3)); s.bind(('wire',0))\n"
              "print('ready',flush=True)\n"
              "while True: print(s.recv(65536).hex(),flush=True)"],
-            stdout=subprocess.PIPE, text=True)
-        assert self.program.stdout.readline() == "ready\n"
+            stdout=self.file.open("w"))
+        until("the capture runs", 10, lambda: self.file.read_text().startswith("ready"))
 
     def end(self):
         self.program.kill()
-        return self.program.communicate()[0].split()
+        self.program.wait()
+        return self.file.read_text().split()
 
 
 def crossing(frames, marker):

@@ -14,7 +14,7 @@ use crate::keep::{self, Report, RobotReport, UplinkReport};
 use crate::names::{self, Ways};
 use crate::robot::namespace::NamespaceError;
 use crate::uplink::choice::{Chooser, Sign};
-use crate::{report, robot, time, uplink};
+use crate::{report, robot, uplink};
 use robocast_bus::{Evidence, NetStatus, UplinkStatus, service, view};
 use robocast_config::{LoadError, Settings};
 use robocast_daemon::notify::{self, Heartbeat};
@@ -78,7 +78,6 @@ struct Net {
     /// What each side is to be; its keeper ends when this goes.
     robot_wanted: watch::Sender<robot::Wanted>,
     uplinks_wanted: watch::Sender<uplink::Wanted>,
-    time_wanted: watch::Sender<time::Wanted>,
     keepers: [JoinHandle<()>; 2],
     ways: watch::Sender<Ways>,
     reports: mpsc::Receiver<Report>,
@@ -106,8 +105,6 @@ impl Net {
             tokio::spawn(keep::robot(robot::Side::new()?, robot_side, tell.clone())),
             tokio::spawn(keep::uplinks(uplink::Side::default(), uplink_side, tell)),
         ];
-        let (time_wanted, clock) = watch::channel(time::Wanted::of(&settings));
-        tokio::spawn(time::keep(clock));
         let ways = watch::Sender::new(Ways::default());
         if service::wanted() {
             tokio::spawn(names::follow(ways.subscribe()));
@@ -123,7 +120,6 @@ impl Net {
             settings,
             robot_wanted,
             uplinks_wanted,
-            time_wanted,
             keepers,
             ways,
             reports,
@@ -234,7 +230,6 @@ impl Net {
 
     fn reread(&mut self) {
         self.settings = settings(&self.path, Some(self.settings.clone()));
-        self.time_wanted.send_replace(time::Wanted::of(&self.settings));
         self.robot_wanted.send_replace(robot::Wanted::of(&self.settings));
         self.uplinks_wanted.send_replace(uplink::Wanted::of(&self.settings, &places::state()));
     }

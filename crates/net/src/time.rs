@@ -1,14 +1,16 @@
-//! Keeps the clock believable until NTP does, and names the settings' servers to it.
+//! `robocast net clock`: keeps the clock believable until NTP does, and names the settings' servers to it. A program of its own:
+//! whoever may set the clock may do nothing else.
 
-use crate::robot::namespace::Namespace;
-use crate::robot::side::NAMESPACE;
+use crate::program::{self, NetError};
 use crate::uplink::clock::{self, Times};
+use robocast_config::Settings;
+use robocast_daemon::signals::{Signals, Wish};
 use robocast_daemon::{journal, places};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-use tokio::sync::watch;
+use tokio::net::UdpSocket;
 use zbus::connection;
 
 /// systemd-timesyncd makes this file once a server has answered.
@@ -20,53 +22,49 @@ const SAVED: Duration = Duration::from_secs(30 * 60);
 /// NTP (RFC 5905).
 const PORT: u16 = 123;
 
-/// What the settings say of the time.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wanted {
-    /// The robot, which may have a clock.
-    pub robot: Option<IpAddr>,
-    /// `[time] ntp`
-    pub servers: Vec<String>,
-}
-
-impl Wanted {
-    /// What `settings` want.
-    #[must_use]
-    pub fn of(settings: &robocast_config::Settings) -> Self {
-        Self { robot: settings.robot.address, servers: settings.time.ntp.clone() }
-    }
-}
-
-/// Keeps the clock until nobody wants it any more.
-pub async fn keep(mut wanted: watch::Receiver<Wanted>) {
+/// Keeps the clock until it is told to end. It runs on the robot's side, where the robot's clock is in reach; the bus and
+/// the state are files.
+///
+/// # Errors
+/// When signals cannot be listened to.
+pub async fn run(path: &Path) -> Result<(), NetError> {
+    let mut signals = Signals::listen().map_err(NetError::Signals)?;
+    let mut settings = program::settings(path, None);
     let state = places::state();
     loop {
-        let now = wanted.borrow_and_update().clone();
-        name_servers(&now.servers).await;
-        let kept = Path::new(KEPT).exists();
-        let floor = clock::floor(Path::new(clock::EPOCH));
-        let robot = match now.robot {
-            Some(robot) if !kept => ask(robot, floor).await,
-            _ => None,
-        };
-        let times = Times { now: SystemTime::now(), floor, saved: clock::saved(&state), robot, kept };
-        if let Some(set) = clock::ladder(&times) {
-            match clock::set(set.to) {
-                Ok(()) => tracing::info!("the clock was behind; it is set to {}", set.whose),
-                Err(error) => tracing::warn!("the clock cannot be set to {}: {error}", set.whose),
-            }
-        }
-        if (kept || robot.is_some())
-            && let Err(error) = clock::save(&state, SystemTime::now())
-        {
-            tracing::warn!("the clock is not saved: {}", journal::chain(&error));
-        }
-        let pause = if kept { SAVED } else { SOON };
+        let kept = round(&settings, &state).await;
         tokio::select! {
-            changed = wanted.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(pause) => {}
+            wish = signals.next() => match wish {
+                Wish::End => return Ok(()),
+                Wish::Reread => settings = program::settings(path, Some(settings)),
+            },
+            () = tokio::time::sleep(if kept { SAVED } else { SOON }) => {}
         }
     }
+}
+
+/// Looks, and sets what is to be set; whether NTP keeps the clock.
+async fn round(settings: &Settings, state: &Path) -> bool {
+    name_servers(&settings.time.ntp).await;
+    let kept = Path::new(KEPT).exists();
+    let floor = clock::floor(Path::new(clock::EPOCH));
+    let robot = match settings.robot.address {
+        Some(robot) if !kept => ask(robot, floor).await,
+        _ => None,
+    };
+    let times = Times { now: SystemTime::now(), floor, saved: clock::saved(state), robot, kept };
+    if let Some(set) = clock::ladder(&times) {
+        match clock::set(set.to) {
+            Ok(()) => tracing::info!("the clock was behind; it is set to {}", set.whose),
+            Err(error) => tracing::warn!("the clock cannot be set to {}: {error}", set.whose),
+        }
+    }
+    if (kept || robot.is_some())
+        && let Err(error) = clock::save(state, SystemTime::now())
+    {
+        tracing::warn!("the clock is not saved: {}", journal::chain(&error));
+    }
+    kept
 }
 
 async fn name_servers(servers: &[String]) {
@@ -84,20 +82,15 @@ async fn name_servers(servers: &[String]) {
     }
 }
 
-/// The robot's clock, asked from within its namespace.
+/// The robot's clock.
 async fn ask(robot: IpAddr, floor: SystemTime) -> Option<SystemTime> {
     let asking = async {
-        let namespace = Namespace::open(NAMESPACE).map_err(io::Error::other)?;
-        let namespace = namespace.ok_or_else(|| io::Error::other("there is no robot's side"))?;
         let any: IpAddr = match robot {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        // A socket stays in the namespace that it was made in.
-        let socket = namespace.run(move || UdpSocket::bind(SocketAddr::new(any, 0))).await??;
-        socket.set_nonblocking(true)?;
-        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        let socket = UdpSocket::bind(SocketAddr::new(any, 0)).await?;
         clock::ask(&socket, SocketAddr::new(robot, PORT), floor).await
     };
-    asking.await.inspect_err(|error| tracing::debug!("the robot's clock: {error}")).ok()
+    asking.await.inspect_err(|error: &io::Error| tracing::debug!("the robot's clock: {error}")).ok()
 }

@@ -88,6 +88,13 @@ pub enum Look {
         /// The settings file
         file: PathBuf,
     },
+    /// Keep the clock believable until NTP does; on the robot's side
+    #[command(hide = true)]
+    Clock {
+        /// The settings file
+        #[arg(long, default_value_os_t = robocast_daemon::places::settings())]
+        settings: PathBuf,
+    },
     /// Prove that both sides work
     Check {
         /// The settings file

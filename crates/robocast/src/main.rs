@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Net(net) => match net.look {
             None => in_runtime("net", net::keep(&net.settings)),
             Some(Look::Plan { file }) => in_runtime("net plan", net::plan(&file)),
+            Some(Look::Clock { settings }) => in_runtime("net clock", net::clock(&settings)),
             Some(Look::Check { settings }) => in_runtime("net check", net::check(&settings)),
         },
         Command::Update(Update::Gate { timeout }) => in_runtime("update", update::gate(timeout)),

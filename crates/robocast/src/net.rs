@@ -2,7 +2,7 @@
 
 use robocast_config::Settings;
 use robocast_daemon::journal;
-use robocast_net::{check, program};
+use robocast_net::{check, program, time};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,6 +10,17 @@ use std::process::ExitCode;
 /// Until SIGTERM.
 pub async fn keep(settings: &Path) -> ExitCode {
     match program::run(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", journal::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Until SIGTERM.
+pub async fn clock(settings: &Path) -> ExitCode {
+    match time::run(settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", journal::chain(&error));
