@@ -47,8 +47,8 @@ pub struct Set {
     pub whose: &'static str,
 }
 
-/// What to set the clock to, if anything. Never before the image's time, and never backwards: later is what files and leases
-/// bear, and what NTP mends.
+/// What to set the clock to, if anything: the latest that can be believed, since no clock of ours was ever ahead of its time
+/// but by a mistake that NTP mends. Never before the image's time, and never backwards: later is what files and leases bear.
 #[must_use]
 pub fn ladder(times: &Times) -> Option<Set> {
     let believed = |at: &SystemTime| *at >= times.floor && *at <= times.floor + OLDEST_IMAGE;
@@ -60,8 +60,11 @@ pub fn ladder(times: &Times) -> Option<Set> {
         (times.saved, "the clock saved before"),
         (Some(times.floor), "the time of the image"),
     ];
-    let later = |at: &SystemTime| *at > times.now + CLOSE;
-    rungs.into_iter().find_map(|(at, whose)| Some(Set { to: at.filter(believed).filter(later)?, whose }))
+    let latest = rungs
+        .into_iter()
+        .filter_map(|(at, whose)| Some((at.filter(believed)?, whose)))
+        .max_by_key(|(at, _)| *at);
+    latest.filter(|(at, _)| *at > times.now + CLOSE).map(|(to, whose)| Set { to, whose })
 }
 
 /// When the image was made; the start of time where it does not say.
