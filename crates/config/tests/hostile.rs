@@ -148,16 +148,17 @@ fn fifty_errors_are_shown_and_the_others_counted() {
     }
 }
 
-/// Repeats a piece, `{}` in it numbered, until the file is as large as it may be.
-fn full(start: &str, piece: &str) -> Vec<u8> {
+/// Repeats a piece, `{}` in it numbered, until the file has this size.
+fn full(size: usize, start: &str, piece: &str, end: &str) -> Vec<u8> {
     let mut text = start.to_owned();
     for number in 0.. {
         let next = piece.replace("{}", &number.to_string());
-        if text.len() + next.len() > LIMIT {
+        if text.len() + next.len() + end.len() > size {
             break;
         }
         text.push_str(&next);
     }
+    text.push_str(end);
     text.into_bytes()
 }
 
@@ -169,8 +170,17 @@ fn on_the_processor() -> Duration {
     Duration::from_nanos(nanoseconds.expect("the first word is the time on a processor, in ns"))
 }
 
+/// What parsing a document costs on a processor.
+fn cost(document: &[u8]) -> Duration {
+    let start = on_the_processor();
+    let _ = parse(document);
+    on_the_processor() - start
+}
+
+/// Four times the file may cost four times the work, not sixteen times: what grows with the square of a file
+/// holds up the box. What looks like it is looked at again: neighbours on the machine cost something too.
 #[test]
-fn the_largest_file_of_anything_is_done_in_a_second() {
+fn the_work_grows_with_the_file_and_no_faster_whatever_is_in_it() {
     let stream = "schema = 1\n[[stream]]\nname = \"a\"\nsource = \"test:\"\n";
     for (start, piece) in [
         ("schema = 1\n", "a{}=1\n"),
@@ -220,12 +230,12 @@ fn the_largest_file_of_anything_is_done_in_a_second() {
             _ => &["", "]", "\"]"],
         };
         for end in ends {
-            let document = full(start, piece);
-            let document = [&document[..document.len().min(LIMIT - end.len())], end.as_bytes()].concat();
-            let start = on_the_processor();
-            let _ = parse(&document);
-            let quick = on_the_processor() - start < Duration::from_secs(1);
-            assert!(quick, "a file of {piece:?}{end} takes longer than a second");
+            let (small, large) = (full(LIMIT / 8, start, piece, end), full(LIMIT / 2, start, piece, end));
+            let linear = || cost(&large) < cost(&small) * 9 + Duration::from_millis(50);
+            assert!(
+                linear() || linear() || linear(),
+                "a file of {piece:?}{end}, four times as large, is more than nine times the work"
+            );
         }
     }
 }
