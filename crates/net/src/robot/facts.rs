@@ -133,6 +133,11 @@ impl Side {
     pub fn find(&self, name: &str) -> Option<&Link> {
         self.links.get(name).or_else(|| self.links.values().find(|link| link.aliases.contains(name)))
     }
+
+    /// The routes at an interface.
+    pub fn at(&self, name: &str) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter(move |route| route.interface.as_deref() == Some(name))
+    }
 }
 
 impl Link {

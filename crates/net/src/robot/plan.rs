@@ -34,11 +34,13 @@ pub fn plan(wanted: &Wanted, facts: &Facts) -> Vec<Step> {
     steps.extend(give_back(facts, |name| !wanted.interfaces.contains_key(name)));
     let stray = facts.inside.routes.iter().filter(|route| stray(route, &wanted, facts));
     steps.extend(stray.map(|route| Step::Unroute(route.clone())));
+    // What stands at one interface may be in the way of what another is to have.
+    steps.extend(wanted.interfaces.iter().flat_map(|(name, own)| clear(name, *own, facts)));
     // An interface that is wanted with an address gets the groups first.
     let (addressed, bare): (Vec<_>, Vec<_>) = wanted.interfaces.iter().partition(|(_, own)| own.is_some());
     let mut metrics = Metrics::of(facts);
     for (name, own) in addressed.into_iter().chain(bare) {
-        steps.extend(interface(name, *own, facts, &mut metrics));
+        steps.extend(furnish(name, *own, facts, &mut metrics));
     }
     steps
 }
@@ -119,7 +121,24 @@ fn kernel(facts: &Facts) -> impl Iterator<Item = Step> {
         .into_iter()
 }
 
-fn interface(name: &str, own: Option<Cidr>, facts: &Facts, metrics: &mut Metrics) -> Vec<Step> {
+/// Takes away what an interface is not to have.
+fn clear(name: &str, own: Option<Cidr>, facts: &Facts) -> Vec<Step> {
+    let Some(link) = facts.inside.links.get(name) else { return Vec::new() };
+    let stale: Vec<_> =
+        link.addresses.iter().copied().filter(|address| !lawful_address(*address, own)).collect();
+    // The kernel takes the way to a network along with its address.
+    let goes_along = |route: &Route| {
+        route.gateway.is_none()
+            && route.table == MAIN
+            && stale.iter().any(|address| Network::of(*address) == route.to)
+    };
+    let unlawful = facts.inside.at(name).filter(|route| !lawful(route, own) && !goes_along(route));
+    let unroute = unlawful.map(|route| Step::Unroute(route.clone()));
+    stale.iter().map(|address| Step::Forget(name.to_owned(), *address)).chain(unroute).collect()
+}
+
+/// Gives an interface what it is to have; takes it first where it is not there yet.
+fn furnish(name: &str, own: Option<Cidr>, facts: &Facts, metrics: &mut Metrics) -> Vec<Step> {
     let mut steps = Vec::new();
     let fresh = Link { name: name.to_owned(), ..Link::default() };
     let link = match facts.inside.links.get(name) {
@@ -130,34 +149,22 @@ fn interface(name: &str, own: Option<Cidr>, facts: &Facts, metrics: &mut Metrics
         }
         None => return steps,
     };
-    let stale: Vec<_> =
-        link.addresses.iter().copied().filter(|address| !lawful_address(*address, own)).collect();
-    steps.extend(stale.iter().map(|address| Step::Forget(name.to_owned(), *address)));
     if let Some(own) = own.filter(|own| !link.addresses.contains(own)) {
         steps.push(Step::Address(name.to_owned(), own));
     }
     if !link.up {
         steps.push(Step::Up(name.to_owned()));
     }
-    let routes: Vec<_> =
-        facts.inside.routes.iter().filter(|route| route.interface.as_deref() == Some(name)).collect();
-    // The kernel takes the way to a network along with its address.
-    let goes_along = |route: &Route| {
-        route.gateway.is_none()
-            && route.table == MAIN
-            && stale.iter().any(|address| Network::of(*address) == route.to)
-    };
-    let unlawful = routes.iter().filter(|route| !lawful(route, own) && !goes_along(route));
-    steps.extend(unlawful.map(|route| Step::Unroute((*route).clone())));
+    let stands = |to: Network| facts.inside.at(name).any(|route| route.to == to && lawful(route, own));
     if let Some(own) = own {
         let network = Route::onto(name, Network::of(own));
         let given = link.up && link.addresses.contains(&own);
         let whole = own.prefix == if own.address.is_ipv4() { 32 } else { 128 };
-        if given && !whole && !routes.iter().any(|route| route.to == network.to && lawful(route, Some(own))) {
+        if given && !whole && !stands(network.to) {
             steps.push(Step::Route(network));
         }
     }
-    if !routes.iter().any(|route| route.to == GROUPS && lawful(route, own)) {
+    if !stands(GROUPS) {
         steps.push(Step::Route(Route { priority: metrics.next(), ..Route::onto(name, GROUPS) }));
     }
     steps

@@ -256,6 +256,24 @@ proptest! {
 }
 
 #[test]
+fn what_stands_in_the_way_at_another_interface_goes_first() {
+    let interfaces = [("eth0".to_owned(), None), ("eth1".to_owned(), Some(cidr("10.0.0.10/24")))].into();
+    let wanted = Wanted { interfaces, ..Wanted::default() };
+    let link = |name: &str, addresses: &[&str]| {
+        let addresses = addresses.iter().map(|address| cidr(address)).collect();
+        (name.to_owned(), Link { name: name.into(), ethernet: true, up: true, addresses, ..Link::default() })
+    };
+    let way = Route::onto("eth0", Network::of(cidr("10.0.0.10/24")));
+    for stale in [&[][..], &["10.0.0.9/24"]] {
+        let mut facts = Facts { namespace: true, ..Facts::default() };
+        facts.inside.links = [link("eth0", stale), link("eth1", &["10.0.0.10/24"]), link("lo", &[])].into();
+        facts.inside.routes = [way.clone()].into();
+        plan(&wanted, &facts.clone()).iter().for_each(|step| carry_out(&mut facts, step));
+        assert_eq!(plan(&wanted, &facts), vec![]);
+    }
+}
+
+#[test]
 fn the_interface_of_an_uplink_is_never_taken() {
     let text = b"schema = 1\n[robot]\nkind = \"go2\"\n[uplink.ethernet]\ninterface = \"eth1\"\n\
         [[stream]]\nname = \"a\"\nsource = \"rtp://230.1.1.1:1720?interface=eth1\"\n";
