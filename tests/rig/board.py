@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "hw/rig/virtual"))
 
 from machine import MIB, SETTINGS, Machine  # noqa: E402,F401
-from world import World, until  # noqa: E402,F401
+from world import PATIENCE, World, until  # noqa: E402,F401
 
 # What was measured, for the end of the run.
 FIGURES = []
@@ -61,7 +61,7 @@ class Board(Machine):
 
     def again(self, seconds=120):
         """A shell, after the board started anew by itself, within `seconds`."""
-        self.qemu.expect("U-Boot 20", timeout=seconds)
+        self.qemu.expect("U-Boot 20", timeout=seconds * PATIENCE)
         self.target.deactivate(self.shell)
         self.target.activate(self.shell)
 
@@ -69,12 +69,20 @@ class Board(Machine):
 
     def run(self, command, seconds=60):
         """A command's lines; it must succeed."""
-        return "\n".join(self.shell.run_check(command, timeout=seconds))
+        return "\n".join(self.shell.run_check(command, timeout=seconds * PATIENCE))
 
     def ask(self, command, seconds=60):
         """A command's lines and its exit status."""
-        out, _, status = self.shell.run(command, timeout=seconds)
+        out, _, status = self.shell.run(command, timeout=seconds * PATIENCE)
         return "\n".join(out), status
+
+    def last_words(self):
+        """What the board says of itself, as far as it still answers; for a test that failed."""
+        try:
+            said = [self.ask(command)[0] for command in ("robocast status", "systemctl --failed --no-legend", "journalctl -b -n 80 --no-pager -o short-monotonic")]
+        except Exception as error:  # whatever keeps it from answering
+            return f"The board says nothing more: {error}"
+        return "\n".join(["What the board says:", *said])
 
     def until(self, what, seconds, command, wanted=None):
         """Until a command succeeds (and prints what matches `wanted`); gives what it printed."""

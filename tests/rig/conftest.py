@@ -48,6 +48,15 @@ def board(the_board):
     the_board.cut()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.when == "call" and report.failed:
+        boards = [value for value in item.funcargs.values() if isinstance(value, Board)]
+        report.longrepr = f"{report.longreprtext}\n{boards[0].last_words()}" if boards else report.longrepr
+    return report
+
+
 def pytest_runtest_logreport(report):
     """Says why at once: a run takes long, and somebody may be watching."""
     if report.failed:

@@ -130,7 +130,10 @@ fps = 5
     the_board.streaming(240)
     the_board.run("modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0")
     the_board.until("the camera's video goes out", 120, "robocast status --json | grep '\"desk\"'", '"state":"live"')
-    file = until("a recording", 30, lambda: (world.recordings("desk") or [None])[-1])
-    pictures, width, height = until("pictures of vivid", 120, lambda: (facts := world.pictures(file))[0] >= 10 and facts)
-    assert (width, height) == (320, 240)
+
+    def pictures():
+        # A server that waited in vain for a slow board begins another recording.
+        shown = max((world.pictures(file) for file in world.recordings("desk")), default=(0, 0, 0))
+        return shown[0] >= 10 and shown
+    assert until("pictures of vivid", 120, pictures)[1:] == (320, 240)
     the_board.cut()

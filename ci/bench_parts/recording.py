@@ -1,0 +1,64 @@
+"""What a media server recorded, frame by frame, against what the robot sent."""
+
+from dataclasses import dataclass
+
+VIDEO, AVC_NALU = 9, 1
+FNV_START, FNV_PRIME, FNV_MASK = 0xCBF29CE484222325, 0x100000001B3, (1 << 64) - 1
+
+
+@dataclass
+class Frame:
+    end: int        # offset in the file behind its last byte
+    slices: tuple   # hashes of its coded slices
+
+
+def fnv1a(data):
+    """As the robot's log has it (draft-eastlake-fnv, 64 bits)."""
+    value = FNV_START
+    for byte in data:
+        value = ((value ^ byte) * FNV_PRIME) & FNV_MASK
+    return value
+
+
+def frames(path):
+    """The video frames of an FLV file, a last one that is not whole left out."""
+    data = path.read_bytes()
+    at, found = 9 + 4, []
+    while at + 11 <= len(data):
+        kind, size = data[at], int.from_bytes(data[at + 1:at + 4], "big")
+        body, at = data[at + 11:at + 11 + size], at + 11 + size + 4
+        if at > len(data):
+            break
+        # Frame type and codec (1), packet type (1), composition time (3), then NAL units behind their lengths.
+        if kind == VIDEO and len(body) > 5 and body[0] & 0x0F == 7 and body[1] == AVC_NALU:
+            found.append(Frame(at, tuple(slices(body[5:]))))
+    return found
+
+
+def slices(body):
+    at = 0
+    while at + 4 <= len(body):
+        size = int.from_bytes(body[at:at + 4], "big")
+        unit, at = body[at + 4:at + 4 + size], at + 4 + size
+        if unit and 1 <= unit[0] & 0x1F <= 5:
+            yield fnv1a(unit)
+
+
+def sent(lines):
+    """Hashes of the slices that the robot sent, from the lines of its log."""
+    return [int(line.split(b" ")[2], 16) for line in lines]
+
+
+def places(frames, when_arrived, sent_slices, when_sent):
+    """Where in what was sent each recorded frame stands; None for one that the robot never sent (a slate).
+
+    Footage repeats: of several places it is the last that was sent before the frame arrived."""
+    found, at = {}, {}
+    for index, value in enumerate(sent_slices):
+        found.setdefault(value, []).append(index)
+    for number, (frame, arrived) in enumerate(zip(frames, when_arrived)):
+        known = found.get(frame.slices[0], []) if frame.slices else []
+        before = [index for index in known if when_sent[index] <= arrived]
+        if before:
+            at[number] = before[-1]
+    return [at.get(number) for number in range(len(when_arrived))]
