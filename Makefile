@@ -40,6 +40,7 @@ test:
 
 bench:
 	@ci/bench
+	@ci/bench-network
 
 build:
 	@ci/packages build run

@@ -52,13 +52,13 @@ def sent(lines):
 def places(frames, when_arrived, sent_slices, when_sent):
     """Where in what was sent each recorded frame stands; None for one that the robot never sent (a slate).
 
-    Footage repeats: of several places it is the last that was sent before the frame arrived."""
+    Footage repeats: of several places it is the last that was sent before the frame arrived. Both are seen a little late."""
     found, at = {}, {}
     for index, value in enumerate(sent_slices):
         found.setdefault(value, []).append(index)
     for number, (frame, arrived) in enumerate(zip(frames, when_arrived)):
         known = found.get(frame.slices[0], []) if frame.slices else []
-        before = [index for index in known if when_sent[index] <= arrived]
+        before = [index for index in known if when_sent[index] <= arrived + 0.1]
         if before:
             at[number] = before[-1]
     return [at.get(number) for number in range(len(when_arrived))]

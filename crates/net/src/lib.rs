@@ -16,7 +16,7 @@
 //! | [`keep`] | the two keepers, one a side |
 //! | [`flow`] | what the streams show of each uplink: pure |
 //! | [`asking`] | when which uplink is probed |
-//! | [`names`], [`time`] | names follow the uplink; the clock, until NTP keeps it |
+//! | [`ways`], [`time`] | MPTCP and names follow the uplink; the clock, until NTP keeps it |
 //! | [`report`] | what the bus is shown: pure |
 //! | [`check`] | `robocast net plan` and `robocast net check` |
 
@@ -24,9 +24,9 @@ pub mod asking;
 pub mod check;
 pub mod flow;
 pub mod keep;
-pub mod names;
 pub mod program;
 pub mod report;
 pub mod robot;
 pub mod time;
 pub mod uplink;
+pub mod ways;

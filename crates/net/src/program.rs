@@ -11,9 +11,9 @@
 use crate::asking::Asking;
 use crate::flow::Flow;
 use crate::keep::{self, Report, RobotReport, UplinkReport};
-use crate::names::{self, Ways};
 use crate::robot::namespace::NamespaceError;
 use crate::uplink::choice::{Chooser, Sign};
+use crate::ways::{self, Ways};
 use crate::{report, robot, uplink};
 use robocast_bus::{Evidence, NetStatus, UplinkStatus, service, view};
 use robocast_config::{LoadError, Settings};
@@ -107,7 +107,7 @@ impl Net {
         ];
         let ways = watch::Sender::new(Ways::default());
         if service::wanted() {
-            tokio::spawn(names::follow(ways.subscribe()));
+            tokio::spawn(ways::follow(ways.subscribe()));
         }
         let (told, evidence) = mpsc::unbounded_channel();
         tokio::spawn(view::follow_evidence(told));

@@ -1,8 +1,8 @@
-//! What the kernel is told that NetworkManager has no word for: the radio's country, and how many ways an MPTCP connection may
-//! take.
+//! What the kernel is told that NetworkManager has no word for: the radio's country, how many ways an MPTCP connection may
+//! take, and which of them it is to prefer now.
 
 use robocast_daemon::spawn::Program;
-use tokio::io::AsyncReadExt;
+use serde::Deserialize;
 
 /// Three uplinks and one to spare. No server's further addresses are accepted: they would lead past what was chosen.
 const LIMITS: [&str; 6] = ["mptcp", "limits", "set", "subflow", "4", "add_addr_accepted"];
@@ -23,17 +23,74 @@ pub(crate) async fn tell(country: Option<&str>) -> Vec<String> {
     notes
 }
 
-async fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let started = arguments.iter().fold(Program::new(program, program), |program, arg| program.arg(arg));
-    let mut child =
-        started.errors_piped().start().map_err(|error| format!("`{program}` does not start: {error}"))?;
-    let mut said = String::new();
-    if let Some(mut errors) = child.stderr.take() {
-        let _ = errors.read_to_string(&mut said).await;
+/// An address from which MPTCP connections may take a way, as `ip` shows it.
+#[derive(Debug, Deserialize)]
+struct Endpoint {
+    id: u8,
+    #[serde(default)]
+    dev: String,
+    #[serde(default)]
+    backup: bool,
+}
+
+/// Has MPTCP connections, those that there are too, go by `chosen`, and by `others` only where that gives nothing.
+///
+/// # Errors
+/// What went wrong, in words.
+pub async fn prefer(chosen: &str, others: &[String]) -> Result<(), String> {
+    let shown = run("ip", &["-j", "mptcp", "endpoint", "show"]).await?;
+    let shown = if shown.trim().is_empty() { "[]" } else { &shown };
+    let endpoints: Vec<Endpoint> =
+        serde_json::from_str(shown).map_err(|error| format!("the endpoints of MPTCP: {error}"))?;
+    for (id, word) in priorities(&endpoints, chosen, others) {
+        run("ip", &["mptcp", "endpoint", "change", "id", &id.to_string(), word]).await?;
     }
-    match child.wait().await {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("`{program} {}`: {status} {}", arguments.join(" "), said.trim())),
-        Err(error) => Err(error.to_string()),
+    Ok(())
+}
+
+/// What is to change: the endpoint, and the word for it. Those of other interfaces are not ours.
+fn priorities(endpoints: &[Endpoint], chosen: &str, others: &[String]) -> Vec<(u8, &'static str)> {
+    let change = |endpoint: &Endpoint| match endpoint.backup {
+        true if endpoint.dev == chosen => Some((endpoint.id, "nobackup")),
+        false if others.contains(&endpoint.dev) => Some((endpoint.id, "backup")),
+        _ => None,
+    };
+    endpoints.iter().filter_map(change).collect()
+}
+
+/// Runs a program; what it printed.
+async fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
+    let with = arguments.iter().fold(Program::new(program, program), |program, arg| program.arg(arg));
+    let child = with
+        .piped()
+        .errors_piped()
+        .start()
+        .map_err(|error| format!("`{program}` does not start: {error}"))?;
+    let output = child.wait_with_output().await.map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("`{program} {}`: {} {}", arguments.join(" "), output.status, said.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    // Helpers of tests panic as tests do.
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_chosen_uplink_goes_first_and_no_strangers_endpoint_is_touched() {
+        let shown = r#"[{"address":"10.1.0.2","id":1,"subflow":true,"dev":"wlan0"},
+            {"address":"10.2.0.2","id":2,"subflow":true,"backup":true,"dev":"wwan0"},
+            {"address":"10.3.0.2","id":3,"signal":true},{"address":"10.4.0.2","id":4,"subflow":true,"dev":"tun0"}]"#;
+        let endpoints: Vec<Endpoint> = serde_json::from_str(shown).unwrap();
+        let told = |chosen: &str, other: &str| priorities(&endpoints, chosen, &[other.to_owned()]);
+        assert_eq!(told("wlan0", "wwan0"), []);
+        assert_eq!(told("wwan0", "wlan0"), [(1, "backup"), (2, "nobackup")]);
+        // Nothing works: as it was.
+        assert_eq!(priorities(&endpoints, "", &[]), []);
     }
 }

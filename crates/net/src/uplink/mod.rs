@@ -7,7 +7,7 @@
 //! | `facts`, `modem` | what NetworkManager and ModemManager say there is, in words; pure |
 //! | `plan` | the steps from one to the other; pure |
 //! | `gather`, `apply`, `calls`, `network_manager`, `signals` | D-Bus: facts in, steps out, what changed |
-//! | `kernel` | the radio's country, MPTCP's limits |
+//! | `kernel` | the radio's country, MPTCP's limits and what it prefers |
 //! | `evidence`, `choice` | which uplink carries the streams; pure |
 //! | `probe`, `resolver` | what is asked through one uplink |
 //! | `clock` | which time to believe; pure, and a small shell |
@@ -33,6 +33,7 @@ mod signals;
 mod view;
 
 pub use calls::words;
+pub use kernel::prefer;
 pub use side::{Outcome, Side};
 pub use view::UplinkView;
 pub use wanted::Wanted;

@@ -2,7 +2,7 @@
 
 use crate::world::{World, ip, nmcli, out, world};
 use robocast_net::uplink::profile::{self, Profile, Value};
-use robocast_net::uplink::{Outcome, Side, Wanted};
+use robocast_net::uplink::{Outcome, Side, Wanted, prefer};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -60,6 +60,15 @@ fn profiles_are_added_once_and_carry_routes_and_mptcp() {
             "{endpoints}"
         );
         assert!(ip("mptcp limits").contains("subflows 4"), "{}", ip("mptcp limits"));
+        // MPTCP prefers the one that was chosen, whatever the order, and again the first one once that is chosen.
+        for (chosen, other) in [("eth1", "wl0"), ("wl0", "eth1")] {
+            prefer(chosen, &[other.to_owned()]).await.unwrap();
+            let endpoints = ip("mptcp endpoint");
+            let backup = |name: &str| {
+                endpoints.lines().any(|l| l.contains("backup") && l.contains(&format!("dev {name}")))
+            };
+            assert!(!backup(chosen) && backup(other), "{endpoints}");
+        }
         assert!(nmcli("-t -f DEVICE,STATE device").contains("eth0:unmanaged"));
         for file in std::fs::read_dir("/etc/NetworkManager/system-connections").unwrap() {
             use std::os::unix::fs::PermissionsExt;

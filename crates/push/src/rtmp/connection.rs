@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::session::{Session, SessionError};
 use crate::tls::{self, Tls, TlsError};
-use crate::way;
+use crate::way::{self, Name};
 use nix::errno::Errno;
 use robocast_media::h264::AccessUnit;
 use std::io;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Each step towards a server may take this long: name, TCP, TLS, RTMP.
+/// Each step towards a server may take this long: TCP, TLS, RTMP.
 const STEP: Duration = Duration::from_secs(5);
 /// A server that has not answered after so long lets one doubt the way: the first request and its
 /// repetition after 1 s went unanswered.
@@ -226,13 +226,10 @@ impl Connection {
 ///
 /// # Errors
 /// When the name is not known, or no address of it answers.
-pub async fn reach(address: &Address, uplink: &str, slow: impl Fn()) -> Result<TcpStream, ConnectError> {
-    let host = address.host.trim_start_matches('[').trim_end_matches(']');
-    let lookup = tokio::net::lookup_host((host, address.port));
-    let found = tokio::time::timeout(STEP, lookup).await.map_err(|_| ConnectError::Late("name lookup"))?;
-    let found: Vec<SocketAddr> = found.map_err(|error| ConnectError::Name(host.to_owned(), error))?.collect();
-    let mut last = ConnectError::Name(host.to_owned(), io::ErrorKind::NotFound.into());
-    for address in found {
+pub async fn reach(server: &Name, uplink: &str, slow: impl Fn()) -> Result<TcpStream, ConnectError> {
+    let unknown = |error| ConnectError::Name(server.host().to_owned(), error);
+    let mut last = unknown(io::ErrorKind::NotFound.into());
+    for address in server.addresses().await.map_err(unknown)? {
         let connecting = tokio::time::timeout(STEP, way::connect(address, uplink));
         tokio::pin!(connecting);
         let done = tokio::select! {

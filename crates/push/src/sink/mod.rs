@@ -10,6 +10,7 @@ pub use report::Report;
 
 use crate::rtmp::{Address, AddressError};
 use crate::tls::Tls;
+use crate::way::Name;
 use robocast_bus::SinkState;
 use robocast_config::{SinkScheme, SinkUrl};
 use robocast_media::clock::Stamp;
@@ -64,6 +65,7 @@ impl Sink {
                     report,
                     wanted,
                     chosen,
+                    server: Name::new(&address.host, address.port),
                     address,
                     last_ms,
                     sessions,

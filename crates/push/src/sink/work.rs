@@ -5,7 +5,7 @@ use super::tries::Tries;
 use super::verdict::{Verdict, verdict};
 use crate::rtmp::{Address, ConnectError, Connection, reach};
 use crate::tls::Tls;
-use crate::way::{EVERY, Standing, Watch};
+use crate::way::{EVERY, Name, Standing, Watch};
 use robocast_bus::SinkState;
 use robocast_daemon::journal;
 use robocast_media::clock::Stamp;
@@ -32,6 +32,7 @@ pub(super) struct Work {
     /// The interface of the chosen uplink; empty: none.
     pub chosen: watch::Receiver<String>,
     pub address: Address,
+    pub server: Name,
     pub last_ms: Option<u32>,
     /// How often the server took a session of ours.
     pub sessions: u64,
@@ -122,7 +123,7 @@ impl Work {
     pub(super) async fn prepare(&self, uplink: &str) -> Result<Way, ConnectError> {
         let began = Instant::now();
         let slow = || self.report.mute(uplink, began.elapsed());
-        let tcp = match reach(&self.address, uplink, slow).await {
+        let tcp = match reach(&self.server, uplink, slow).await {
             Ok(tcp) => tcp,
             Err(error) if error.unreachable() => {
                 self.report.mute(uplink, began.elapsed());

@@ -5,14 +5,17 @@
 //! socket: opens it (MPTCP where the kernel has it) --> reading: what the kernel knows of it, ten times a second
 //!                                                         --> stall (pure): does anything come through?
 //!                                                               --> watch: rows of evidence, and the verdict
+//! names: where the server is, also while nobody tells
 //! ```
 
 mod kernel;
+mod names;
 mod reading;
 mod socket;
 mod stall;
 mod watch;
 
+pub use names::Name;
 pub use reading::{Path, Reading};
 pub use socket::connect;
 pub use stall::{Detector, Sample};
