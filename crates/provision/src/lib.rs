@@ -4,9 +4,15 @@
 //! |---|---|
 //! | [`record`] | the form of a copy of the settings on a raw partition: pure |
 //! | [`copies`] | keeping that copy, and putting it back when the settings are lost |
+//! | [`apply`] | new settings come into force: units and programs, over D-Bus |
+//! | [`proof`] | whether they work: pure, and the shell that looks |
+//! | [`led`] | what the board's LED says of it |
 //!
 //! Bytes of the settings file and of a partition come in; the same go out. Of what the settings mean it asks
 //! `robocast_config` one thing only: whether they are valid.
 
+pub mod apply;
 pub mod copies;
+pub mod led;
+pub mod proof;
 pub mod record;
