@@ -2,11 +2,19 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | [`media`] | what was put in: its partitions as open folders |
+//! | [`find`] | files by name, bounded; nothing is followed |
+//! | [`below`] | writing below an open folder |
+//! | [`trouble`] | what went wrong, and the mend |
 //! | [`record`] | the form of a copy of the settings on a raw partition: pure |
 //! | [`copies`] | keeping that copy, and putting it back when the settings are lost |
 //!
 //! Bytes of the settings file and of a partition come in; the same go out. Of what the settings mean it asks
 //! `robocast_config` one thing only: whether they are valid.
 
+pub mod below;
 pub mod copies;
+pub mod find;
+pub mod media;
 pub mod record;
+pub mod trouble;
