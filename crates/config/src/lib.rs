@@ -19,6 +19,7 @@ mod place;
 mod problem;
 mod reader;
 mod redaction;
+mod rewriting;
 mod robot;
 mod rules;
 mod secret;
@@ -37,12 +38,13 @@ mod window;
 pub use bitrate::{Bitrate, BitrateRange};
 pub use cidr::Cidr;
 pub use file::{LIMIT, LoadError, load, load_with, read};
-pub use malformed::Malformed;
+pub use malformed::{Malformed, printable};
 pub use migration::SCHEMA;
 pub use problem::{Problem, Problems, Severity};
+pub use rewriting::{Value, quoted, rewrite};
 pub use robot::{Device, Dhcp, Opening, Protocol, Robot, RobotKind};
 pub use secret::{Secret, Unseal};
-pub use service::{Control, Page, Time, Tls, Update};
+pub use service::{Control, Debugging, Page, Time, Tls, Update};
 pub use settings::Settings;
 pub use sink::{SinkScheme, SinkUrl};
 pub use size::Size;
@@ -57,6 +59,7 @@ use migration::{STEPS, Step};
 use place::Places;
 use problem::Collector;
 use reader::Reader;
+use rewriting::Held;
 use secret::Seals;
 use text::Lines;
 
@@ -94,6 +97,11 @@ pub fn check(text: &[u8]) -> Result<Vec<Problem>, Problems> {
 }
 
 fn examine(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Checked, Problems> {
+    examined(bytes, seals, steps).map(|(checked, _)| checked)
+}
+
+/// What a document says, and where in its text (without a byte order mark) each secret stands.
+fn examined(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<(Checked, Vec<Held>), Problems> {
     if bytes.len() > LIMIT {
         return Err(Problems::one(file::too_large()));
     }
@@ -109,9 +117,9 @@ fn examine(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Checked, Pr
         // Of another schema nothing can be judged but its number.
         root.clear();
     }
-    let mut reader = Reader { out, places: Places::default(), seals };
+    let mut reader = Reader { text, out, places: Places::default(), seals, held: Vec::new() };
     let settings = Settings::read(&mut reader, &root);
-    let Reader { mut out, places, .. } = reader;
+    let Reader { mut out, places, held, .. } = reader;
     rules::check(&settings, &places, &mut out);
-    Ok(Checked { settings, warnings: out.finish(&lines)? })
+    Ok((Checked { settings, warnings: out.finish(&lines)? }, held))
 }

@@ -8,13 +8,17 @@ use crate::document::kind;
 use crate::malformed::{Malformed, quote};
 use crate::place::Places;
 use crate::problem::Collector;
+use crate::rewriting::{Held, Value};
 use crate::secret::{Seals, Secret};
 
 /// A reader with what it has found so far.
 pub(crate) struct Reader<'a> {
+    pub text: &'a str,
     pub out: Collector,
     pub places: Places,
     pub seals: Seals<'a>,
+    /// The secrets met so far.
+    pub held: Vec<Held>,
 }
 
 /// A value with its place.
@@ -294,6 +298,21 @@ impl Reader<'_> {
             self.places.spoil(&node.path);
             return None;
         };
+        let end = table.get("sealed").map_or(node.span.end, |value| value.span().end);
+        match self.text.get(node.span.clone()) {
+            Some(written) if written.starts_with('{') => self.hold(node, Value::Sealed(sealed.clone())),
+            Some(written) if written.starts_with('[') => {
+                let fault = Malformed::new("a sealed value in a table of its own");
+                self.fault(node, fault.hint("write it on one line: `password = { sealed = \"...\" }`"));
+                return None;
+            }
+            // `password.sealed = "..."`: all behind the key.
+            _ => self.held.push(Held {
+                span: node.span.end..end,
+                dotted: true,
+                value: Value::Sealed(sealed.clone()),
+            }),
+        }
         let opened = match self.seals {
             Seals::Trust => return Some(SecretText::Trusted),
             Seals::Refuse => Err("this value is sealed to a box; it can only be read there".to_owned()),
@@ -310,6 +329,18 @@ impl Reader<'_> {
         }
     }
 
+    /// Remembers a secret and its place.
+    pub fn hold(&mut self, node: &Node<'_>, value: Value) {
+        self.held.push(Held { span: node.span.clone(), dotted: false, value });
+    }
+
+    /// Remembers a secret that is written as it is.
+    pub fn hold_plain(&mut self, node: &Node<'_>, text: &str) {
+        if !node.value.is_table() {
+            self.hold(node, Value::Plain(Secret::new(text.to_owned())));
+        }
+    }
+
     /// A secret of some form; a trusted one comes as an empty text.
     pub fn secret(
         &mut self,
@@ -322,7 +353,10 @@ impl Reader<'_> {
         match self.secret_text(&node, example)? {
             SecretText::Trusted => Some(Secret::new(String::new())),
             SecretText::Plain(text) => match check(&text) {
-                Ok(()) => Some(Secret::new(text)),
+                Ok(()) => {
+                    self.hold_plain(&node, &text);
+                    Some(Secret::new(text))
+                }
                 Err(fault) => {
                     self.fault(&node, fault);
                     None

@@ -102,7 +102,10 @@ mod tests {
                 fs::File::create(act.join(name)).unwrap();
             }
             led.show(sign);
-            seen.push(["trigger", "delay_on", "delay_off", "brightness"].map(|name| fs::read_to_string(act.join(name)).unwrap()));
+            seen.push(
+                ["trigger", "delay_on", "delay_off", "brightness"]
+                    .map(|name| fs::read_to_string(act.join(name)).unwrap()),
+            );
         }
         assert_eq!(seen[0], ["timer", "100", "100", ""]);
         assert_eq!(seen[1], ["none", "", "", "255"]);

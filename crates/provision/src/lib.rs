@@ -2,6 +2,10 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | [`media`] | what was put in: its partitions as open folders |
+//! | [`find`] | files by name, bounded; nothing is followed |
+//! | [`below`] | writing below an open folder |
+//! | [`trouble`] | what went wrong, and the mend |
 //! | [`record`] | the form of a copy of the settings on a raw partition: pure |
 //! | [`copies`] | keeping that copy, and putting it back when the settings are lost |
 //! | [`apply`] | new settings come into force: units and programs, over D-Bus |
@@ -12,7 +16,11 @@
 //! `robocast_config` one thing only: whether they are valid.
 
 pub mod apply;
+pub mod below;
 pub mod copies;
+pub mod find;
 pub mod led;
+pub mod media;
 pub mod proof;
 pub mod record;
+pub mod trouble;

@@ -45,7 +45,8 @@ pub fn units(settings: &Settings) -> Vec<UnitFile> {
     let mut units = Vec::new();
     for stream in &settings.streams {
         for program in [Program::Camera, Program::Push] {
-            let (template, unit) = (format!("robocast-{}@.service", program.word()), program.unit(&stream.name));
+            let (template, unit) =
+                (format!("robocast-{}@.service", program.word()), program.unit(&stream.name));
             units.push(wanted("robocast-streaming.target", &unit, &template));
         }
         let named = named(&stream.source).is_some_and(|name| taken.contains_key(name));
@@ -124,8 +125,8 @@ fn address(url: &robocast_config::Url) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use robocast_bus::names::escape;
     use proptest::prelude::*;
+    use robocast_bus::names::escape;
     use std::path::Component;
 
     fn read(text: &str) -> Settings {

@@ -91,7 +91,9 @@ mod tests {
             (&before, &[]),
             (&format!("{before}[page]\npassword = \"abcdefgh\"\n"), &[]),
             (
-                &format!("{before}[[uplink.wifi]]\nssid = \"a\"\npassword = \"12345678\"\ncountry = \"US\"\n"),
+                &format!(
+                    "{before}[[uplink.wifi]]\nssid = \"a\"\npassword = \"12345678\"\ncountry = \"US\"\n"
+                ),
                 &[],
             ),
             (&before.replace("rtmp://h/a", "rtmp://h/b"), &[push]),

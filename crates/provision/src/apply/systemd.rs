@@ -103,7 +103,11 @@ pub async fn carry_out(bus: &Connection, plan: &Plan) -> fdo::Result<Vec<String>
             }
             Ok(None) => return Err(fdo::Error::Disconnected("the bus is gone".into())),
             Err(_) => {
-                troubles.push(format!("{} programs are not ready after {} s", jobs.len(), PATIENCE.as_secs()));
+                troubles.push(format!(
+                    "{} programs are not ready after {} s",
+                    jobs.len(),
+                    PATIENCE.as_secs()
+                ));
                 break;
             }
         }

@@ -175,7 +175,10 @@ mod tests {
                 _ => panic!("{answer:?}: {said:?}"),
             }
             let got = String::from_utf8_lossy(&got).into_owned();
-            assert!(got.contains("MQTT") && got.contains("robocast-proof-box") && got.contains("SECRET"), "{got}");
+            assert!(
+                got.contains("MQTT") && got.contains("robocast-proof-box") && got.contains("SECRET"),
+                "{got}"
+            );
         }
     }
 

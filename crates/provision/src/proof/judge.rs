@@ -111,7 +111,10 @@ fn uplink(net: &Network) -> Verdict {
             return Verdict::Aside("not looked at: this machine's own network is used".into());
         }
         Network::Silent => {
-            return not_yet("the program that keeps the network does not answer", "switch the box off and on");
+            return not_yet(
+                "the program that keeps the network does not answer",
+                "switch the box off and on",
+            );
         }
         Network::Says(net) => net,
     };
@@ -167,7 +170,9 @@ fn mend_of(net: &NetStatus) -> &'static str {
         UplinkState::Down | UplinkState::Connecting => 1,
         _ => 2,
     }) {
-        None => "name an uplink in robocast.toml ([[uplink.wifi]], [uplink.lte], [uplink.ethernet]), or plug one in",
+        None => {
+            "name an uplink in robocast.toml ([[uplink.wifi]], [uplink.lte], [uplink.ethernet]), or plug one in"
+        }
         Some(UplinkState::Failing) => "see whether that network leads to the internet",
         Some(UplinkState::Down | UplinkState::Connecting) => {
             "see that the network is in reach, and that its name and password in robocast.toml are right"
@@ -210,7 +215,8 @@ fn sink(stream: &str, place: usize, facts: &Facts) -> Verdict {
         return not_yet("its push program does not answer yet", "switch the box off and on");
     };
     let SinkStatus { state, text, .. } = sink;
-    let reach = "see whether the server is up and lets the box in, and whether its address in `push` is right";
+    let reach =
+        "see whether the server is up and lets the box in, and whether its address in `push` is right";
     match state {
         SinkState::Publishing if status.state == StreamState::Slate => {
             holds("takes the stream; a slate for now, since the robot sends nothing")
@@ -232,9 +238,10 @@ fn broker(said: Option<&Result<(), BrokerFault>>) -> Verdict {
     match said {
         Some(Ok(())) => holds("takes the box"),
         None => not_yet("not asked yet", "see whether the uplink leads to the broker"),
-        Some(Err(BrokerFault::Away(why))) => {
-            not_yet(why.as_str(), "see whether the broker is up, and whether its address in [control] is right")
-        }
+        Some(Err(BrokerFault::Away(why))) => not_yet(
+            why.as_str(),
+            "see whether the broker is up, and whether its address in [control] is right",
+        ),
         Some(Err(BrokerFault::Refused(why))) => {
             never(why.as_str(), "see whether `username` and `password` in [control] are right")
         }

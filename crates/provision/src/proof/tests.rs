@@ -36,7 +36,8 @@ fn secs(seconds: u64) -> Duration {
 
 /// A box on which all is well.
 fn well() -> Facts {
-    let sink = |url: &str| SinkStatus { url: url.into(), state: SinkState::Publishing, ..SinkStatus::default() };
+    let sink =
+        |url: &str| SinkStatus { url: url.into(), state: SinkState::Publishing, ..SinkStatus::default() };
     let front = StreamStatus {
         stream: "front".into(),
         state: StreamState::Live,
@@ -60,8 +61,14 @@ fn well() -> Facts {
         address: "192.168.123.18/24".into(),
         ..RobotSideStatus::default()
     };
-    let net =
-        NetStatus { uplinks: vec![wifi], robot, proven: true, uplinks_proven: true, reads: 2, ..NetStatus::default() };
+    let net = NetStatus {
+        uplinks: vec![wifi],
+        robot,
+        proven: true,
+        uplinks_proven: true,
+        reads: 2,
+        ..NetStatus::default()
+    };
     let made = SystemTime::UNIX_EPOCH + secs(1_760_000_000);
     Facts {
         net: Network::Says(net),
@@ -112,7 +119,13 @@ type Fault = (fn(&mut Facts), &'static str, &'static str, &'static str, u64);
 
 const FAULTS: &[Fault] = &[
     (|f| robot_lost(f, |_| ()), "robot", "no video", "the robot is up, at 192.168.123.161", 40),
-    (|f| robot_lost(f, |net| net.robot.carrier = false), "robot", "no cable at eth0", "switch the robot on", 40),
+    (
+        |f| robot_lost(f, |net| net.robot.carrier = false),
+        "robot",
+        "no cable at eth0",
+        "switch the robot on",
+        40,
+    ),
     (|f| robot_lost(f, |net| net.robot.present = false), "robot", "no interface eth0", "adapter", 40),
     (|f| f.streams[0].source_state = SourceState::Failed, "robot", "cannot be had", "[robot]", 6),
     (|f| net(f).uplinks[0].address.clear(), "uplink", "Wi-Fi Lab: no address", "plug", 60),
@@ -129,11 +142,35 @@ const FAULTS: &[Fault] = &[
     (|f| f.now = SystemTime::UNIX_EPOCH, "clock", "1970", "UDP port 123", 60),
     (|f| f.now += secs(40 * 365 * 24 * 3600), "clock", "ages after", "UDP port 123", 60),
     (|f| drop(f.streams.remove(0)), "front rtmp://10.0.0.1/app/***", "do not answer", "off and on", 90),
-    (|f| sink(f, SinkState::Connecting, ""), "front rtmp://10.0.0.1/app/***", "not reached", "server is up", 90),
-    (|f| sink(f, SinkState::Waiting, "no route"), "front rtmp://10.0.0.1/app/***", "no route", "server is up", 90),
+    (
+        |f| sink(f, SinkState::Connecting, ""),
+        "front rtmp://10.0.0.1/app/***",
+        "not reached",
+        "server is up",
+        90,
+    ),
+    (
+        |f| sink(f, SinkState::Waiting, "no route"),
+        "front rtmp://10.0.0.1/app/***",
+        "no route",
+        "server is up",
+        90,
+    ),
     (|f| sink(f, SinkState::Idle, ""), "front rtmp://10.0.0.1/app/***", "nothing to send", "robot", 90),
-    (|f| sink(f, SinkState::Refused, "stream key denied"), "front rtmp://10.0.0.1/app/***", "denied", "key", 6),
-    (|f| sink(f, SinkState::Failed, "no srt yet"), "front rtmp://10.0.0.1/app/***", "no srt", "mend `push`", 6),
+    (
+        |f| sink(f, SinkState::Refused, "stream key denied"),
+        "front rtmp://10.0.0.1/app/***",
+        "denied",
+        "key",
+        6,
+    ),
+    (
+        |f| sink(f, SinkState::Failed, "no srt yet"),
+        "front rtmp://10.0.0.1/app/***",
+        "no srt",
+        "mend `push`",
+        6,
+    ),
     (|f| f.broker = None, "mqtt", "not asked", "uplink", 90),
     (|f| f.broker = Some(Err(BrokerFault::Away("refused".into()))), "mqtt", "refused", "broker is up", 90),
     (|f| f.broker = Some(Err(BrokerFault::Refused("wrong".into()))), "mqtt", "wrong", "password", 6),
@@ -225,7 +262,9 @@ fn what_needs_an_uplink_is_not_waited_for_when_there_is_none() {
 
 #[test]
 fn a_robot_that_nobody_watches_is_alive_when_its_cable_is() {
-    let text = ALL.replace("source = \"test:\"", "source = \"go2:\"").replace("name = \"front\"", "name = \"other\"");
+    let text = ALL
+        .replace("source = \"test:\"", "source = \"go2:\"")
+        .replace("name = \"front\"", "name = \"other\"");
     let mut facts = well();
     facts.streams[0].source_state = SourceState::Resting;
     facts.streams[0].state = StreamState::Stopped;
