@@ -50,6 +50,12 @@ pub enum Command {
     /// Updates of this box
     #[command(subcommand)]
     Update(Update),
+    /// Write what a bug report needs, without secrets: robocast-support-DEVICE-DATE.tar.gz
+    Support {
+        /// The folder to write it to
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
     /// The settings file of this box: its second copy, its name
     #[command(subcommand)]
     Settings(Settings),

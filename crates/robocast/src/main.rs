@@ -9,6 +9,7 @@ mod net;
 mod run;
 mod settings;
 mod status;
+mod support;
 mod units;
 mod update;
 mod view;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             Some(Look::Check { settings }) => in_runtime("net check", net::check(&settings)),
         },
         Command::Update(Update::Gate { timeout }) => in_runtime("update", update::gate(timeout)),
+        Command::Support { folder } => in_runtime("support", support::support(&folder)),
         Command::Settings(Settings::Keep { copy }) => settings::keep(&copy),
         Command::Settings(Settings::Restore { copy }) => settings::restore(&copy),
         Command::Settings(Settings::Name) => settings::name(),

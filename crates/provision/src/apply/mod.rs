@@ -4,10 +4,12 @@
 //! |---|---|
 //! | this | which programs have to learn of them: pure |
 //! | [`systemd`] | telling them, over D-Bus |
+//! | [`rauc`] | an update goes to the other slot |
 //! | [`uplinks`] | the uplinks that were proven last, put back without the rest |
 //!
 //! A program whose part of the settings is as it was is left alone: new words for the Wi-Fi cost no stream a frame.
 
+pub mod rauc;
 pub mod systemd;
 pub mod uplinks;
 
@@ -22,7 +24,7 @@ pub struct Plan {
     pub stop: Vec<String>,
     /// Programs of streams that are new.
     pub start: Vec<String>,
-    /// Programs whose part of the settings is another.
+    /// Programs whose part of the settings is another; all, when nobody knows what they run with.
     pub restart: Vec<String>,
     /// The box's name, where it is another.
     pub name: Option<String>,
@@ -37,8 +39,13 @@ pub fn plan(before: Option<&Settings>, after: &Settings) -> Plan {
         plan.stop.extend(PROGRAMS.map(|program| program.unit(&stream.name)));
     }
     for stream in &after.streams {
-        let Some((before, was)) = before.and_then(|all| Some((all, all.stream(&stream.name)?))) else {
-            plan.start.extend(PROGRAMS.map(|program| program.unit(&stream.name)));
+        let units = PROGRAMS.map(|program| program.unit(&stream.name));
+        let Some(before) = before else {
+            plan.restart.extend(units);
+            continue;
+        };
+        let Some(was) = before.stream(&stream.name) else {
+            plan.start.extend(units);
             continue;
         };
         let around = (&before.robot, &before.tls) != (&after.robot, &after.tls);
@@ -124,7 +131,7 @@ mod tests {
     #[test]
     fn a_box_without_settings_gets_its_name_and_all_programs() {
         let first = plan(None, &read(&format!("[device]\nname = \"a\"\n{}", stream("front", ""))));
-        assert_eq!(first.start, units(&[("camera", "front"), ("push", "front")]));
+        assert_eq!(first.restart, units(&[("camera", "front"), ("push", "front")]));
         assert_eq!(first.name.as_deref(), Some("a"));
     }
 }

@@ -115,6 +115,14 @@ pub async fn carry_out(bus: &Connection, plan: &Plan) -> fdo::Result<Vec<String>
     Ok(troubles)
 }
 
+/// Starts a unit, whatever becomes of it.
+///
+/// # Errors
+/// When there is no such unit, or systemd cannot be asked.
+pub async fn start(bus: &Connection, unit: &str) -> fdo::Result<()> {
+    ManagerProxy::new(bus).await?.start_unit(unit, "replace").await.map(drop)
+}
+
 /// Has the network's programs read the settings, and waits until they have.
 ///
 /// # Errors

@@ -20,6 +20,8 @@ use tokio_rustls::TlsConnector;
 
 /// A broker that does not answer within this is away.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How a CONNACK begins.
+const CONNACK: u8 = 0x20;
 /// More than any CONNACK.
 const LARGEST: usize = 1024;
 
@@ -87,6 +89,9 @@ async fn greet(
             Ok(_) => return Err(foreign(Error::InvalidProtocol)),
             Err(Error::InsufficientBytes(_)) => {}
             Err(error) => return Err(foreign(error)),
+        }
+        if !matches!(bytes.first(), None | Some(&CONNACK)) {
+            return Err(foreign(Error::InvalidProtocol));
         }
         if stream.read_buf(&mut bytes).await.map_err(|error| away(&error))? == 0 {
             return Err(away(&ErrorKind::UnexpectedEof.into()));

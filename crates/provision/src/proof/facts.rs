@@ -29,7 +29,7 @@ pub enum Network {
     /// Its program should be there, and is not.
     Silent,
     /// What its program says.
-    Says(NetStatus),
+    Says(Box<NetStatus>),
 }
 
 /// Why a name leads nowhere.

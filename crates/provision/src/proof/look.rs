@@ -80,13 +80,13 @@ async fn network(bus: Option<&Connection>, kept: bool) -> Network {
     let missing = if kept { Network::Silent } else { Network::Others };
     let Some(bus) = bus else { return missing };
     match timeout(PATIENCE, view::net(bus)).await {
-        Ok(Ok(Some(net))) => Network::Says(net),
+        Ok(Ok(Some(net))) => Network::Says(net.into()),
         _ => missing,
     }
 }
 
 /// Those of a `robocast run` on this machine; where there is none, of the programs that systemd runs.
-async fn streams(bus: Option<&Connection>) -> Vec<StreamStatus> {
+pub(crate) async fn streams(bus: Option<&Connection>) -> Vec<StreamStatus> {
     if let Ok(Ok(streams)) = timeout(PATIENCE, of_run()).await {
         return streams;
     }

@@ -71,7 +71,7 @@ fn well() -> Facts {
     };
     let made = SystemTime::UNIX_EPOCH + secs(1_760_000_000);
     Facts {
-        net: Network::Says(net),
+        net: Network::Says(net.into()),
         streams: vec![front, rear],
         names: ["live.example.net", "broker.example.net"].map(|host| (host.into(), Ok(()))).into(),
         now: made + secs(3600),
@@ -136,7 +136,7 @@ const FAULTS: &[Fault] = &[
     (|f| net(f).uplinks_proven = false, "uplink", "not yet as the settings want", "[uplink]", 60),
     (|f| net(f).former = true, "uplink", "did not work", "[uplink]", 6),
     (|f| f.net = Network::Silent, "uplink", "does not answer", "off and on", 60),
-    (|f| drop(f.names.remove("live.example.net")), "name live.example.net", "no name server", "dns", 75),
+    (|f| f.names.clear(), "name live.example.net", "no name server", "dns", 75),
     (|f| name(f, NameFault::Silent), "name live.example.net", "no name server", "dns", 75),
     (|f| name(f, NameFault::Unknown), "name live.example.net", "no such name", "spelled", 6),
     (|f| f.now = SystemTime::UNIX_EPOCH, "clock", "1970", "UDP port 123", 60),
