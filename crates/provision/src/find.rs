@@ -156,8 +156,9 @@ fn regular(name: &OsStr, about: &FileStat) -> Result<(), Trouble> {
 }
 
 fn broken(what: &str, error: &io::Error) -> Trouble {
-    Trouble::new(format!("{what} cannot be read: {error}"))
-        .mend("leave the stick in until the receipt is on it; if it was, the stick is damaged: format it anew")
+    Trouble::new(format!("{what} cannot be read: {error}")).mend(
+        "leave the stick in until the receipt is on it; if it was, the stick is damaged: format it anew",
+    )
 }
 
 #[cfg(test)]

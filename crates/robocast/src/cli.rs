@@ -50,6 +50,15 @@ pub enum Command {
     /// Updates of this box
     #[command(subcommand)]
     Update(Update),
+    /// Take the settings on a stick, prove them, and write a receipt onto it
+    Provision {
+        /// A block device, an image file or a folder
+        #[arg(required_unless_present = "resume")]
+        path: Option<PathBuf>,
+        /// Go on with what a power cut interrupted, if anything was
+        #[arg(long, conflicts_with = "path")]
+        resume: bool,
+    },
     /// The settings file of this box: its second copy, its name
     #[command(subcommand)]
     Settings(Settings),

@@ -6,6 +6,7 @@ mod children;
 mod cli;
 mod generate;
 mod net;
+mod provision;
 mod run;
 mod settings;
 mod status;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             Some(Look::Check { settings }) => in_runtime("net check", net::check(&settings)),
         },
         Command::Update(Update::Gate { timeout }) => in_runtime("update", update::gate(timeout)),
+        Command::Provision { path, .. } => provision::provision(path.as_deref()),
         Command::Settings(Settings::Keep { copy }) => settings::keep(&copy),
         Command::Settings(Settings::Restore { copy }) => settings::restore(&copy),
         Command::Settings(Settings::Name) => settings::name(),

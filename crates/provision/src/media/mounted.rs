@@ -143,10 +143,13 @@ fn explain(name: &str, kind: &str, writable: bool, error: &io::Error) -> Trouble
         Some(Errno::ENODEV) => Trouble::new(format!("the system of this box cannot read {kind} ({name})"))
             .mend("use a stick of another file system: FAT32, exFAT or ext4"),
         Some(Errno::EROFS | Errno::EACCES | Errno::EPERM) if writable => {
-            Trouble::new(format!("{name} cannot be written")).mend("see whether the stick has a switch against it")
+            Trouble::new(format!("{name} cannot be written"))
+                .mend("see whether the stick has a switch against it")
         }
         Some(Errno::EBUSY) => Trouble::new(format!("{name} is in use")).mend("unmount it first"),
-        _ => Trouble::new(format!("the {kind} file system of {name} is damaged, or the stick broken: {error}"))
-            .mend("have the computer repair the stick, or format it as FAT32 or exFAT; copy the files again"),
+        _ => Trouble::new(format!(
+            "the {kind} file system of {name} is damaged, or the stick broken: {error}"
+        ))
+        .mend("have the computer repair the stick, or format it as FAT32 or exFAT; copy the files again"),
     }
 }

@@ -46,7 +46,8 @@ pub fn of(path: &Path) -> Result<Vec<Piece>, Trouble> {
     }
     let places = table::partitions(&Sectors::of(&file).map_err(failed)?).map_err(failed)?;
     if places.is_empty() {
-        let trouble = Trouble::new(format!("{name} has neither partitions nor a file system that is known here"));
+        let trouble =
+            Trouble::new(format!("{name} has neither partitions nor a file system that is known here"));
         return Err(trouble.mend("format the stick as FAT32 or exFAT, and copy the files again"));
     }
     let piece = |place: &table::Place| Piece {

@@ -158,7 +158,8 @@ fn gpt(disk: &dyn Disk) -> io::Result<Vec<Place>> {
         let at = (index % per_sector * size) as usize;
         let (first, last) = (le64(&sector, at + 32), le64(&sector, at + 40));
         let used = sector[at..at + 16] != [0; 16];
-        let length = last.checked_sub(first).and_then(|n| n.checked_add(1)).and_then(|n| n.checked_mul(SECTOR));
+        let length =
+            last.checked_sub(first).and_then(|n| n.checked_add(1)).and_then(|n| n.checked_mul(SECTOR));
         if let (true, Some(length), Some(offset)) = (used, length, first.checked_mul(SECTOR)) {
             found.push(Place { number: index + 1, offset, length });
         }
