@@ -34,14 +34,17 @@ pub struct Around {
     bus: Option<Connection>,
     /// Whether systemd runs the programs.
     systemd: bool,
+    /// Where it does not: whether a `robocast run` is waited for.
+    await_run: bool,
 }
 
 impl Around {
-    /// Looks who is there. Must be called outside of a runtime.
+    /// Looks who is there. Must be called outside of a runtime. Without systemd, `await_run` says that somebody is about to
+    /// start a `robocast run` with the new settings.
     ///
     /// # Errors
     /// When the system refuses a runtime.
-    pub fn here() -> io::Result<Self> {
+    pub fn here(await_run: bool) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (bus, systemd) = runtime.block_on(async {
             let bus = timeout(BUS, async { connection::Builder::system().build().await }).await;
@@ -49,7 +52,7 @@ impl Around {
             let systemd = matches!(timeout(BUS, systemd::there(&bus)).await, Ok(Ok(true)));
             (Some(bus), systemd)
         });
-        Ok(Self { runtime, bus, systemd })
+        Ok(Self { runtime, bus, systemd, await_run })
     }
 
     fn on_systemd(&self) -> Option<&Connection> {
@@ -91,10 +94,8 @@ impl TheBox for Around {
     fn prove(&mut self, new: New<'_>) -> Option<Vec<Part>> {
         let prove = look::prove(new.settings, self.bus.as_ref(), self.systemd);
         self.runtime.block_on(async {
-            if !self.systemd && !somebody_runs().await {
-                return None;
-            }
-            Some(prove.await)
+            let there = self.systemd || somebody_runs(self.await_run).await;
+            if there { Some(prove.await) } else { None }
         })
     }
 
@@ -189,8 +190,8 @@ fn ssh_as(new: New<'_>) -> io::Result<()> {
     }
 }
 
-/// Waits for a `robocast run`; whether there is one.
-async fn somebody_runs() -> bool {
+/// Whether there is a `robocast run`, or comes one when it is waited for.
+async fn somebody_runs(wait: bool) -> bool {
     let mut tick = interval(Duration::from_millis(200));
     let looking = async {
         loop {
@@ -200,5 +201,6 @@ async fn somebody_runs() -> bool {
             }
         }
     };
-    timeout(RUN, looking).await.is_ok()
+    let patience = if wait { RUN } else { Duration::from_millis(100) };
+    timeout(patience, looking).await.is_ok()
 }

@@ -95,8 +95,11 @@ pub fn end(home: &Home) -> Result<(), Trouble> {
 pub fn read_owner(home: &Home) -> Result<Option<Owner>, Trouble> {
     let Some(bytes) = home.read(OWNER_FILE, LIMIT)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|_| {
-        Trouble::new(format!("the box cannot tell whose it is: {} is damaged", home.file(OWNER_FILE).display()))
-            .mend("flash the box anew")
+        Trouble::new(format!(
+            "the box cannot tell whose it is: {} is damaged",
+            home.file(OWNER_FILE).display()
+        ))
+        .mend("flash the box anew")
     })
 }
 
@@ -146,7 +149,10 @@ mod tests {
         ] {
             assert_eq!(decide(journal, in_force), next);
         }
-        assert_eq!(String::from_utf8(json(&Trial { trial: "ab".into(), owner: None }).unwrap()).unwrap(), "{\n  \"trial\": \"ab\"\n}\n");
+        assert_eq!(
+            String::from_utf8(json(&Trial { trial: "ab".into(), owner: None }).unwrap()).unwrap(),
+            "{\n  \"trial\": \"ab\"\n}\n"
+        );
     }
 
     #[test]

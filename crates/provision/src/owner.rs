@@ -100,11 +100,15 @@ impl Owner {
         if let Some(last) = self.taken.get(name) {
             let again = "sign the file that is meant again, with `robocast stick sign`";
             if serial < last.serial {
-                let text = format!("`{name}` was signed before the one that this box took last (serial {serial} is lower than {})", last.serial);
+                let text = format!(
+                    "`{name}` was signed before the one that this box took last (serial {serial} is lower than {})",
+                    last.serial
+                );
                 return Err(Trouble::new(text).mend(again));
             }
             if serial == last.serial && new.sha256 != last.sha256 {
-                let text = format!("`{name}` has the same serial, {serial}, as another one that this box took");
+                let text =
+                    format!("`{name}` has the same serial, {serial}, as another one that this box took");
                 return Err(Trouble::new(text).mend(again));
             }
         }

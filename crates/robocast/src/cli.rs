@@ -56,6 +56,18 @@ pub enum Command {
         #[arg(default_value = ".")]
         folder: PathBuf,
     },
+    /// Take the settings on a stick, prove them, and write a receipt onto it
+    Provision {
+        /// A block device, an image file or a folder
+        #[arg(required_unless_present = "resume")]
+        path: Option<PathBuf>,
+        /// Go on with what a power cut interrupted, if anything was
+        #[arg(long, conflicts_with = "path")]
+        resume: bool,
+        /// Where there is no systemd: wait for a `robocast run` that takes the settings, and prove them by it
+        #[arg(long, hide = true)]
+        await_run: bool,
+    },
     /// The settings file of this box: its second copy, its name
     #[command(subcommand)]
     Settings(Settings),

@@ -6,6 +6,7 @@ mod children;
 mod cli;
 mod generate;
 mod net;
+mod provision;
 mod run;
 mod settings;
 mod status;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         },
         Command::Update(Update::Gate { timeout }) => in_runtime("update", update::gate(timeout)),
         Command::Support { folder } => in_runtime("support", support::support(&folder)),
+        Command::Provision { path, await_run, .. } => provision::provision(path.as_deref(), await_run),
         Command::Settings(Settings::Keep { copy }) => settings::keep(&copy),
         Command::Settings(Settings::Restore { copy }) => settings::restore(&copy),
         Command::Settings(Settings::Name) => settings::name(),

@@ -77,7 +77,8 @@ fn a_key_is_adopted_once_and_changed_only_by_the_one_before() {
         assert!(after(Some(&owner), Some(offer(&second, Some(&by(signer, &second, 9))))).is_err());
     }
     let to_second = by(&first, &second, 9);
-    let (Some(rotated), Change::Rotated) = after(Some(&owner), Some(offer(&second, Some(&to_second)))).unwrap()
+    let (Some(rotated), Change::Rotated) =
+        after(Some(&owner), Some(offer(&second, Some(&to_second)))).unwrap()
     else {
         panic!("not rotated")
     };
