@@ -68,7 +68,7 @@ pub fn support(the_box: &mut dyn TheBox, top: &Top, device: &str) -> Part {
     let date: String = identity::now().chars().take(10).collect();
     let name = format!("robocast-support-{device}-{date}.tar.gz");
     let beside = below::path(top.folder()).join(format!(".{name}.new"));
-    let write = || -> io::Result<Answer> {
+    let mut write = || -> io::Result<Answer> {
         match std::fs::remove_file(&beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
