@@ -18,7 +18,9 @@ pub enum KeyError {
     #[error("this is a secret key, which stays on its box: what is wanted is its public half, age1...")]
     SecretForPublic,
     /// Not a public key of age.
-    #[error("this is not a box's public key: the form is age1... and 58 more characters, as the receipt prints it")]
+    #[error(
+        "this is not a box's public key: the form is age1... and 58 more characters, as the receipt prints it"
+    )]
     Public,
     /// A point with which every secret is known to everybody.
     #[error("this public key protects nothing: take the one in the box's receipt")]

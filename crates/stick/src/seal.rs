@@ -19,8 +19,7 @@ pub fn seal(recipient: &Recipient, text: &str) -> String {
 impl Unseal for BoxKey {
     fn unseal(&self, sealed: &str) -> Result<String, String> {
         const DAMAGED: &str = "it is damaged; seal it again with `robocast stick seal`";
-        const OTHER: &str =
-            "it is sealed to another box; seal it to the public key in this box's receipt, with `robocast stick seal`";
+        const OTHER: &str = "it is sealed to another box; seal it to the public key in this box's receipt, with `robocast stick seal`";
         // Some tools break base64 into lines.
         let sealed: String = sealed.chars().filter(|c| !c.is_ascii_whitespace()).collect();
         let bytes = BASE64_STANDARD.decode(sealed).map_err(|_| DAMAGED)?;

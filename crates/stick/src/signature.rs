@@ -33,10 +33,14 @@ pub enum SignatureError {
     #[error("this is no signature, or a damaged one; sign the file again with `robocast stick sign`")]
     Form,
     /// Of a later release.
-    #[error("the signature is of a form that this release does not know; update the box, or sign with its release")]
+    #[error(
+        "the signature is of a form that this release does not know; update the box, or sign with its release"
+    )]
     Newer,
     /// Signed, but by somebody else.
-    #[error("it is signed with another key, {found}, not with the owner's, {owner}; sign it with the owner's key")]
+    #[error(
+        "it is signed with another key, {found}, not with the owner's, {owner}; sign it with the owner's key"
+    )]
     OtherKey {
         /// Who signed.
         found: OwnerPublic,
@@ -44,8 +48,10 @@ pub enum SignatureError {
         owner: OwnerPublic,
     },
     /// Not these bytes, not under this name, or not with this serial.
-    #[error("the signature does not fit the file: it was changed after it was signed, or the signature is of another \
-             file; sign it again with `robocast stick sign`")]
+    #[error(
+        "the signature does not fit the file: it was changed after it was signed, or the signature is of another \
+             file; sign it again with `robocast stick sign`"
+    )]
     Mismatch,
 }
 
@@ -91,7 +97,7 @@ impl Signature {
         }
         let lines: Vec<&str> = rest.split('\n').collect();
         let [key, serial, signature, ""] = lines[..] else { return Err(Form) };
-        let key = key.strip_prefix("key: ").ok_or(Form)?.parse().map_err(|_| Form)?;
+        let key = OwnerPublic::exact(key.strip_prefix("key: ").ok_or(Form)?).map_err(|_| Form)?;
         let written = serial.strip_prefix("serial: ").ok_or(Form)?;
         let serial: u64 = written.parse().map_err(|_| Form)?;
         let bytes = signature.strip_prefix("signature: ").ok_or(Form)?;

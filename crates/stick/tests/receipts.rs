@@ -62,7 +62,12 @@ fn a_refused_one_says_what_was_not_reached_and_what_to_do() {
     let mut receipt = Receipt { outcome: Outcome::Refused, owner: Some("ed25519:x".into()), ..kept() };
     receipt.steps = vec![
         done(Step::Find, Result_::Done, "robocast.toml", None),
-        done(Step::Read, Result_::Failed, "robocast.toml is a folder", Some("put the file itself on the stick")),
+        done(
+            Step::Read,
+            Result_::Failed,
+            "robocast.toml is a folder",
+            Some("put the file itself on the stick"),
+        ),
         done(Step::Verify, Result_::NotReached, "never seen", None),
     ];
     let text = receipt.text();
@@ -116,10 +121,8 @@ fn drawn(svg: &str) -> (usize, Vec<bool>) {
     let side: usize = attribute("width").parse().unwrap();
     let mut dark = vec![false; side * side];
     for module in attribute("d").split('M').filter(|m| !m.is_empty()) {
-        let numbers: Vec<usize> = module
-            .split(|c: char| !c.is_ascii_digit())
-            .filter_map(|n| n.parse().ok())
-            .collect();
+        let numbers: Vec<usize> =
+            module.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
         let [x, y, width, height, ..] = numbers[..] else { panic!("{module}") };
         for row in y..y + height {
             dark[row * side + x..row * side + x + width].fill(true);
@@ -132,7 +135,12 @@ fn drawn(svg: &str) -> (usize, Vec<bool>) {
 fn a_phone_reads_the_picture() {
     let receipt = kept();
     let (side, dark) = drawn(&receipt.svg().unwrap());
-    let mut seen = rqrr::PreparedImage::prepare_from_greyscale(side, side, |x, y| if dark[y * side + x] { 0 } else { 255 });
+    let mut seen =
+        rqrr::PreparedImage::prepare_from_greyscale(
+            side,
+            side,
+            |x, y| if dark[y * side + x] { 0 } else { 255 },
+        );
     let (_, text) = seen.detect_grids()[0].decode().unwrap();
     assert_eq!(text, receipt.short());
     assert_eq!(text, format!("robocast spot-07\nkept, not proven: prove failed\n{KEY}"));
@@ -141,26 +149,37 @@ fn a_phone_reads_the_picture() {
 fn any_receipt() -> impl Strategy<Value = Receipt> {
     let text = || "\\PC{0,120}|[\u{1b}\u{7}\n\r\u{202e}a-z ]{0,20}|[a-z/:.*]{0,200}";
     let steps = proptest::collection::vec(
-        (0..8usize, 0..4usize, text(), proptest::option::of(text()), proptest::option::of((text(), any::<bool>(), text()))),
+        (
+            0..8usize,
+            0..4usize,
+            text(),
+            proptest::option::of(text()),
+            proptest::option::of((text(), any::<bool>(), text())),
+        ),
         0..9,
     );
-    (text(), text(), proptest::option::of(text()), 0..3usize, steps).prop_map(|(device, time, owner, outcome, steps)| Receipt {
-        device,
-        time,
-        owner,
-        outcome: [Outcome::Proven, Outcome::Refused, Outcome::Kept][outcome],
-        steps: steps
-            .into_iter()
-            .map(|(step, result, text, mend, part)| Done {
-                step: Step::ALL[step],
-                result: [Result_::Done, Result_::Failed, Result_::Skipped, Result_::NotReached][result],
-                text,
-                mend: mend.clone(),
-                parts: part.into_iter().map(|(what, ok, text)| Part { what, ok, text, mend: mend.clone() }).collect(),
-            })
-            .collect(),
-        ..kept()
-    })
+    (text(), text(), proptest::option::of(text()), 0..3usize, steps).prop_map(
+        |(device, time, owner, outcome, steps)| Receipt {
+            device,
+            time,
+            owner,
+            outcome: [Outcome::Proven, Outcome::Refused, Outcome::Kept][outcome],
+            steps: steps
+                .into_iter()
+                .map(|(step, result, text, mend, part)| Done {
+                    step: Step::ALL[step],
+                    result: [Result_::Done, Result_::Failed, Result_::Skipped, Result_::NotReached][result],
+                    text,
+                    mend: mend.clone(),
+                    parts: part
+                        .into_iter()
+                        .map(|(what, ok, text)| Part { what, ok, text, mend: mend.clone() })
+                        .collect(),
+                })
+                .collect(),
+            ..kept()
+        },
+    )
 }
 
 proptest! {

@@ -64,7 +64,8 @@ impl Preset {
             Self::Twitch => format!("rtmps://ingest.global-contribute.live-video.net/app/{}", key(rest)?),
             Self::YouTube => format!("rtmps://a.rtmps.youtube.com/live2/{}", key(rest)?),
             Self::MediaMtx => {
-                let (user, host) = rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
+                let (user, host) =
+                    rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
                 if host.is_empty() {
                     return Err(missing("host", "[USER:PASSWORD@]HOST"));
                 }
@@ -132,7 +133,10 @@ mod tests {
     fn a_service_is_named_in_place_of_its_url() {
         for (text, url) in [
             ("twitch:live_1_aB", "rtmps://ingest.global-contribute.live-video.net/app/live_1_aB"),
-            ("Twitch: live_1?bandwidthtest=true ", "rtmps://ingest.global-contribute.live-video.net/app/live_1?bandwidthtest=true"),
+            (
+                "Twitch: live_1?bandwidthtest=true ",
+                "rtmps://ingest.global-contribute.live-video.net/app/live_1?bandwidthtest=true",
+            ),
             ("youtube:ab12-cd34", "rtmps://a.rtmps.youtube.com/live2/ab12-cd34"),
             ("mediamtx:media.example.net", "rtmp://media.example.net/robocast/spot-07-front"),
             ("mediamtx:10.0.0.5:1936", "rtmp://10.0.0.5:1936/robocast/spot-07-front"),

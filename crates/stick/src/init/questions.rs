@@ -2,8 +2,8 @@
 
 use robocast_config::{Secret, quoted};
 
-use super::presets::{Preset, target};
 use super::Answers;
+use super::presets::{Preset, target};
 
 /// Says what is wrong with an answer.
 pub type Judge<'a> = &'a dyn Fn(&str) -> Result<(), String>;
@@ -139,7 +139,8 @@ fn uplink<A: Ask>(answers: &mut Answers, ask: &mut A) -> Result<(), A::Error> {
             let judge = |text: &str| {
                 network(format!("ssid = \"x\"\ncountry = {}", quoted(&text.trim().to_ascii_uppercase())))
             };
-            let code = ask.text("Country, whose radio rules apply (two letters, such as US or DE)", "", &judge)?;
+            let code =
+                ask.text("Country, whose radio rules apply (two letters, such as US or DE)", "", &judge)?;
             answers.country = Some(code.trim().to_ascii_uppercase());
         }
     }

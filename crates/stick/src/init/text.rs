@@ -17,7 +17,11 @@ impl Answers {
         section(&mut out, "device", "The box: host name, MQTT id. 1 to 32 of a-z, 0-9 and -.");
         line(&mut out, "name", self.name.as_deref().unwrap_or("robocast"), "");
         if self.kind() != "none" {
-            section(&mut out, "robot", "What carries it. Addresses are those it left the factory with, unless given.");
+            section(
+                &mut out,
+                "robot",
+                "What carries it. Addresses are those it left the factory with, unless given.",
+            );
             line(&mut out, "kind", self.kind(), "spot | go2 | none");
             optional(&mut out, "username", self.robot_username.as_deref());
             optional(&mut out, "password", self.robot_password.as_ref().map(|p| p.expose().as_str()));

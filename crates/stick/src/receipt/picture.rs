@@ -17,8 +17,12 @@ impl Receipt {
     /// The text is too long: some kilobytes.
     pub fn svg(&self) -> Result<String, PictureError> {
         let code = QrCode::new(self.short()).map_err(PictureError)?;
-        let mut svg =
-            code.render().min_dimensions(240, 240).dark_color(Color("#000")).light_color(Color("#fff")).build();
+        let mut svg = code
+            .render()
+            .min_dimensions(240, 240)
+            .dark_color(Color("#000"))
+            .light_color(Color("#fff"))
+            .build();
         svg.push('\n');
         Ok(svg)
     }
