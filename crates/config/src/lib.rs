@@ -55,8 +55,9 @@ pub use url::Url;
 pub use wifi::{Access, Enterprise, Phase2, Proof, Wifi};
 pub use window::Window;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use migration::{STEPS, Step};
-use place::Places;
 use problem::Collector;
 use reader::Reader;
 use rewriting::Held;
@@ -97,11 +98,30 @@ pub fn check(text: &[u8]) -> Result<Vec<Problem>, Problems> {
 }
 
 fn examine(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Checked, Problems> {
-    examined(bytes, seals, steps).map(|(checked, _)| checked)
+    examined(bytes, seals, steps).map(|examined| examined.checked)
 }
 
-/// What a document says, and where in its text (without a byte order mark) each secret stands.
-fn examined(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<(Checked, Vec<Held>), Problems> {
+/// The keys that each table of a document could have, by the table's path, such as `uplink.wifi[]`; the document's own is the
+/// empty path. Tables that the document does not have are not there.
+///
+/// # Errors
+/// Everything that is wrong, by position; sealed values are taken as good.
+pub fn vocabulary(text: &[u8]) -> Result<Vocabulary, Problems> {
+    examined(text, Seals::Trust, STEPS).map(|examined| examined.vocabulary)
+}
+
+/// Keys by the path of their table.
+pub type Vocabulary = BTreeMap<String, BTreeSet<&'static str>>;
+
+/// A document that was read.
+struct Examined {
+    checked: Checked,
+    /// Its secrets, with their places in the text without a byte order mark.
+    held: Vec<Held>,
+    vocabulary: Vocabulary,
+}
+
+fn examined(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Examined, Problems> {
     if bytes.len() > LIMIT {
         return Err(Problems::one(file::too_large()));
     }
@@ -117,9 +137,9 @@ fn examined(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<(Checked, 
         // Of another schema nothing can be judged but its number.
         root.clear();
     }
-    let mut reader = Reader { text, out, places: Places::default(), seals, held: Vec::new() };
+    let mut reader = Reader { text, seals, out, ..Reader::default() };
     let settings = Settings::read(&mut reader, &root);
-    let Reader { mut out, places, held, .. } = reader;
+    let Reader { mut out, places, held, vocabulary, .. } = reader;
     rules::check(&settings, &places, &mut out);
-    Ok((Checked { settings, warnings: out.finish(&lines)? }, held))
+    Ok(Examined { checked: Checked { settings, warnings: out.finish(&lines)? }, held, vocabulary })
 }

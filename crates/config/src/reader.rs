@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::Vocabulary;
 use crate::document::kind;
 use crate::malformed::{Malformed, quote};
 use crate::place::Places;
@@ -12,6 +13,7 @@ use crate::rewriting::{Held, Value};
 use crate::secret::{Seals, Secret};
 
 /// A reader with what it has found so far.
+#[derive(Default)]
 pub(crate) struct Reader<'a> {
     pub text: &'a str,
     pub out: Collector,
@@ -19,6 +21,8 @@ pub(crate) struct Reader<'a> {
     pub seals: Seals<'a>,
     /// The secrets met so far.
     pub held: Vec<Held>,
+    /// The tables met so far, with the keys they could have.
+    pub vocabulary: Vocabulary,
 }
 
 /// A value with its place.
@@ -58,9 +62,23 @@ impl<'d> Section<'d> {
     }
 }
 
+/// The path of a table wherever it stands in its lists: `uplink.wifi[]` of `uplink.wifi.3`.
+fn without_numbers(path: &str) -> String {
+    path.split('.').fold(String::new(), |mut out, word| {
+        if word.bytes().all(|b| b.is_ascii_digit()) && !word.is_empty() {
+            out.push_str("[]");
+        } else {
+            out.push_str(if out.is_empty() { "" } else { "." });
+            out.push_str(word);
+        }
+        out
+    })
+}
+
 impl Reader<'_> {
     /// Reports every key of a table that is not known.
     pub fn known(&mut self, section: &Section<'_>, keys: &'static [&'static str]) {
+        self.vocabulary.entry(without_numbers(&section.path)).or_default().extend(keys);
         for (key, value) in section.table {
             let name = key.get_ref().as_ref();
             if keys.contains(&name) {

@@ -42,7 +42,7 @@ pub(crate) fn rewrite_from(
     mut change: impl FnMut(&Value) -> Option<Value>,
     steps: &[Step],
 ) -> Result<String, Problems> {
-    let (_, mut held) = examined(written.as_bytes(), Seals::Trust, steps)?;
+    let mut held = examined(written.as_bytes(), Seals::Trust, steps)?.held;
     held.sort_by_key(|held| held.span.start);
     // Spans are those of the text without its byte order mark.
     let text = text::decode(written.as_bytes()).unwrap_or(written);

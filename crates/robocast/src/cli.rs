@@ -1,26 +1,12 @@
-//! The words of the command line.
+//! The words of the command line on a box.
 
-use clap::{Parser, Subcommand};
+use clap::Subcommand;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Pushes a robot's video to media servers, whatever happens to robot or uplink.
-#[derive(Debug, Parser)]
-#[command(name = "robocast", version, about, disable_help_subcommand = true)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check a settings file: every error with its line, its column and the mend
-    Check {
-        /// The settings file
-        file: PathBuf,
-    },
     /// Run all streams of a settings file here and now, without systemd
     Run {
         /// The settings file

@@ -107,7 +107,14 @@ impl FromStr for OwnerPublic {
     type Err = OwnerKeyError;
 
     fn from_str(text: &str) -> Result<Self, OwnerKeyError> {
-        let text = text.trim().strip_prefix(PREFIX).ok_or(OwnerKeyError::Public)?;
+        Self::exact(text.trim())
+    }
+}
+
+impl OwnerPublic {
+    /// Reads the one text that a key has.
+    pub(crate) fn exact(text: &str) -> Result<Self, OwnerKeyError> {
+        let text = text.strip_prefix(PREFIX).ok_or(OwnerKeyError::Public)?;
         let bytes = BASE64_STANDARD.decode(text).map_err(|_| OwnerKeyError::Public)?;
         bytes.try_into().map(Self).map_err(|_| OwnerKeyError::Public)
     }

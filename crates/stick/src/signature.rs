@@ -97,7 +97,7 @@ impl Signature {
         }
         let lines: Vec<&str> = rest.split('\n').collect();
         let [key, serial, signature, ""] = lines[..] else { return Err(Form) };
-        let key = key.strip_prefix("key: ").ok_or(Form)?.parse().map_err(|_| Form)?;
+        let key = OwnerPublic::exact(key.strip_prefix("key: ").ok_or(Form)?).map_err(|_| Form)?;
         let written = serial.strip_prefix("serial: ").ok_or(Form)?;
         let serial: u64 = written.parse().map_err(|_| Form)?;
         let bytes = signature.strip_prefix("signature: ").ok_or(Form)?;

@@ -10,6 +10,7 @@ use robocast_stick::names::SETTINGS;
 use robocast_stick::{OwnerKey, Signature};
 
 /// Whether there is an OpenSSL that knows Ed25519; it is said when not.
+#[allow(clippy::disallowed_methods)]
 fn here() -> bool {
     let made = Command::new("openssl")
         .args(["genpkey", "-algorithm", "ed25519"])
@@ -23,6 +24,7 @@ fn here() -> bool {
     found
 }
 
+#[allow(clippy::disallowed_methods)]
 fn openssl(folder: &Path, args: &str) -> Vec<u8> {
     let output = Command::new("openssl").args(args.split(' ')).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&output.stderr));

@@ -188,14 +188,14 @@ impl<'r> Run<'r> {
         let (owner, change) = judged.map_err(|trouble| self.log.failed(Step::Verify, trouble))?;
         match (&owner, change) {
             (None, _) => self.log.skipped(Step::Verify, "the box has no owner: it takes anybody's settings"),
-            (Some(owner), Change::None) => {
-                self.log.done(Step::Verify, &format!("signed by the owner, {}", owner.key))
-            }
-            (Some(owner), Change::Adopted) => {
-                self.log.done(Step::Verify, &format!("the box has an owner now, {}", owner.key));
-            }
-            (Some(owner), Change::Rotated) => {
-                self.log.done(Step::Verify, &format!("the owner's key is another now, {}", owner.key));
+            (Some(owner), change) => {
+                let word = match change {
+                    Change::Adopted => "the box has an owner now",
+                    Change::Rotated => "the owner's key is another now",
+                    Change::None if load.settings.is_some() => "signed by the owner",
+                    Change::None => "the owner is",
+                };
+                self.log.done(Step::Verify, &format!("{word}: {}", owner.key));
             }
         }
         Ok(owner)

@@ -22,7 +22,8 @@ fn contents() {
     let largest: &'static str = padded(256 * 1024).leak();
     let windows: &'static str = format!("\u{feff}{}", NEW.replace('\n', "\r\n")).leak();
     let kept = |settings| Expect { code: 4, told: "kept", settings, receipt: true };
-    let utf16: Vec<u8> = "\u{feff}".encode_utf16().chain(NEW.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> =
+        "\u{feff}".encode_utf16().chain(NEW.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let noise: Vec<u8> = (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     corpus(&[
         ("0 bytes", &FORMS, &text(""), refused("validate")),
@@ -32,15 +33,30 @@ fn contents() {
         ("10 MB", &FORMS, &of(vec![b'['; 10_000_000]), refused("has 10000000 bytes")),
         ("of Windows", &FORMS, &text(windows), kept(windows)),
         ("UTF-16", &FORMS, &of(utf16), refused("validate")),
-        ("Latin 1", &FORMS, &of(NEW.replace("Lab", "L\u{e9}b").chars().map(|c| c as u8).collect()), refused("UTF-8")),
+        (
+            "Latin 1",
+            &FORMS,
+            &of(NEW.replace("Lab", "L\u{e9}b").chars().map(|c| c as u8).collect()),
+            refused("UTF-8"),
+        ),
         ("zeros", &FORMS, &of(vec![0; 4096]), refused("validate")),
         ("noise", &FORMS, &of(noise), refused("validate")),
         ("brackets", &FORMS, &of(vec![b'['; 250_000]), refused("validate")),
         ("half of it", &FORMS, &text(&NEW[..NEW.len() / 2]), refused("validate")),
         ("a later schema", &FORMS, &text(&NEW.replace("schema = 1", "schema = 2")), refused("newer")),
         ("an unknown key", &FORMS, &text(&NEW.replace("country", "contry")), refused("line 7, column 1")),
-        ("a secret of the wrong kind", &FORMS, &text(&NEW.replace("\"page-secret-4711\"", "[\"page-secret-4711\"]")), refused("validate")),
-        ("a secret that ends nowhere", &FORMS, &text(&NEW.replace("4711\"\n", "4711\n")), refused("validate")),
+        (
+            "a secret of the wrong kind",
+            &FORMS,
+            &text(&NEW.replace("\"page-secret-4711\"", "[\"page-secret-4711\"]")),
+            refused("validate"),
+        ),
+        (
+            "a secret that ends nowhere",
+            &FORMS,
+            &text(&NEW.replace("4711\"\n", "4711\n")),
+            refused("validate"),
+        ),
     ]);
 }
 
@@ -76,10 +92,18 @@ fn sealed_values() {
         let injected = NEW.replace("\"page-secret-4711\"", &format!("{{ sealed = \"{evil}\" }}"));
         for (what, text, wanted) in [
             ("sealed to another box", to(&other), refused("sealed to another box")),
-            ("a seal that is damaged", to(&this.key).replace("sealed = \"YWdl", "sealed = \"YWdm"), refused("damaged")),
+            (
+                "a seal that is damaged",
+                to(&this.key).replace("sealed = \"YWdl", "sealed = \"YWdm"),
+                refused("damaged"),
+            ),
             ("a seal that is cut", cut(to(&this.key)), refused("damaged")),
             ("no base64", NEW.replace("\"page-secret-4711\"", "{ sealed = \"???\" }"), refused("damaged")),
-            ("sealed to this box", to(&this.key), Expect { code: 4, told: "sealed values opened: 2", settings: NEW, receipt: true }),
+            (
+                "sealed to this box",
+                to(&this.key),
+                Expect { code: 4, told: "sealed values opened: 2", settings: NEW, receipt: true },
+            ),
         ] {
             let stick = stick(&this, form, &|folder| file(folder, "robocast.toml", &text));
             expect(what, &this, &stick, form, wanted);

@@ -23,22 +23,57 @@ fn kinds() {
     corpus(&[
         ("a folder", &FORMS, &|f: &Path| file(f, "robocast.toml/robocast.toml", NEW), refused("is a folder")),
         ("a link out", UNIX, &|f: &Path| symlink("/etc/passwd", f.join(NAME)).unwrap(), refused("is a link")),
-        ("a link to the old settings", UNIX, &|f: &Path| symlink("../state/settings.toml", f.join(NAME)).unwrap(), refused("is a link")),
-        ("a link within", UNIX, &|f: &Path| {
-            file(f, "real.toml", NEW);
-            symlink("real.toml", f.join(NAME)).unwrap();
-        }, refused("is a link")),
-        ("a link to nothing", UNIX, &|f: &Path| symlink("nothing", f.join(NAME)).unwrap(), refused("is a link")),
+        (
+            "a link to the old settings",
+            UNIX,
+            &|f: &Path| symlink("../state/settings.toml", f.join(NAME)).unwrap(),
+            refused("is a link"),
+        ),
+        (
+            "a link within",
+            UNIX,
+            &|f: &Path| {
+                file(f, "real.toml", NEW);
+                symlink("real.toml", f.join(NAME)).unwrap();
+            },
+            refused("is a link"),
+        ),
+        (
+            "a link to nothing",
+            UNIX,
+            &|f: &Path| symlink("nothing", f.join(NAME)).unwrap(),
+            refused("is a link"),
+        ),
         ("a link to itself", UNIX, &|f: &Path| symlink(NAME, f.join(NAME)).unwrap(), refused("is a link")),
-        ("a link in the memory of the program", UNIX, &|f: &Path| symlink("/proc/self/environ", f.join(NAME)).unwrap(), refused("is a link")),
+        (
+            "a link in the memory of the program",
+            UNIX,
+            &|f: &Path| symlink("/proc/self/environ", f.join(NAME)).unwrap(),
+            refused("is a link"),
+        ),
         ("a pipe", UNIX, &|f: &Path| node(f, NAME, SFlag::S_IFIFO, (0, 0)), refused("is a pipe")),
-        ("a device that never ends", UNIX, &|f: &Path| node(f, NAME, SFlag::S_IFCHR, (1, 5)), refused("is a device")),
-        ("the memory of the machine", UNIX, &|f: &Path| node(f, NAME, SFlag::S_IFCHR, (1, 1)), refused("is a device")),
+        (
+            "a device that never ends",
+            UNIX,
+            &|f: &Path| node(f, NAME, SFlag::S_IFCHR, (1, 5)),
+            refused("is a device"),
+        ),
+        (
+            "the memory of the machine",
+            UNIX,
+            &|f: &Path| node(f, NAME, SFlag::S_IFCHR, (1, 1)),
+            refused("is a device"),
+        ),
         ("a disk", UNIX, &|f: &Path| node(f, NAME, SFlag::S_IFBLK, (7, 0)), refused("is a device")),
-        ("a key that is a link", UNIX, &|f: &Path| {
-            file(f, NAME, NEW);
-            symlink("/etc/passwd", f.join("robocast-owner.pub")).unwrap();
-        }, refused("is a link")),
+        (
+            "a key that is a link",
+            UNIX,
+            &|f: &Path| {
+                file(f, NAME, NEW);
+                symlink("/etc/passwd", f.join("robocast-owner.pub")).unwrap();
+            },
+            refused("is a link"),
+        ),
     ]);
 }
 
@@ -51,16 +86,36 @@ fn what_else_a_stick_brings() {
         }
     };
     corpus(&[
-        ("SSH keys, and SSH is off", &FORMS, &with("authorized_keys", "ssh-ed25519 AAAA"), Expect { told: "SSH is off", ..KEPT }),
-        ("large SSH keys", &FORMS, &with("authorized_keys", "x".repeat(16_385).leak()), refused("has 16385 bytes")),
+        (
+            "SSH keys, and SSH is off",
+            &FORMS,
+            &with("authorized_keys", "ssh-ed25519 AAAA"),
+            Expect { told: "SSH is off", ..KEPT },
+        ),
+        (
+            "large SSH keys",
+            &FORMS,
+            &with("authorized_keys", "x".repeat(16_385).leak()),
+            refused("has 16385 bytes"),
+        ),
         ("an update", &FORMS, &with("robocast-1.RAUCB", "hsqs"), Expect { told: "update", ..KEPT }),
         ("an update that is a folder", &FORMS, &with("a.raucb/x", ""), refused("is a folder")),
-        ("two updates", &FORMS, &|f: &Path| {
-            file(f, "a.raucb", "");
-            file(f, "B.RAUCB", "");
-        }, refused("several *.raucb")),
+        (
+            "two updates",
+            &FORMS,
+            &|f: &Path| {
+                file(f, "a.raucb", "");
+                file(f, "B.RAUCB", "");
+            },
+            refused("several *.raucb"),
+        ),
         ("a wish for support", &FORMS, &with("robocast-support", ""), Expect { told: "support", ..KEPT }),
-        ("a wish for support alone", &FORMS, &|f: &Path| file(f, "ROBOCAST-SUPPORT", ""), Expect { told: "support", settings: OLD, ..KEPT }),
+        (
+            "a wish for support alone",
+            &FORMS,
+            &|f: &Path| file(f, "ROBOCAST-SUPPORT", ""),
+            Expect { told: "support", settings: OLD, ..KEPT },
+        ),
     ]);
 }
 
@@ -74,7 +129,9 @@ fn old_receipts_that_are_not_what_they_seem() {
     file(outside.path(), "victim", "untouched");
     let fills: [(&str, Fill<'_>); 3] = [
         ("links", &|f: &Path| {
-            for name in ["robocast-receipt.txt", "robocast-receipt.json", "robocast-receipt.svg", "robocast-receipts"] {
+            for name in
+                ["robocast-receipt.txt", "robocast-receipt.json", "robocast-receipt.svg", "robocast-receipts"]
+            {
                 symlink(&victim, f.join(name)).unwrap();
             }
         }),

@@ -37,13 +37,29 @@ fn partitions() {
     for (what, script, settings, at) in [
         ("MBR, the first", "label: dos\nstart=2048,size=16384,type=c\n", &[(A, true)][..], A),
         ("MBR, the last of four", "label: dos\n,1M\n,1M\n,1M\nstart=40960,size=16384\n", &[(B, true)], B),
-        ("EBR", "label: dos\nstart=1024,size=512\nstart=32768,size=65536,type=5\nstart=40960,size=16384,type=c\n", &[(B, true)], B),
+        (
+            "EBR",
+            "label: dos\nstart=1024,size=512\nstart=32768,size=65536,type=5\nstart=40960,size=16384,type=c\n",
+            &[(B, true)],
+            B,
+        ),
         ("GPT", "label: gpt\nstart=2048,size=16384\n", &[(A, true)], A),
-        ("GPT, the second", "label: gpt\nstart=2048,size=16384\nstart=40960,size=16384\n", &[(A, false), (B, true)], B),
-        ("MBR, the other is strange", "label: dos\nstart=2048,size=16384\nstart=40960,size=16384\n", &[(B, true)], B),
+        (
+            "GPT, the second",
+            "label: gpt\nstart=2048,size=16384\nstart=40960,size=16384\n",
+            &[(A, false), (B, true)],
+            B,
+        ),
+        (
+            "MBR, the other is strange",
+            "label: dos\nstart=2048,size=16384\nstart=40960,size=16384\n",
+            &[(B, true)],
+            B,
+        ),
     ] {
         let this = OwnersBox::new();
-        let made: Vec<_> = settings.iter().map(|(at, has)| (*at, part(&this, &format!("{at}.img"), *has))).collect();
+        let made: Vec<_> =
+            settings.iter().map(|(at, has)| (*at, part(&this, &format!("{at}.img"), *has))).collect();
         let parts: Vec<_> = made.iter().map(|(at, path)| (*at, path.as_path())).collect();
         let disk = disk(&this, script, &parts);
         expect_in(what, &this, &disk, Form::Ext4, || cut(&this, &disk, at), KEPT);
@@ -79,9 +95,24 @@ fn tables_that_lie() {
     let script = "label: dos\nstart=2048,size=16384\nstart=32768,size=65536,type=5\n";
     for (what, script, lie, good) in [
         ("a ring of links", script, &ring as &dyn Fn(&Path), true),
-        ("a GPT of 4 billion entries", "label: gpt\nstart=2048,size=16384\n", &|i| overwrite(i, 512 + 80, &[0xff; 4]), true),
-        ("a GPT with entries of 4 GB", "label: gpt\nstart=2048,size=16384\n", &|i| overwrite(i, 512 + 84, &[0xff; 4]), false),
-        ("a GPT beyond the end", "label: gpt\nstart=2048,size=16384\n", &|i| overwrite(i, 512 + 72, &[0xff; 8]), false),
+        (
+            "a GPT of 4 billion entries",
+            "label: gpt\nstart=2048,size=16384\n",
+            &|i| overwrite(i, 512 + 80, &[0xff; 4]),
+            true,
+        ),
+        (
+            "a GPT with entries of 4 GB",
+            "label: gpt\nstart=2048,size=16384\n",
+            &|i| overwrite(i, 512 + 84, &[0xff; 4]),
+            false,
+        ),
+        (
+            "a GPT beyond the end",
+            "label: gpt\nstart=2048,size=16384\n",
+            &|i| overwrite(i, 512 + 72, &[0xff; 8]),
+            false,
+        ),
         ("a partition beyond the end", script, &|i| overwrite(i, 446 + 12, &[0xff; 4]), false),
         ("a partition in a partition", script, &|i| overwrite(i, 446 + 16 + 4, &[0x83]), true),
     ] {
@@ -122,7 +153,8 @@ fn devices() {
     if !able() {
         return;
     }
-    for (what, options, receipt) in [("a device", &[][..], true), ("a device with a switch", &["-r"], false)] {
+    for (what, options, receipt) in [("a device", &[][..], true), ("a device with a switch", &["-r"], false)]
+    {
         let this = OwnersBox::new();
         let device = Device::of(&part(&this, "a.img", true), options);
         let told = if receipt { "kept" } else { "cannot be written" };
@@ -174,7 +206,9 @@ fn sticks_that_take_no_receipt_provision_all_the_same() {
         let at = this.beside("fill");
         std::fs::create_dir(&at).unwrap();
         let (image_name, at_name) = (image.to_str().unwrap(), at.to_str().unwrap());
-        let fill = format!("mount -o loop {image_name} {at_name}; cat /dev/zero > {at_name}/filler; sync; umount {at_name}");
+        let fill = format!(
+            "mount -o loop {image_name} {at_name}; cat /dev/zero > {at_name}/filler; sync; umount {at_name}"
+        );
         must("sh", &["-c", &fill]);
         let wanted = Expect { told: "does not take a receipt", receipt: false, ..KEPT };
         expect_in("a full stick", &this, &image, Form::Ext4, || image.clone(), wanted);
@@ -186,25 +220,30 @@ fn a_full_box_keeps_its_old_settings() {
     if !able() {
         return;
     }
-    let ends: Vec<bool> = (0..8).map(|pages| {
-        let (tell, told) = std::sync::mpsc::channel();
-        apart(move || {
-            let this = OwnersBox::new();
-            let key = std::fs::read(this.state("keys/box.age")).unwrap();
-            let state = this.state("");
-            mount(Some("tmpfs"), &state, Some("tmpfs"), MsFlags::empty(), Some("size=128k")).unwrap();
-            put(&this.state("settings.toml"), OLD.as_bytes());
-            put(&this.state("settings.proven.toml"), OLD.as_bytes());
-            put(&this.state("keys/box.age"), &key);
-            let line = format!("cd {0}; cat /dev/zero > filler; truncate -s -$(({pages} * 4096)) filler", state.display());
-            must("sh", &["-c", &format!("{line} || true")]);
-            let stick = stick(&this, Form::Folder, &|folder| file(folder, "robocast.toml", NEW));
-            let new = either(&format!("{pages} pages left"), &this, &stick);
-            assert!(stick.join("robocast-receipt.txt").is_file());
-            tell.send(new).unwrap();
-        });
-        told.recv().unwrap()
-    }).collect();
+    let ends: Vec<bool> = (0..8)
+        .map(|pages| {
+            let (tell, told) = std::sync::mpsc::channel();
+            apart(move || {
+                let this = OwnersBox::new();
+                let key = std::fs::read(this.state("keys/box.age")).unwrap();
+                let state = this.state("");
+                mount(Some("tmpfs"), &state, Some("tmpfs"), MsFlags::empty(), Some("size=128k")).unwrap();
+                put(&this.state("settings.toml"), OLD.as_bytes());
+                put(&this.state("settings.proven.toml"), OLD.as_bytes());
+                put(&this.state("keys/box.age"), &key);
+                let line = format!(
+                    "cd {0}; cat /dev/zero > filler; truncate -s -$(({pages} * 4096)) filler",
+                    state.display()
+                );
+                must("sh", &["-c", &format!("{line} || true")]);
+                let stick = stick(&this, Form::Folder, &|folder| file(folder, "robocast.toml", NEW));
+                let new = either(&format!("{pages} pages left"), &this, &stick);
+                assert!(stick.join("robocast-receipt.txt").is_file());
+                tell.send(new).unwrap();
+            });
+            told.recv().unwrap()
+        })
+        .collect();
     assert!(ends.contains(&true) && ends.contains(&false), "{ends:?}");
 }
 
@@ -214,15 +253,18 @@ fn two_sticks_at_once() {
         return;
     }
     let this = OwnersBox::new();
-    let sticks: Vec<_> = ["one", "two"].map(|name| {
-        let content = this.beside(&format!("{name}.content"));
-        file(&content, "robocast.toml", format!("{NEW}# {name}\n"));
-        ext4(&this, &format!("{name}.img"), &content, "8M")
-    }).into();
+    let sticks: Vec<_> = ["one", "two"]
+        .map(|name| {
+            let content = this.beside(&format!("{name}.content"));
+            file(&content, "robocast.toml", format!("{NEW}# {name}\n"));
+            ext4(&this, &format!("{name}.img"), &content, "8M")
+        })
+        .into();
     for _ in 0..5 {
-        let mut children: Vec<_> = sticks.iter().map(|stick| {
-            this.provision(stick).stdout(std::process::Stdio::null()).spawn().unwrap()
-        }).collect();
+        let mut children: Vec<_> = sticks
+            .iter()
+            .map(|stick| this.provision(stick).stdout(std::process::Stdio::null()).spawn().unwrap())
+            .collect();
         for child in &mut children {
             assert_eq!(child.wait().unwrap().code(), Some(4));
         }

@@ -1,6 +1,6 @@
 //! Names in every case and encoding.
 
-use crate::owners_box::{NEW, OLD, Ran, OwnersBox, able};
+use crate::owners_box::{NEW, OLD, OwnersBox, Ran, able};
 use crate::sticks::{Expect, FORMS, Form, corpus, expect, file, stick};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,8 +8,10 @@ use std::path::Path;
 
 const KEPT: Expect<'static> = Expect { code: 4, told: "kept", settings: NEW, receipt: true };
 /// Nothing for a box: no receipt is left on somebody's holiday pictures.
-const NOT_OURS: Expect<'static> = Expect { code: 1, told: "there is no `robocast.toml`", settings: OLD, receipt: false };
-const MEANT: Expect<'static> = Expect { code: 1, told: "name it `robocast.toml`", settings: OLD, receipt: true };
+const NOT_OURS: Expect<'static> =
+    Expect { code: 1, told: "there is no `robocast.toml`", settings: OLD, receipt: false };
+const MEANT: Expect<'static> =
+    Expect { code: 1, told: "name it `robocast.toml`", settings: OLD, receipt: true };
 const UNIX: &[Form] = &[Form::Folder, Form::Ext4];
 
 #[test]
@@ -37,17 +39,22 @@ fn names() {
         ("Latin 1", UNIX, &named(b"robocast\xe9.toml"), NOT_OURS),
         ("the second file of a Mac alone", &FORMS, &named(b"._robocast.toml"), NOT_OURS),
         ("the second file of a Mac", &FORMS, &both("robocast.toml", "._robocast.toml"), KEPT),
-        ("two that differ in case", UNIX, &both("robocast.toml", "RoboCast.toml"), Expect {
-            code: 1,
-            told: "there are several robocast.toml",
-            settings: OLD,
-            receipt: true,
-        }),
-        ("two signatures that differ in case", UNIX, &|folder: &Path| {
-            file(folder, "robocast.toml", NEW);
-            file(folder, "robocast.toml.sig", "a");
-            file(folder, "robocast.toml.SIG", "b");
-        }, Expect { code: 1, told: "there are several robocast.toml.sig", settings: OLD, receipt: true }),
+        (
+            "two that differ in case",
+            UNIX,
+            &both("robocast.toml", "RoboCast.toml"),
+            Expect { code: 1, told: "there are several robocast.toml", settings: OLD, receipt: true },
+        ),
+        (
+            "two signatures that differ in case",
+            UNIX,
+            &|folder: &Path| {
+                file(folder, "robocast.toml", NEW);
+                file(folder, "robocast.toml.sig", "a");
+                file(folder, "robocast.toml.SIG", "b");
+            },
+            Expect { code: 1, told: "there are several robocast.toml.sig", settings: OLD, receipt: true },
+        ),
         ("below the top folder", &FORMS, &named(b"robocast/robocast.toml"), NOT_OURS),
         ("pictures", &FORMS, &named(b"DCIM/1.JPG"), NOT_OURS),
         ("nothing", &FORMS, &|_: &Path| {}, NOT_OURS),
@@ -73,11 +80,9 @@ fn a_path_that_is_no_stick() {
     let this = OwnersBox::new();
     let pipe = this.beside("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    for (path, told) in [
-        (this.beside("nothing"), "No such file"),
-        (pipe, "is no stick"),
-        ("/dev/null".into(), "is no stick"),
-    ] {
+    for (path, told) in
+        [(this.beside("nothing"), "No such file"), (pipe, "is no stick"), ("/dev/null".into(), "is no stick")]
+    {
         let ran: Ran = this.run(&path);
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(ran.told.contains(told), "{}", ran.told);

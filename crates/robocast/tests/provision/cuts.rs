@@ -69,7 +69,11 @@ fn killed_at_every_call_that_writes() {
             this.at_peace(&what, &again);
             assert!(whole(&this, &what) && serial_taken(&this), "{what}");
         }
-        println!("{form:?}: killed with the old settings {:?} times, with the new ones {:?}", ends.get(&false), ends.get(&true));
+        println!(
+            "{form:?}: killed with the old settings {:?} times, with the new ones {:?}",
+            ends.get(&false),
+            ends.get(&true)
+        );
         assert!(ends.len() == 2, "{ends:?}");
     }
 }
@@ -123,6 +127,10 @@ fn pulled_out_at_every_call_that_writes() {
             *ends.entry(new).or_insert(0) += 1;
         }
     }
-    println!("pulled out with the old settings {:?} times, with the new ones {:?}", ends.get(&false), ends.get(&true));
+    println!(
+        "pulled out with the old settings {:?} times, with the new ones {:?}",
+        ends.get(&false),
+        ends.get(&true)
+    );
     assert!(ends.len() == 2, "{ends:?}");
 }

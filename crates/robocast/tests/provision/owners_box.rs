@@ -117,7 +117,9 @@ impl OwnersBox {
 /// Whether images can be mounted here: as root, with the programs that make them. In CI they must.
 pub fn able() -> bool {
     let programs = ["mkfs.ext4", "mkfs.vfat", "mcopy", "sfdisk", "debugfs", "losetup"];
-    let there = |name: &&str| ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].iter().any(|f| Path::new(f).join(name).exists());
+    let there = |name: &&str| {
+        ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].iter().any(|f| Path::new(f).join(name).exists())
+    };
     let missing: Vec<_> = programs.iter().filter(|name| !there(name)).collect();
     let root = nix::unistd::geteuid().is_root() && Path::new("/dev/loop-control").exists();
     if root && missing.is_empty() {

@@ -71,7 +71,11 @@ pub fn disk(this: &OwnersBox, script: &str, parts: &[(u64, &Path)]) -> PathBuf {
     let image = this.beside("disk.img");
     File::create(&image).unwrap().set_len(64 << 20).unwrap();
     put(&this.beside("script"), script.as_bytes());
-    let line = format!("sfdisk -q --no-reread --no-tell-kernel {} < {}", image.display(), this.beside("script").display());
+    let line = format!(
+        "sfdisk -q --no-reread --no-tell-kernel {} < {}",
+        image.display(),
+        this.beside("script").display()
+    );
     must("sh", &["-c", &line]);
     for (sector, part) in parts {
         overwrite(&image, sector * 512, &std::fs::read(part).unwrap());

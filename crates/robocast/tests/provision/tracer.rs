@@ -74,7 +74,8 @@ pub fn run(mut command: Command, nth: usize, there: &dyn Fn() -> bool) -> End {
     let mut signal = None;
     loop {
         // Once it is done, the program runs freely, but for signals.
-        let resumed = if done { ptrace::cont(pid, signal.take()) } else { ptrace::syscall(pid, signal.take()) };
+        let resumed =
+            if done { ptrace::cont(pid, signal.take()) } else { ptrace::syscall(pid, signal.take()) };
         resumed.unwrap();
         match waitpid(pid, None).unwrap() {
             WaitStatus::Exited(_, code) if done => return End::Later(code),
