@@ -194,7 +194,7 @@ fn settings_that_nobody_takes_are_not_proven() {
 #[test]
 fn what_is_refused_is_asked_of_nobody() {
     let mut this = Scene::new();
-    let (ended, asked) = this.put("robocast.toml", "schema = 1\n").insert();
+    let (ended, asked) = this.put("robocast.toml", "schema = 1\nx = 1\n").insert();
     assert_eq!((ended.receipt.outcome, asked.len()), (Outcome::Refused, 0));
     assert_eq!(this.in_force_and_proven(), (OLD.into(), OLD.into()));
     assert_eq!(ended.receipt.device, "old");

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-const KEPT: Expect<'static> = Expect { code: 4, told: "kept", settings: NEW, receipt: true };
+const KEPT: Expect<'static> = Expect { code: 4, told: "KEPT", settings: NEW, receipt: true };
 /// Nothing for a box: no receipt is left on somebody's holiday pictures.
 const NOT_OURS: Expect<'static> =
     Expect { code: 1, told: "there is no `robocast.toml`", settings: OLD, receipt: false };
