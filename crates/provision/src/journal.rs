@@ -8,7 +8,7 @@
 
 use crate::home::{Home, sha256};
 use crate::owner::Owner;
-use crate::swap;
+use crate::{key, swap};
 use crate::trouble::Trouble;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,7 @@ pub fn decide(journal: &[u8], in_force: Option<&[u8]>) -> Next {
 /// # Errors
 /// The disk of the box fails.
 pub fn recover(home: &Home) -> Result<bool, Trouble> {
+    home.tidy(&[swap::SETTINGS, swap::PROVEN, FILE, OWNER_FILE, key::FILE]);
     let Some(journal) = home.read(FILE, LIMIT).unwrap_or(Some(Vec::new())) else { return Ok(false) };
     match decide(&journal, swap::in_force(home)?.as_deref()) {
         Next::Forget => end(home).map(|()| false),

@@ -1,5 +1,8 @@
 //! The way of a stick with a box that says what a test wants: what is asked of it, and what stands afterwards.
 
+// A harness fails by panicking, with what it saw.
+#![allow(clippy::unwrap_used)]
+
 use robocast_config::Settings;
 use robocast_provision::home::Home;
 use robocast_provision::steps::{Ended, provision, resume};

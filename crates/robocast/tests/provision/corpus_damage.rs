@@ -41,7 +41,14 @@ fn no_file_system() {
         let this = OwnersBox::new();
         let image = this.beside("stick.img");
         put(&image, &bytes);
-        expect_in(what, &this, &image, Form::Folder, || this.beside("nothing"), Expect { code: 1, told, settings: OLD, receipt: false });
+        expect_in(
+            what,
+            &this,
+            &image,
+            Form::Folder,
+            || this.beside("nothing"),
+            Expect { code: 1, told, settings: OLD, receipt: false },
+        );
     }
 }
 

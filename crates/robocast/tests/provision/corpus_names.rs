@@ -36,7 +36,7 @@ fn names() {
         ("fullwidth", UNIX, &named("\u{ff52}\u{ff4f}bocast.toml".as_bytes()), NOT_OURS),
         ("a long s", UNIX, &named("roboca\u{17f}t.toml".as_bytes()), NOT_OURS),
         ("Cyrillic", UNIX, &named("r\u{43e}bocast.toml".as_bytes()), NOT_OURS),
-        ("Latin 1", UNIX, &named(b"robocast\xe9.toml"), NOT_OURS),
+        ("Latin 1", UNIX, &named(b"robocast\xe9.toml"), MEANT),
         ("the second file of a Mac alone", &FORMS, &named(b"._robocast.toml"), NOT_OURS),
         ("the second file of a Mac", &FORMS, &both("robocast.toml", "._robocast.toml"), KEPT),
         (

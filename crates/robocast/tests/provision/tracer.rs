@@ -76,7 +76,8 @@ pub fn run(mut command: Command, nth: usize, there: &dyn Fn() -> bool) -> End {
     loop {
         if resume {
             // Once it is done, the program runs freely, but for signals.
-            let resumed = if done { ptrace::cont(pid, signal.take()) } else { ptrace::syscall(pid, signal.take()) };
+            let resumed =
+                if done { ptrace::cont(pid, signal.take()) } else { ptrace::syscall(pid, signal.take()) };
             resumed.unwrap();
         }
         match waitpid(pid, None).unwrap() {
