@@ -11,15 +11,16 @@ fn document(name: &str) -> PathBuf {
 }
 
 fn schema() -> Value {
-    serde_json::from_slice(&std::fs::read(document("robocast.schema.json")).unwrap()).unwrap()
+    serde_json::from_slice(&std::fs::read(document("robocast.schema.json")).expect("a sound test"))
+        .expect("a sound test")
 }
 
 fn example() -> String {
-    std::fs::read_to_string(document("robocast.example.toml")).unwrap()
+    std::fs::read_to_string(document("robocast.example.toml")).expect("a sound test")
 }
 
 fn json(text: &str) -> Value {
-    toml::from_str(text).unwrap()
+    toml::from_str(text).expect("a sound test")
 }
 
 /// The tables of the schema with their keys, by path; and the words of each key that has some.
@@ -32,7 +33,7 @@ struct Told {
 impl Told {
     fn walk(&mut self, path: &str, schema: &Value) {
         if let Some(words) = schema["enum"].as_array() {
-            let words = words.iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+            let words = words.iter().map(|word| word.as_str().expect("a sound test").to_owned()).collect();
             self.words.insert(path.to_owned(), words);
         }
         if let Some(items) = schema.get("items") {
@@ -87,7 +88,7 @@ fn the_example_is_valid_and_has_every_key() {
     }
     let mut found = BTreeSet::new();
     keys("", &json(&example()), &mut found);
-    for (path, keys) in vocabulary(example().as_bytes()).unwrap() {
+    for (path, keys) in vocabulary(example().as_bytes()).expect("a sound test") {
         for key in keys {
             let dot = if path.is_empty() { "" } else { "." };
             assert!(found.contains(&format!("{path}{dot}{key}")), "no `{key}` in [{path}]");
@@ -122,7 +123,7 @@ fn the_schema_has_every_word_and_no_other() {
 
 /// What a schema says of a document: whether it is valid.
 fn validator() -> jsonschema::Validator {
-    jsonschema::draft7::new(&schema()).unwrap()
+    jsonschema::draft7::new(&schema()).expect("a sound test")
 }
 
 #[test]

@@ -67,6 +67,16 @@ impl Home {
         atomic::write(&path, content, 0o600).map_err(|error| failed(&chain(&error)))
     }
 
+    /// Removes what a power cut left half written beside these files: secrets may be in it. Best effort.
+    pub fn tidy(&self, names: &[&str]) {
+        for name in names {
+            let path = self.file(name);
+            if let Some(name) = path.file_name() {
+                let _ = std::fs::remove_file(path.with_file_name(format!(".{}.new", name.to_string_lossy())));
+            }
+        }
+    }
+
     /// Removes a file of the state, for good. One that is not there is fine.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use crate::home::Home;
 use crate::trouble::Trouble;
 use robocast_stick::BoxKey;
 
-const FILE: &str = "keys/box.age";
+/// The file in the state.
+pub const FILE: &str = "keys/box.age";
 const LIMIT: usize = 4096;
 
 /// The key of the box; a new one when there is none.

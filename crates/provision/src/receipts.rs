@@ -50,8 +50,9 @@ pub fn to_box(home: &Home, receipt: &Receipt) -> Result<(), Trouble> {
 /// The stick takes no text: it is full, broken or write-protected.
 pub fn to_stick(top: BorrowedFd<'_>, receipt: &Receipt) -> Result<(), Trouble> {
     put_away(top);
-    let failed = |error: &dyn std::error::Error| {
-        Trouble::new(format!("the stick does not take a receipt: {}", chain(error)))
+    let failed = |name: &str, error: &dyn std::error::Error| {
+        let why = error.source().map(ToString::to_string).unwrap_or_default();
+        Trouble::new(format!("the stick does not take `{name}`: {why}"))
             .mend("make room on the stick; the box has the receipt too")
     };
     let mut outcome = Ok(());
@@ -63,7 +64,7 @@ pub fn to_stick(top: BorrowedFd<'_>, receipt: &Receipt) -> Result<(), Trouble> {
         };
         // Each by itself: on a full stick the words may still have room.
         if let Err(error) = below::write(top, name, text.as_bytes(), 0o644) {
-            outcome = outcome.and(Err(failed(&error)));
+            outcome = outcome.and(Err(failed(name, &error)));
         }
     }
     outcome

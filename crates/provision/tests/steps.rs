@@ -1,5 +1,8 @@
 //! The way of a stick with a box that says what a test wants: what is asked of it, and what stands afterwards.
 
+// A harness fails by panicking, with what it saw.
+#![allow(clippy::unwrap_used)]
+
 use robocast_config::Settings;
 use robocast_provision::home::Home;
 use robocast_provision::steps::{Ended, provision, resume};
@@ -194,7 +197,7 @@ fn settings_that_nobody_takes_are_not_proven() {
 #[test]
 fn what_is_refused_is_asked_of_nobody() {
     let mut this = Scene::new();
-    let (ended, asked) = this.put("robocast.toml", "schema = 1\n").insert();
+    let (ended, asked) = this.put("robocast.toml", "schema = 1\nx = 1\n").insert();
     assert_eq!((ended.receipt.outcome, asked.len()), (Outcome::Refused, 0));
     assert_eq!(this.in_force_and_proven(), (OLD.into(), OLD.into()));
     assert_eq!(ended.receipt.device, "old");

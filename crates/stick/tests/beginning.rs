@@ -50,7 +50,7 @@ impl Ask for Script {
 
     fn choice(&mut self, question: &str, options: &[&str], default: usize) -> Result<usize, Infallible> {
         let default = default.to_string();
-        let number = self.next(question, &default, &|_| Ok(())).parse().unwrap();
+        let number = self.next(question, &default, &|_| Ok(())).parse().expect("a sound test");
         assert!(number < options.len());
         Ok(number)
     }

@@ -25,8 +25,14 @@ fn here() -> bool {
 }
 
 #[allow(clippy::disallowed_methods)]
+fn put(file: &Path, bytes: impl AsRef<[u8]>) {
+    std::fs::write(file, bytes).expect("a file");
+}
+
+#[allow(clippy::disallowed_methods)]
 fn openssl(folder: &Path, args: &str) -> Vec<u8> {
-    let output = Command::new("openssl").args(args.split(' ')).current_dir(folder).output().unwrap();
+    let output =
+        Command::new("openssl").args(args.split(' ')).current_dir(folder).output().expect("a sound test");
     assert!(output.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
@@ -46,13 +52,13 @@ fn a_key_of_openssl_signs_here_and_openssl_verifies() {
     assert_eq!(Signature::parse(text.as_bytes()).unwrap().verify(&key.public(), SETTINGS, settings), Ok(7));
 
     // What docs/provisioning.md says is covered.
-    std::fs::write(file("settings"), settings).unwrap();
+    put(&file("settings"), settings);
     let sum = String::from_utf8(openssl(folder.path(), "dgst -sha256 -r settings")).unwrap();
     let mut covered = String::from("robocast signature 1\nfile: robocast.toml\nserial: 7\nsha256: ");
     writeln!(covered, "{}", &sum[..64]).unwrap();
-    std::fs::write(file("covered"), covered).unwrap();
+    put(&file("covered"), covered);
     let signature = text.lines().last().unwrap().strip_prefix("signature: ").unwrap();
-    std::fs::write(file("signature"), BASE64_STANDARD.decode(signature).unwrap()).unwrap();
+    put(&file("signature"), BASE64_STANDARD.decode(signature).unwrap());
     openssl(folder.path(), "pkeyutl -verify -inkey key -rawin -in covered -sigfile signature");
 }
 
@@ -63,7 +69,7 @@ fn a_key_made_here_is_read_by_openssl() {
     }
     let folder = tempfile::tempdir().unwrap();
     let key = OwnerKey::generate();
-    std::fs::write(folder.path().join("key"), key.to_pem().expose()).unwrap();
+    put(&folder.path().join("key"), key.to_pem().expose());
     let public = openssl(folder.path(), "pkey -in key -pubout -outform DER");
     let told = format!("ed25519:{}", BASE64_STANDARD.encode(&public[public.len() - 32..]));
     assert_eq!(told, key.public().to_string());

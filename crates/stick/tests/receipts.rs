@@ -117,8 +117,15 @@ fn what_is_no_receipt_is_told_apart() {
 
 /// The picture as a phone sees it: dark modules of the SVG's path, `Mx yhWvHH-Wz`-like, drawn into a bitmap.
 fn drawn(svg: &str) -> (usize, Vec<bool>) {
-    let attribute = |name: &str| svg.split_once(&format!(" {name}=\"")).unwrap().1.split_once('"').unwrap().0;
-    let side: usize = attribute("width").parse().unwrap();
+    let attribute = |name: &str| {
+        svg.split_once(&format!(" {name}=\""))
+            .expect("a sound test")
+            .1
+            .split_once('"')
+            .expect("a sound test")
+            .0
+    };
+    let side: usize = attribute("width").parse().expect("a sound test");
     let mut dark = vec![false; side * side];
     for module in attribute("d").split('M').filter(|m| !m.is_empty()) {
         let numbers: Vec<usize> =

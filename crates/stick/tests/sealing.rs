@@ -70,12 +70,21 @@ fn here(program: &str) -> bool {
 #[allow(clippy::disallowed_methods)]
 fn run(program: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
-    let mut child =
-        Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a sound test");
+    child.stdin.take().expect("a sound test").write_all(input).expect("a sound test");
+    let output = child.wait_with_output().expect("a sound test");
     assert!(output.status.success(), "{program} {args:?}");
     output.stdout
+}
+
+#[allow(clippy::disallowed_methods)]
+fn put(file: &std::path::Path, text: &str) {
+    std::fs::write(file, text).expect("a file");
 }
 
 #[test]
@@ -89,7 +98,7 @@ fn age_itself_seals_for_a_box_and_opens_what_is_sealed() {
         assert_eq!(key.unseal(&BASE64_STANDARD.encode(made)), Ok("päss".to_owned()));
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key");
-        std::fs::write(&file, key.to_text().expose()).unwrap();
+        put(&file, key.to_text().expose());
         let sealed = BASE64_STANDARD.decode(seal(&key.recipient(), "päss")).unwrap();
         assert_eq!(run(program, &["-d", "-i", file.to_str().unwrap()], &sealed), "päss".as_bytes());
     }
@@ -136,8 +145,7 @@ proptest! {
         comment in "[a-z #\"'=]{0,20}",
         end in "\n|\r\n",
     ) {
-        let quoted = toml::Value::String(password.clone()).to_string();
-        prop_assume!(!quoted.contains('\n'));
+        let quoted = robocast_config::quoted(&password);
         let text = format!(
             "schema = 1 # {comment}\n[page]\npassword = {quoted} # {comment}\n[[stream]]\nname = \"a\" # {comment}\n\
              source = \"test:\"\npush = [\"rtmp://h/app/{key}\"] # {comment}\n"

@@ -21,7 +21,7 @@ fn contents() {
     let text = |text: &str| of(text.as_bytes().to_vec());
     let largest: &'static str = padded(256 * 1024).leak();
     let windows: &'static str = format!("\u{feff}{}", NEW.replace('\n', "\r\n")).leak();
-    let kept = |settings| Expect { code: 4, told: "kept", settings, receipt: true };
+    let kept = |settings| Expect { code: 4, told: "KEPT", settings, receipt: true };
     let utf16: Vec<u8> =
         "\u{feff}".encode_utf16().chain(NEW.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let noise: Vec<u8> = (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();

@@ -1,7 +1,7 @@
 //! Damaged file systems. What can be read of one is the settings, whole, or it is refused; nothing hangs and nothing stays.
 
 use crate::owners_box::{NEW, OLD, OwnersBox, able, kernel_has, put};
-use crate::sticks::{Expect, Form, either, expect, ext4, fat, file, overwrite};
+use crate::sticks::{Expect, Form, either, expect, expect_in, ext4, fat, file, overwrite};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,14 @@ fn no_file_system() {
         let this = OwnersBox::new();
         let image = this.beside("stick.img");
         put(&image, &bytes);
-        expect(what, &this, &image, Form::Ext4, Expect { code: 1, told, settings: OLD, receipt: false });
+        expect_in(
+            what,
+            &this,
+            &image,
+            Form::Folder,
+            || this.beside("nothing"),
+            Expect { code: 1, told, settings: OLD, receipt: false },
+        );
     }
 }
 
@@ -163,7 +170,7 @@ fn fat_of_each_size() {
     for (bits, size) in [("12", 4 << 20), ("16", 32 << 20), ("32", 64 << 20)] {
         let this = OwnersBox::new();
         let image = fat(&this, "stick.img", &filled(&this, NEW), size, &["-F", bits]);
-        let wanted = Expect { code: 4, told: "kept", settings: NEW, receipt: true };
+        let wanted = Expect { code: 4, told: "KEPT", settings: NEW, receipt: true };
         expect(&format!("FAT{bits}"), &this, &image, Form::Fat, wanted);
     }
 }

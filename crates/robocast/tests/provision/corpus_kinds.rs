@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 const UNIX: &[Form] = &[Form::Folder, Form::Ext4];
-const KEPT: Expect<'static> = Expect { code: 4, told: "kept", settings: NEW, receipt: true };
+const KEPT: Expect<'static> = Expect { code: 4, told: "KEPT", settings: NEW, receipt: true };
 
 const fn refused(told: &str) -> Expect<'_> {
     Expect { code: 1, told, settings: OLD, receipt: true }

@@ -155,7 +155,13 @@ fn a_box_obeys_its_owner() {
         ),
         (
             "signed, but not valid",
-            &|k, f| settings(f, "schema = 1\n", Some(k.owner.sign("robocast.toml", b"schema = 1\n", 99))),
+            &|k, f| {
+                settings(
+                    f,
+                    "schema = 1\nx = 1\n",
+                    Some(k.owner.sign("robocast.toml", b"schema = 1\nx = 1\n", 99)),
+                )
+            },
             Err("validate"),
         ),
         (

@@ -56,13 +56,13 @@ fn killed_at_every_call_that_writes() {
                 End::Later(code) => panic!("{what}: outlived its death with {code}"),
             }
             let new = whole(&this, &what);
+            assert!(!new || serial_taken(&this), "{what}: an older file would be taken now");
             *ends.entry(new).or_insert(0) += 1;
             // The next boot.
             let resumed = this.run(Path::new("--resume"));
             assert!([Some(0), Some(4)].contains(&resumed.code), "{what}: {resumed:?}");
             this.at_peace(&what, &resumed);
             assert_eq!(whole(&this, &what), new, "{what}: the boot changed the settings");
-            assert_eq!(serial_taken(&this), new, "{what}: the serial does not fit the settings");
             // The stick is still in, or put in again.
             let again = this.run(&stick);
             assert_eq!(again.code, Some(4), "{what}: {again:?}");

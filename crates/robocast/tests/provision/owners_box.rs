@@ -3,6 +3,7 @@
 use robocast_stick::{BoxKey, Receipt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The settings before a stick comes.
@@ -96,10 +97,11 @@ impl OwnersBox {
         let own = self.folder.path().to_str().unwrap();
         let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
         assert!(!mounts.contains(&format!("{own}/run")), "{what}: still mounted");
-        for device in std::fs::read_dir("/sys/block").unwrap() {
-            let backing = device.unwrap().path().join("loop/backing_file");
-            let backing = std::fs::read_to_string(backing).unwrap_or_default();
-            assert!(!backing.contains(own), "{what}: still attached: {backing}");
+        // Another program may look at every loop device just now, and hold ours a moment longer.
+        let began = Instant::now();
+        while let Some(attached) = attached(own) {
+            assert!(began.elapsed() < Duration::from_secs(15), "{what}: still attached: {attached}");
+            std::thread::park_timeout(Duration::from_millis(20));
         }
         assert!(!self.state("provision.json").exists(), "{what}: still under way");
         let mut public = ran.told.clone();
@@ -112,6 +114,13 @@ impl OwnersBox {
         let beside = self.state(".settings.toml.new");
         assert!(!beside.exists(), "{what}: half written settings lie about");
     }
+}
+
+/// A file below a folder that is attached to a loop device.
+fn attached(folder: &str) -> Option<String> {
+    let backing = |device: std::fs::DirEntry| std::fs::read_to_string(device.path().join("loop/backing_file")).ok();
+    let mut devices = std::fs::read_dir("/sys/block").unwrap().flatten().filter_map(backing);
+    devices.find(|backing| backing.contains(folder))
 }
 
 /// Whether images can be mounted here: as root, with the programs that make them. In CI they must.

@@ -36,7 +36,7 @@ pub fn stick(this: &OwnersBox, form: Form, fill: Fill<'_>) -> PathBuf {
     fill(&content);
     match form {
         Form::Folder => content,
-        Form::Ext4 => ext4(this, "stick.img", &content, "8M"),
+        Form::Ext4 => ext4(this, "stick.img", &content, "24M"),
         Form::Fat => fat(this, "stick.img", &content, 32 << 20, &[]),
     }
 }

@@ -72,11 +72,14 @@ pub fn run(mut command: Command, nth: usize, there: &dyn Fn() -> bool) -> End {
     let mut seen = 0;
     let mut done = false;
     let mut signal = None;
+    let mut resume = true;
     loop {
-        // Once it is done, the program runs freely, but for signals.
-        let resumed =
-            if done { ptrace::cont(pid, signal.take()) } else { ptrace::syscall(pid, signal.take()) };
-        resumed.unwrap();
+        if resume {
+            // Once it is done, the program runs freely, but for signals.
+            let resumed =
+                if done { ptrace::cont(pid, signal.take()) } else { ptrace::syscall(pid, signal.take()) };
+            resumed.unwrap();
+        }
         match waitpid(pid, None).unwrap() {
             WaitStatus::Exited(_, code) if done => return End::Later(code),
             WaitStatus::Exited(_, code) => return End::Itself(code),
@@ -84,7 +87,9 @@ pub fn run(mut command: Command, nth: usize, there: &dyn Fn() -> bool) -> End {
             WaitStatus::PtraceSyscall(_) if writes(pid) => {
                 if seen == nth {
                     done = true;
-                    if !there() {
+                    // Who is killed needs not be resumed for it.
+                    resume = there();
+                    if !resume {
                         kill(pid, Signal::SIGKILL).unwrap();
                     }
                 }
