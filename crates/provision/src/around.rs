@@ -2,7 +2,8 @@
 //! systemd, whoever runs `robocast run` takes the settings, and they can be proven all the same.
 
 use crate::apply::rauc::{self, Fault};
-use crate::apply::{plan, systemd, uplinks};
+use crate::apply::systemd::{self, Carried};
+use crate::apply::{plan, uplinks};
 use crate::proof::{self, look};
 use crate::support;
 use crate::the_box::{Answer, New, TheBox};
@@ -65,6 +66,11 @@ fn failed(what: &str, error: &dyn std::error::Error) -> Answer {
     Answer::Failed(trouble.mend("switch the box off and on: it goes on with the new settings"))
 }
 
+fn unread() -> Trouble {
+    Trouble::new("the program that keeps the network does not say that it has read the settings")
+        .mend("switch the box off and on; if it stays so, ask for a support bundle")
+}
+
 impl TheBox for Around {
     fn apply(&mut self, new: New<'_>) -> Answer {
         if let Err(error) = uplinks::forth() {
@@ -79,15 +85,12 @@ impl TheBox for Around {
         let plan = plan(new.before, new.settings);
         match self.runtime.block_on(systemd::carry_out(bus, &plan)) {
             Err(error) => failed("systemd cannot be asked", &error),
-            Ok(troubles) if troubles.is_empty() => {
+            Ok(Carried { read: false, .. }) => Answer::Failed(unread()),
+            Ok(Carried { troubles, .. }) => {
                 let [stopped, started, again] = [&plan.stop, &plan.start, &plan.restart].map(Vec::len);
-                Answer::Done(format!(
-                    "programs started: {started}, started again: {again}, stopped: {stopped}"
-                ))
+                let done = format!("programs started: {started}, started again: {again}, stopped: {stopped}");
+                Answer::Done([vec![done], troubles].concat().join("; "))
             }
-            Ok(troubles) => Answer::Failed(
-                Trouble::new(troubles.join("; ")).mend("if it stays so, ask for a support bundle"),
-            ),
         }
     }
 
@@ -120,12 +123,10 @@ impl TheBox for Around {
         };
         match self.runtime.block_on(systemd::network(bus)) {
             Err(error) => failed("systemd cannot be asked", &error),
-            Ok(troubles) if troubles.is_empty() => Answer::Done(
+            Ok(true) => Answer::Done(
                 "the uplinks that were proven last go on; the rest of the new settings stands".into(),
             ),
-            Ok(troubles) => {
-                Answer::Failed(Trouble::new(troubles.join("; ")).mend("switch the box off and on"))
-            }
+            Ok(false) => Answer::Failed(unread()),
         }
     }
 

@@ -55,11 +55,20 @@ pub async fn there(bus: &Connection) -> zbus::Result<bool> {
     Ok(DBusProxy::new(bus).await?.name_has_owner("org.freedesktop.systemd1".try_into()?).await?)
 }
 
-/// Carries the plan out and waits until it is. What went wrong, one line each: the rest is done all the same.
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Whether the network's program says that it has read the settings: before that, nothing it says is about them.
+    pub read: bool,
+    /// What else went wrong, one line each: the rest is done all the same, and a proof shows what matters of it.
+    pub troubles: Vec<String>,
+}
+
+/// Carries the plan out and waits until it is.
 ///
 /// # Errors
 /// When systemd cannot be asked at all.
-pub async fn carry_out(bus: &Connection, plan: &Plan) -> fdo::Result<Vec<String>> {
+pub async fn carry_out(bus: &Connection, plan: &Plan) -> fdo::Result<Carried> {
     let manager = ManagerProxy::new(bus).await?;
     manager.subscribe().await?;
     let mut ended = manager.receive_job_removed().await?;
@@ -71,7 +80,7 @@ pub async fn carry_out(bus: &Connection, plan: &Plan) -> fdo::Result<Vec<String>
     }
     // Links to streams that are new are made by the generator.
     manager.reload().await?;
-    read_again(bus, &manager, &mut troubles).await?;
+    let read = read_again(bus, &manager).await?;
     let mut jobs = HashSet::new();
     for (units, what) in [(&plan.stop, "stop"), (&plan.restart, "restart"), (&plan.start, "start")] {
         for unit in units {
@@ -112,7 +121,7 @@ pub async fn carry_out(bus: &Connection, plan: &Plan) -> fdo::Result<Vec<String>
             }
         }
     }
-    Ok(troubles)
+    Ok(Carried { read, troubles })
 }
 
 /// Starts a unit, whatever becomes of it.
@@ -123,21 +132,15 @@ pub async fn start(bus: &Connection, unit: &str) -> fdo::Result<()> {
     ManagerProxy::new(bus).await?.start_unit(unit, "replace").await.map(drop)
 }
 
-/// Has the network's programs read the settings, and waits until they have.
+/// Has the network's programs read the settings, and waits until they have; whether they say so.
 ///
 /// # Errors
 /// When systemd cannot be asked at all.
-pub async fn network(bus: &Connection) -> fdo::Result<Vec<String>> {
-    let mut troubles = Vec::new();
-    read_again(bus, &ManagerProxy::new(bus).await?, &mut troubles).await?;
-    Ok(troubles)
+pub async fn network(bus: &Connection) -> fdo::Result<bool> {
+    read_again(bus, &ManagerProxy::new(bus).await?).await
 }
 
-async fn read_again(
-    bus: &Connection,
-    manager: &ManagerProxy<'_>,
-    troubles: &mut Vec<String>,
-) -> fdo::Result<()> {
+async fn read_again(bus: &Connection, manager: &ManagerProxy<'_>) -> fdo::Result<bool> {
     // Listened to before it is asked how often it has read: nothing falls in between.
     let [told, came] = changes_of_net()?;
     let told = MessageStream::for_match_rule(told, bus, None).await?;
@@ -152,15 +155,12 @@ async fn read_again(
     loop {
         match (before, reads(bus).await) {
             // One that began meanwhile has read the new settings first of all.
-            (None, Some(_)) => return Ok(()),
-            (Some(before), Some(now)) if now != before => return Ok(()),
+            (None, Some(_)) => return Ok(true),
+            (Some(before), Some(now)) if now != before => return Ok(true),
             _ => {}
         }
         if !matches!(timeout_at(end, changes.next()).await, Ok(Some(_))) {
-            troubles.push(
-                "robocast-net does not say that it has read the settings; the box reads them when it starts anew".into(),
-            );
-            return Ok(());
+            return Ok(false);
         }
     }
 }

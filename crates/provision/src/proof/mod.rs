@@ -70,11 +70,10 @@ impl Item {
         let mut items = Vec::new();
         let robot = &settings.robot;
         if robot.kind != RobotKind::None {
-            let streams = settings.streams.iter().filter(|stream| of_robot(stream));
             items.push(Self::Robot {
                 interface: robot.interface.clone(),
                 address: robot.address,
-                streams: streams.map(|stream| stream.name.clone()).collect(),
+                streams: of_robot(&settings.streams),
             });
         }
         items.push(Self::Uplink);
@@ -120,9 +119,14 @@ impl Item {
     }
 }
 
-/// Whether a stream's video is the robot's, and not that of a camera on the box.
-fn of_robot(stream: &Stream) -> bool {
-    matches!(stream.source, Source::Spot | Source::Go2 { .. } | Source::Rtp(_) | Source::Rtsp(_))
+/// The streams whose video is the robot's: its own sources; where none is, whatever comes by a network.
+fn of_robot(streams: &[Stream]) -> Vec<String> {
+    let names = |of: fn(&Source) -> bool| {
+        let those = streams.iter().filter(|stream| of(&stream.source));
+        those.map(|stream| stream.name.clone()).collect::<Vec<_>>()
+    };
+    let own = names(|source| matches!(source, Source::Spot | Source::Go2 { .. }));
+    if own.is_empty() { names(|source| matches!(source, Source::Rtp(_) | Source::Rtsp(_))) } else { own }
 }
 
 /// The hosts that are named, each once; addresses need no name server.
