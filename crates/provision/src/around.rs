@@ -111,10 +111,10 @@ impl TheBox for Around {
         if !proof::uplink_failed(parts) {
             return Answer::Nobody("the network is not at fault".into());
         }
-        match uplinks::back(new.bytes) {
+        match uplinks::back(new.settings, new.bytes) {
             Err(error) => return failed("the uplinks that were proven last cannot be put back", &error),
             Ok(false) => {
-                return Answer::Nobody("no uplinks were ever proven: the new ones are tried on".into());
+                return Answer::Nobody("no other uplinks were proven before: these are tried on".into());
             }
             Ok(true) => {}
         }

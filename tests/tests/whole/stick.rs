@@ -97,12 +97,12 @@ fn programs_are_told_what_changed_and_the_settings_are_proven_by_them() {
             "rtmp://h/live/a",
             &["restart robocast-camera@front.service", "restart robocast-push@front.service"][..],
         ),
-        ("rtmp://h/live/b", &["restart robocast-push@front.service"]),
+        ("rtmp://h/live/b", &["restart robocast-push@front.service"][..]),
     ] {
         owned.bring(push, "");
         let (code, receipt) = owned.provision();
         assert_eq!((code, &receipt["outcome"]), (Some(0), &Value::from("proven")), "{receipt:#}");
-        assert_eq!(systemd.take_calls(), [&READ, changed, &REACHED].concat());
+        assert_eq!(systemd.take_calls(), [&READ[..], changed, &REACHED[..]].concat());
         assert_eq!(failed(&receipt), [""; 0]);
         assert!(owned.file("settings.proven.toml").exists() && !owned.file("uplink.former").exists());
     }

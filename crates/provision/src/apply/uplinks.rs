@@ -3,20 +3,23 @@
 //! A file beside the settings says so, by the SHA-256 of the settings that it means: `robocast net` reads it
 //! (`net::former`). It says nothing of other settings, so the next stick's are always tried, whenever the power goes.
 
+use robocast_config::Settings;
 use robocast_daemon::atomic::{self, WriteError};
 use robocast_daemon::places;
 use std::io::{self, ErrorKind};
 
 /// From the next reading on, the network's program goes by the uplinks of the settings that were proven last, as long as
-/// `settings` are those in force. Whether there are any to go back to.
+/// `settings`, which `bytes` hold, are those in force. Whether there are others to go back to.
 ///
 /// # Errors
 /// When that cannot be written down.
-pub fn back(settings: &[u8]) -> Result<bool, WriteError> {
-    if !places::proven_settings().exists() {
-        return Ok(false);
+pub fn back(settings: &Settings, bytes: &[u8]) -> Result<bool, WriteError> {
+    match robocast_config::load(&places::proven_settings()) {
+        Ok(proven) if proven.settings.uplink != settings.uplink => {}
+        // The same uplinks, which may work again in an hour; or none.
+        _ => return Ok(false),
     }
-    let digest = ring::digest::digest(&ring::digest::SHA256, settings);
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     atomic::write(&places::former_uplinks(), format!("{hex}\n").as_bytes(), 0o600)?;
     Ok(true)
