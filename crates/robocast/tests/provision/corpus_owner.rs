@@ -30,8 +30,11 @@ fn settings(folder: &Path, text: &str, signature: Option<String>) {
     }
 }
 
+/// What it is, what lies on the stick, and what is told: taken, or refused.
+type Chapter<'c> = (&'c str, &'c dyn Fn(&Keys, &Path), Result<&'c str, &'c str>);
+
 /// Runs a story: sticks one after the other, on one box, each with what is told, and the settings after it.
-fn story(sticks: &[(&str, &dyn Fn(&Keys, &Path), Result<&str, &str>)]) {
+fn story(sticks: &[Chapter<'_>]) {
     if !able() {
         return;
     }
