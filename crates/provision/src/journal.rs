@@ -9,8 +9,8 @@
 
 use crate::home::{Home, sha256};
 use crate::owner::Owner;
-use crate::{key, swap};
 use crate::trouble::Trouble;
+use crate::{key, swap};
 use serde::{Deserialize, Serialize};
 
 /// The file in the state.
@@ -67,7 +67,8 @@ pub fn begin(home: &Home, settings: &[u8], owner: Option<&Owner>) -> Result<(), 
     let before = read_owner(home)?;
     home.write(FILE, &json(&Trial { trial: sha256(settings) })?)?;
     let changed = owner.filter(|owner| before.as_ref() != Some(owner));
-    let written = changed.map_or(Ok(()), |owner| write_owner(home, owner)).and_then(|()| swap::write(home, settings));
+    let written =
+        changed.map_or(Ok(()), |owner| write_owner(home, owner)).and_then(|()| swap::write(home, settings));
     if written.is_err() {
         // Best effort; the journal says itself that the trial did not begin.
         let _ = match (changed, before) {

@@ -114,7 +114,7 @@ fn a_box_obeys_its_owner() {
         (
             "a stranger's",
             &|k, f| {
-                settings(f, &other("a"), Some(k.stranger.sign("robocast.toml", other("a").as_bytes(), 9)))
+                settings(f, &other("a"), Some(k.stranger.sign("robocast.toml", other("a").as_bytes(), 9)));
             },
             Err("another key"),
         ),
@@ -163,7 +163,7 @@ fn a_box_obeys_its_owner() {
                     f,
                     "schema = 1\nx = 1\n",
                     Some(k.owner.sign("robocast.toml", b"schema = 1\nx = 1\n", 99)),
-                )
+                );
             },
             Err("validate"),
         ),

@@ -118,7 +118,8 @@ impl OwnersBox {
 
 /// A file below a folder that is attached to a loop device.
 fn attached(folder: &str) -> Option<String> {
-    let backing = |device: std::fs::DirEntry| std::fs::read_to_string(device.path().join("loop/backing_file")).ok();
+    let backing =
+        |device: std::fs::DirEntry| std::fs::read_to_string(device.path().join("loop/backing_file")).ok();
     let mut devices = std::fs::read_dir("/sys/block").unwrap().flatten().filter_map(backing);
     devices.find(|backing| backing.contains(folder))
 }
