@@ -73,10 +73,9 @@ fn alone(home: &Home) -> io::Result<Flock<File>> {
 fn tell(ended: &Ended) -> ExitCode {
     let Ended { receipt, on_stick, on_box } = ended;
     let _ = write!(io::stdout(), "{}", receipt.text());
-    for trouble in [on_stick.as_ref().and_then(|told| told.as_ref().err()), on_box.as_ref().err()] {
-        if let Some(trouble) = trouble {
-            tracing::warn!("{trouble}");
-        }
+    let on_stick = on_stick.as_ref().and_then(|told| told.as_ref().err());
+    for trouble in [on_stick, on_box.as_ref().err()].into_iter().flatten() {
+        tracing::warn!("{trouble}");
     }
     match receipt.outcome {
         Outcome::Proven => ExitCode::SUCCESS,

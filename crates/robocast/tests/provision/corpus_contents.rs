@@ -44,7 +44,7 @@ fn contents() {
         ("brackets", &FORMS, &of(vec![b'['; 250_000]), refused("validate")),
         ("half of it", &FORMS, &text(&NEW[..NEW.len() / 2]), refused("validate")),
         ("a later schema", &FORMS, &text(&NEW.replace("schema = 1", "schema = 2")), refused("newer")),
-        ("an unknown key", &FORMS, &text(&NEW.replace("country", "contry")), refused("line 7, column 1")),
+        ("an unknown key", &FORMS, &text(&NEW.replace("country", "contry")), refused("line 8, column 1")),
         (
             "a secret of the wrong kind",
             &FORMS,

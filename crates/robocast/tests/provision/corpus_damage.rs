@@ -72,6 +72,9 @@ fn ext4_that_is_damaged() {
     }
 }
 
+/// What is done to a FAT.
+type Damage<'d> = &'d dyn Fn(&Fat);
+
 /// A FAT32 with clusters of one sector.
 struct Fat {
     image: PathBuf,
@@ -123,7 +126,7 @@ fn fat_that_is_damaged() {
     }
     let long = format!("{NEW}#{}\n", "x".repeat(100_000));
     let start = &long.as_bytes()[..40];
-    let damages: [(&str, &dyn Fn(&Fat)); 12] = [
+    let damages: [(&str, Damage<'_>); 12] = [
         ("a ring of clusters", &|f| f.link(f.cluster_of(start) + 3, f.cluster_of(start))),
         ("a cluster after itself", &|f| f.link(f.cluster_of(start), f.cluster_of(start))),
         ("cross-linked with the top folder", &|f| f.link(f.cluster_of(start) + 3, 2)),

@@ -30,8 +30,11 @@ fn settings(folder: &Path, text: &str, signature: Option<String>) {
     }
 }
 
+/// What it is, what lies on the stick, and what is told: taken, or refused.
+type Chapter<'c> = (&'c str, &'c dyn Fn(&Keys, &Path), Result<&'c str, &'c str>);
+
 /// Runs a story: sticks one after the other, on one box, each with what is told, and the settings after it.
-fn story(sticks: &[(&str, &dyn Fn(&Keys, &Path), Result<&str, &str>)]) {
+fn story(sticks: &[Chapter<'_>]) {
     if !able() {
         return;
     }
@@ -111,7 +114,7 @@ fn a_box_obeys_its_owner() {
         (
             "a stranger's",
             &|k, f| {
-                settings(f, &other("a"), Some(k.stranger.sign("robocast.toml", other("a").as_bytes(), 9)))
+                settings(f, &other("a"), Some(k.stranger.sign("robocast.toml", other("a").as_bytes(), 9)));
             },
             Err("another key"),
         ),
@@ -160,7 +163,7 @@ fn a_box_obeys_its_owner() {
                     f,
                     "schema = 1\nx = 1\n",
                     Some(k.owner.sign("robocast.toml", b"schema = 1\nx = 1\n", 99)),
-                )
+                );
             },
             Err("validate"),
         ),

@@ -69,7 +69,7 @@ fn killed_at_every_call_that_writes() {
             this.at_peace(&what, &again);
             assert!(whole(&this, &what) && serial_taken(&this), "{what}");
         }
-        println!(
+        eprintln!(
             "{form:?}: killed with the old settings {:?} times, with the new ones {:?}",
             ends.get(&false),
             ends.get(&true)
@@ -127,7 +127,7 @@ fn pulled_out_at_every_call_that_writes() {
             *ends.entry(new).or_insert(0) += 1;
         }
     }
-    println!(
+    eprintln!(
         "pulled out with the old settings {:?} times, with the new ones {:?}",
         ends.get(&false),
         ends.get(&true)

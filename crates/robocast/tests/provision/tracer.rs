@@ -59,7 +59,7 @@ fn writes(pid: Pid) -> bool {
 }
 
 /// Runs a program. Right before its `nth` call that writes (from 0 on), `there` is called; false kills the program there.
-#[allow(unsafe_code)]
+#[allow(unsafe_code, clippy::zombie_processes)] // `waitpid` waits for it
 pub fn run(mut command: Command, nth: usize, there: &dyn Fn() -> bool) -> End {
     // SAFETY: one system call between fork and exec, which is async-signal-safe.
     unsafe {
