@@ -90,7 +90,7 @@ fn programs_are_told_what_changed_and_the_settings_are_proven_by_them() {
             "org.freedesktop.DBus.Properties.Get",
             &get,
         );
-        when(asked, Result::is_ok)
+        when(asked.is_ok(), |&there| there)
     });
     for (push, changed) in [
         (
