@@ -13,6 +13,8 @@ const HIDDEN: &str = "***";
 const SHORT: usize = 4;
 /// The shortest line of a private key that is told apart from other words.
 const LINE: usize = 12;
+/// Words of the URLs themselves.
+const PUBLIC: [&str; 4] = ["publish", "request", "play", "live"];
 /// What begins a key of the box, wherever it comes from.
 const BOX_KEY: &str = "AGE-SECRET-KEY-1";
 
@@ -30,7 +32,13 @@ impl Scrub {
 
     fn of_texts(texts: impl Iterator<Item = String>) -> Self {
         let mut forms = Vec::new();
+        let mut public = PUBLIC.map(str::to_owned).to_vec();
         for text in texts {
+            // Names stand in units, on the bus and in every line: a key that is the same word is none.
+            if let Ok(checked) = robocast_config::parse(text.as_bytes()) {
+                public.extend(checked.settings.streams.into_iter().map(|stream| stream.name));
+                public.push(checked.settings.device.name);
+            }
             let collected = rewrite(&text, |value| {
                 if let Value::Plain(secret) = value {
                     collect(secret.expose(), &mut forms);
@@ -41,7 +49,7 @@ impl Scrub {
                 tracing::debug!("settings that are not valid: their secrets are not known");
             }
         }
-        forms.retain(|form| !form.is_empty());
+        forms.retain(|form| !form.is_empty() && !public.contains(form));
         forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
         Self(forms.into_iter().map(Secret::new).collect())
@@ -87,7 +95,7 @@ fn collect(secret: &str, forms: &mut Vec<String>) {
             forms.push(decoded.into_owned());
         }
         if let Ok(json) = serde_json::to_string(&part) {
-            forms.push(json.trim_matches('"').to_owned());
+            forms.push(json[1..json.len() - 1].to_owned());
         }
         forms.push(part);
     }
@@ -105,9 +113,12 @@ fn of_url(rest: &str) -> Vec<String> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let behind = path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key);
     parts.push(behind.to_owned());
-    parts.extend(
-        query.split(['&', '#']).map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value).to_owned()),
-    );
+    for pair in query.split(['&', '#']) {
+        let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+        parts.push(value.to_owned());
+        // SRT's `streamid=publish:NAME:USER:PASSWORD`, or `#!::r=NAME,u=USER,s=PASSWORD`.
+        parts.extend(value.split([':', ',', '=']).map(str::to_owned));
+    }
     parts.retain(|part| part.chars().count() >= SHORT);
     parts
 }
@@ -189,7 +200,7 @@ password = \"abc def\"
 [[stream]]
 name = \"front\"
 source = \"test:\"
-push = [\"rtmps://live.example.net/app/live_KEY%2Fx?token=TOK-99\", \"rtsp://user:hunter22@relay.example.net/front\"]
+push = [\"rtmps://live.example.net/app/live_KEY%2Fx?token=TOK-99\", \"rtsp://user:hunter22@relay.example.net/front\", \"srt://relay.example.net:8890?streamid=publish:NAME-9:me22:PASS-8\", \"rtmp://h/live/front\"]
 ";
 
     fn scrub() -> Scrub {
@@ -209,18 +220,30 @@ push = [\"rtmps://live.example.net/app/live_KEY%2Fx?token=TOK-99\", \"rtsp://use
             "live_KEY%2Fx",
             "live_KEY/x",
             "?token=TOK-99",
+            "streamid is NAME-9",
+            "pass PASS-8",
             "password x7, again",
             "AGE-SECRET-KEY-1QQQQ8 done",
         ] {
             let clean = scrub.clean(leak);
             assert!(clean.contains(HIDDEN), "{leak} -> {clean}");
-            for secret in
-                ["wpa secret 1", "spot", "8642", "hunter22", "KEY%2F", "KEY/x", "TOK-99", "x7", "QQQQ8"]
-            {
+            for secret in [
+                "wpa secret 1",
+                "spot",
+                "8642",
+                "hunter22",
+                "KEY%2F",
+                "KEY/x",
+                "TOK-99",
+                "NAME-9",
+                "PASS-8",
+                "x7",
+                "QQQQ8",
+            ] {
                 assert!(!clean.contains(secret), "{leak} -> {clean}");
             }
         }
-        let plain = "Lab, operator and robot at live.example.net/app; 0x77 x78\n-----BEGIN CERTIFICATE-----";
+        let plain = "Lab, operator and robot at live.example.net/app; 0x77 x78, robocast-push@front publish\n-----BEGIN CERTIFICATE-----";
         assert_eq!(scrub.clean(plain), plain);
     }
 
@@ -235,7 +258,10 @@ push = [\"rtmps://live.example.net/app/live_KEY%2Fx?token=TOK-99\", \"rtsp://use
     fn settings_are_shown_without_their_secrets_and_with_all_else() {
         let shown = redacted(SETTINGS).unwrap();
         assert_eq!(shown.matches("= \"***\"").count(), 5, "{shown}");
-        assert!(shown.contains("ssid = \"Lab\"") && shown.contains("push = [\"***\", \"***\"]"), "{shown}");
+        assert!(
+            shown.contains("ssid = \"Lab\"") && shown.contains("push = [\"***\", \"***\", \"***\", \"***\"]"),
+            "{shown}"
+        );
         assert_eq!(scrub().clean(&shown), shown);
         assert!(redacted("schema = 1\npassword = \"x\n").is_err());
     }
