@@ -34,14 +34,14 @@ impl Scrub {
         let mut forms = Vec::new();
         let mut public = PUBLIC.map(str::to_owned).to_vec();
         for text in texts {
-            // Names stand in units, on the bus and in every line: a key that is the same word is none.
+            // Names stand in units, on the bus and in every line: a part of a URL that is the same word is no secret.
             if let Ok(checked) = robocast_config::parse(text.as_bytes()) {
                 public.extend(checked.settings.streams.into_iter().map(|stream| stream.name));
                 public.push(checked.settings.device.name);
             }
             let collected = rewrite(&text, |value| {
                 if let Value::Plain(secret) = value {
-                    collect(secret.expose(), &mut forms);
+                    collect(secret.expose(), &public, &mut forms);
                 }
                 None
             });
@@ -49,7 +49,7 @@ impl Scrub {
                 tracing::debug!("settings that are not valid: their secrets are not known");
             }
         }
-        forms.retain(|form| !form.is_empty() && !public.contains(form));
+        forms.retain(|form| !form.is_empty());
         forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
         Self(forms.into_iter().map(Secret::new).collect())
@@ -81,11 +81,11 @@ pub fn redacted(text: &str) -> Result<String, Problems> {
     rewrite(text, |_| Some(Value::Plain(Secret::new(HIDDEN.to_owned()))))
 }
 
-/// All forms of a secret.
-fn collect(secret: &str, forms: &mut Vec<String>) {
+/// All forms of a secret; `public` are words that no part of a URL is hidden for.
+fn collect(secret: &str, public: &[String], forms: &mut Vec<String>) {
     let mut parts = vec![secret.to_owned()];
     if let Some((_, rest)) = secret.split_once("://") {
-        parts.extend(of_url(rest));
+        parts.extend(of_url(rest).into_iter().filter(|part| !public.contains(part)));
     }
     let lines = secret.lines().map(str::trim).filter(|line| line.len() >= LINE && !line.starts_with("-----"));
     parts.extend(lines.map(str::to_owned));
