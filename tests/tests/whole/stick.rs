@@ -94,10 +94,10 @@ fn programs_are_told_what_changed_and_the_settings_are_proven_by_them() {
     });
     for (push, changed) in [
         (
-            "rtmp://h/live/a",
+            "rtmp://127.0.0.1/live/a",
             &["restart robocast-camera@front.service", "restart robocast-push@front.service"][..],
         ),
-        ("rtmp://h/live/b", &["restart robocast-push@front.service"][..]),
+        ("rtmp://127.0.0.1/live/b", &["restart robocast-push@front.service"][..]),
     ] {
         owned.bring(push, "");
         let (code, receipt) = owned.provision();
@@ -126,11 +126,11 @@ fn uplinks_that_do_not_work_go_back_alone() {
         net.uplinks[0].state = if captive { UplinkState::Captive } else { UplinkState::Carrying };
         net.former = former;
     });
-    owned.bring("rtmp://h/live/a", "");
+    owned.bring("rtmp://127.0.0.1/live/a", "");
     assert_eq!(owned.provision().0, Some(0));
     systemd.take_calls();
     owned.bring(
-        "rtmp://h/live/b",
+        "rtmp://127.0.0.1/live/b",
         "[[uplink.wifi]]\nssid = \"Cafe\"\npassword = \"SECRET12\"\ncountry = \"US\"\n",
     );
     let (code, receipt) = owned.provision();
@@ -148,7 +148,7 @@ fn uplinks_that_do_not_work_go_back_alone() {
     let calls = systemd.take_calls();
     assert_eq!(calls[calls.len() - 2..], READ[1..], "{calls:?}");
     // Another stick: its uplinks are tried.
-    owned.bring("rtmp://h/live/c", "");
+    owned.bring("rtmp://127.0.0.1/live/c", "");
     assert_eq!(owned.provision().0, Some(0));
     assert!(!owned.file("uplink.former").exists());
 }
