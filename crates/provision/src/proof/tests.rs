@@ -299,7 +299,7 @@ fn the_robots_video_is_that_of_its_own_sources_and_else_what_comes_by_a_network(
     for (sources, expected) in [
         (format!("{own}{wired}{usb}"), vec!["a"]),
         (format!("{wired}{usb}"), vec!["b"]),
-        (usb.clone(), vec![]),
+        (usb, vec![]),
     ] {
         let text = format!("schema = 1\n[robot]\nkind = \"go2\"\n{sources}");
         let Item::Robot { streams, .. } = Item::of(&settings(&text)).remove(0) else { panic!("a robot") };
