@@ -91,10 +91,10 @@ pub struct Init {
     #[arg(long)]
     pub robot: Option<String>,
     /// User on the robot
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", requires = "robot")]
     pub robot_user: Option<String>,
     /// Password on the robot
-    #[arg(long, value_name = "PASSWORD")]
+    #[arg(long, value_name = "PASSWORD", requires = "robot")]
     pub robot_password: Option<String>,
     /// Name of the stream
     #[arg(long)]

@@ -13,7 +13,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// Writes it. 0 written, 1 what was said is not valid (nothing is written), 2 it cannot be written.
-pub fn init(flags: Init) -> ExitCode {
+pub fn init(mut flags: Init) -> ExitCode {
     let file = settings_of(&flags.path);
     if !flags.force
         && let Err(error) = free(&file, "write over it with --force")
@@ -21,11 +21,21 @@ pub fn init(flags: Init) -> ExitCode {
         return complain(&error, USAGE);
     }
     let ask = !flags.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let mut answers = match answers(flags) {
-        Ok(answers) => answers,
-        Err(error) => return complain(&error, BAD),
-    };
+    let places = std::mem::take(&mut flags.to);
+    let mut answers = answers(flags);
+    if let Err(error) = push(&mut answers, &places) {
+        return complain(&error, BAD);
+    }
+    // Nobody is asked ten questions to be told that a flag was wrong.
+    let text = answers.text();
+    if let Err(problems) = robocast_config::check(text.as_bytes()) {
+        return check::refuse(&file, text.as_bytes(), &problems);
+    }
     if ask && let Err(error) = interview(&mut answers, &mut Terminal) {
+        return complain(&error, BAD);
+    }
+    // The name may have been asked for, and a place may have it in its path.
+    if let Err(error) = push(&mut answers, &places) {
         return complain(&error, BAD);
     }
     let text = answers.text();
@@ -41,10 +51,21 @@ pub fn init(flags: Init) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What the flags say. A place to push to may name the box, so it comes last.
-fn answers(flags: Init) -> Result<Answers, PresetError> {
+/// The URLs of the places that were given; what was answered stays when there are none.
+fn push(answers: &mut Answers, places: &[String]) -> Result<(), PresetError> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let device = answers.name.as_deref().unwrap_or("robocast");
+    let stream = answers.stream.as_deref().unwrap_or("front");
+    answers.push = places.iter().map(|place| target(place, device, stream)).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+/// What the flags say.
+fn answers(flags: Init) -> Answers {
     let secret = |text: Option<String>| text.map(Secret::new);
-    let mut answers = Answers {
+    Answers {
         name: flags.name,
         robot: flags.robot,
         robot_username: flags.robot_user,
@@ -63,9 +84,5 @@ fn answers(flags: Init) -> Result<Answers, PresetError> {
         mqtt_password: secret(flags.mqtt_password),
         page_password: secret(flags.page_password),
         erase_secrets: flags.erase_secrets.then_some(true),
-    };
-    let device = answers.name.as_deref().unwrap_or("robocast");
-    let stream = answers.stream.as_deref().unwrap_or("front");
-    answers.push = flags.to.iter().map(|place| target(place, device, stream)).collect::<Result<_, _>>()?;
-    Ok(answers)
+    }
 }
