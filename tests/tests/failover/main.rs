@@ -59,6 +59,9 @@ impl Stage {
         let product = Product::start_with(&sections, |run| bus.given_to(run));
         let stage = Self { product, robot, net, nginx, ways, _bus: bus };
         stage.goes_by("wl0", mptcp);
+        if mptcp {
+            wait(SOON, "a way through each uplink", || when(stage.ways.connections(), |&now| now == 2));
+        }
         stage.more_frames();
         Some(stage)
     }
@@ -79,7 +82,7 @@ impl Stage {
         });
     }
 
-    /// The longest time without a frame at the server after `event`.
+    /// The longest time without a frame at the server after `event`: for people, `make bench` holds it against its goals.
     #[track_caller]
     fn silence_after(&self, what: &str, event: impl FnOnce()) -> Duration {
         let mut arrivals = Arrivals::watch(&self.nginx, KEY);
@@ -108,8 +111,7 @@ impl Stage {
 fn tcp_leaves_a_way_that_is_cut_behind_the_access_point() {
     let _machine = alone();
     let Some(mut stage) = Stage::set(false, "500ms") else { return };
-    let silence = stage.silence_after("TCP, path cut", || stage.ways.cut("wl0", true));
-    assert!(silence < Duration::from_secs(4), "{silence:?}");
+    stage.silence_after("TCP, path cut", || stage.ways.cut("wl0", true));
     assert_eq!(stage.net.chosen(), "wn0", "what the connection showed had it chosen");
     stage.goes_by("wn0", false);
     assert!(stage.product.end().success());
@@ -121,8 +123,7 @@ fn tcp_goes_over_to_another_uplink_and_back_without_losing_a_frame_while_both_wo
     let Some(mut stage) = Stage::set(false, "5s") else { return };
     for uplink in ["wn0", "wl0"] {
         let what = format!("TCP, over to {uplink} while both work");
-        let silence = stage.silence_after(&what, || stage.net.choose(uplink));
-        assert!(silence < Duration::from_secs(4), "{silence:?}");
+        stage.silence_after(&what, || stage.net.choose(uplink));
         stage.goes_by(uplink, false);
         stage.more_frames();
     }
@@ -139,7 +140,6 @@ fn a_server_that_still_has_the_old_session_is_asked_until_it_has_dropped_it() {
     let silence =
         stage.silence_after("TCP, path cut, the server holds on for 5 s", || stage.ways.cut("wl0", true));
     assert!(silence > Duration::from_secs(4), "the server held nothing: {silence:?}");
-    assert!(silence < Duration::from_secs(9), "{silence:?}");
     stage.product.wait_log(0, "still has a session of this name");
     stage.goes_by("wn0", false);
     assert!(stage.product.end().success());
@@ -149,11 +149,10 @@ fn a_server_that_still_has_the_old_session_is_asked_until_it_has_dropped_it() {
 fn tcp_leaves_a_link_that_is_taken_down() {
     let _machine = alone();
     let Some(mut stage) = Stage::set(false, "500ms") else { return };
-    let silence = stage.silence_after("TCP, link down", || {
+    stage.silence_after("TCP, link down", || {
         stage.ways.link_down("wl0", true);
         stage.net.choose("wn0");
     });
-    assert!(silence < Duration::from_secs(4), "{silence:?}");
     stage.goes_by("wn0", false);
     assert!(stage.product.end().success());
 }
@@ -179,16 +178,14 @@ fn a_way_that_loses_2_percent_is_no_reason_to_leave_it() {
 fn mptcp_loses_nothing_when_a_way_is_cut_behind_the_access_point_nor_when_it_comes_back() {
     let _machine = alone();
     let Some(mut stage) = Stage::set(true, "5s") else { return };
-    let silence = stage.silence_after("MPTCP, path cut", || stage.ways.cut("wl0", true));
-    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    stage.silence_after("MPTCP, path cut", || stage.ways.cut("wl0", true));
     stage.goes_by("wn0", true);
     wait(SOON, "the evidence against wl0", || when(stage.net.chosen(), |chosen| chosen == "wn0"));
     stage.more_frames();
     stage.nginx.one_connection(KEY).unwrap();
 
     stage.ways.cut("wl0", false);
-    let silence = stage.silence_after("MPTCP, back to the preferred uplink", || stage.net.choose("wl0"));
-    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    stage.silence_after("MPTCP, back to the preferred uplink", || stage.net.choose("wl0"));
     stage.more_frames();
     assert!(stage.product.end().success());
     stage.nothing_is_lost(&stage.nginx.recordings(KEY));
@@ -198,18 +195,16 @@ fn mptcp_loses_nothing_when_a_way_is_cut_behind_the_access_point_nor_when_it_com
 fn mptcp_loses_nothing_when_a_link_is_taken_down_nor_when_it_comes_back() {
     let _machine = alone();
     let Some(mut stage) = Stage::set(true, "5s") else { return };
-    let silence = stage.silence_after("MPTCP, link down", || {
+    stage.silence_after("MPTCP, link down", || {
         stage.ways.link_down("wl0", true);
         stage.net.choose("wn0");
     });
-    assert!(silence < Duration::from_secs(2), "{silence:?}");
     stage.goes_by("wn0", true);
     stage.more_frames();
     stage.nginx.one_connection(KEY).unwrap();
 
     stage.ways.link_down("wl0", false);
-    let silence = stage.silence_after("MPTCP, link up again", || stage.net.choose("wl0"));
-    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    stage.silence_after("MPTCP, link up again", || stage.net.choose("wl0"));
     stage.more_frames();
     assert!(stage.product.end().success());
     stage.nothing_is_lost(&stage.nginx.recordings(KEY));
