@@ -99,7 +99,7 @@ class Uplinks:
 
     def box(self, *words):
         """Words for a program in the box's namespaces of network and mounts."""
-        return ("nsenter", f"--target={self.holder}", "--mount", "--net", "--", *map(str, words))
+        return ("nsenter", f"--target={self.holder}", "--mount", "--root", "--net", "--", *map(str, words))
 
     def wire(self, one, name, other, far):
         run("ip", "link", "add", name, "netns", one, "type", "veth", "peer", "name", far, "netns", other)
