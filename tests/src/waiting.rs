@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// How often a state is looked at.
 const PAUSE: Duration = Duration::from_millis(20);
 /// What a healthy but busy machine may take for one step.
-pub const SOON: Duration = Duration::from_secs(45);
+pub const SOON: Duration = Duration::from_secs(15);
 
 /// Looks again and again until `look` answers `Ok`. What it answers else is what was seen instead.
 ///

@@ -219,7 +219,7 @@ impl Net {
             let interface = probed.interface.clone();
             tokio::spawn(async move {
                 if let Err(why) = uplink::renew(&interface).await {
-                    tracing::debug!("MPTCP takes no new way through {interface}: {why}");
+                    tracing::info!("MPTCP takes no new way through {interface}: {why}");
                 }
             });
         }

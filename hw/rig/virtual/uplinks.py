@@ -11,7 +11,8 @@ import signal
 import subprocess
 import time
 
-from world import REPOSITORY, run, until
+import nginx
+from world import run, until
 
 SERVER = "203.0.113.10"
 # The box's interface, its router, and the network between; the stand-in of a radio is a cable.
@@ -165,27 +166,7 @@ class Uplinks:
 
     def server(self, mptcp=True):
         """nginx-rtmp at rtmp://SERVER/live/NAME; keeps what it is sent in recordings/NAME-*.flv."""
-        recordings = self.folder / "recordings"
-        recordings.mkdir()
-        recordings.chmod(0o777)
-        page = REPOSITORY / "ci/demo.d/page"
-        configuration = self.folder / "nginx.conf"
-        configuration.write_text(f"""
-daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx-error.log info; worker_processes 1; user root;
-load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
-events {{ worker_connections 64; }}
-rtmp {{ server {{ access_log off; listen {SERVER}:1935 so_keepalive=5s:1s:3;
-  application live {{ live on; drop_idle_publisher {"5s" if mptcp else "500ms"}; wait_key on;
-    record all; record_path {recordings}; record_unique on;
-    hls on; hls_path {self.folder}/hls; hls_fragment 1s; hls_playlist_length 60s; }} }} }}
-http {{ access_log off; types {{ text/html html; text/css css; text/javascript js; application/json json;
-    application/vnd.apple.mpegurl m3u8; video/mp2t ts; }}
-  client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy; fastcgi_temp_path {self.folder}/fastcgi;
-  uwsgi_temp_path {self.folder}/uwsgi; scgi_temp_path {self.folder}/scgi;
-  server {{ listen unix:{self.folder}/http.sock; root {page}; charset utf-8; add_header Cache-Control no-store;
-    location = /status.json {{ root {self.folder}; }}
-    location /hls/ {{ root {self.folder}; }} }} }}
-""")
+        configuration = nginx.configuration(self.folder, SERVER, "5s" if mptcp else "500ms")
         # MPTCP at the server's end too: as MediaMTX has it of itself.
         speaks = ("mptcpize", "run") if mptcp else ()
         self.start("nginx", *speaks, "nginx", "-c", configuration, "-e", self.folder / "nginx-error.log", prefix=self.inside("world"))

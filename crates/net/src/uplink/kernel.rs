@@ -4,6 +4,7 @@
 use robocast_daemon::spawn::Program;
 use serde::Deserialize;
 use std::net::IpAddr;
+use tokio::sync::Mutex;
 
 /// Three uplinks and one to spare. No server's further addresses are accepted: they would lead past what was chosen.
 const LIMITS: [&str; 6] = ["mptcp", "limits", "set", "subflow", "4", "add_addr_accepted"];
@@ -24,6 +25,9 @@ pub(crate) async fn tell(country: Option<&str>) -> Vec<String> {
     notes
 }
 
+/// Who changes endpoints: one at a time, for what was read must still hold when it is written.
+static CHANGING: Mutex<()> = Mutex::const_new(());
+
 /// An address from which MPTCP connections may take a way, as `ip` shows it.
 #[derive(Debug, Deserialize)]
 struct Endpoint {
@@ -42,6 +46,7 @@ struct Endpoint {
 /// # Errors
 /// What went wrong, in words.
 pub async fn prefer(chosen: &str, others: &[String]) -> Result<(), String> {
+    let _alone = CHANGING.lock().await;
     for (id, word) in priorities(&endpoints().await?, chosen, others) {
         run("ip", &["mptcp", "endpoint", "change", "id", &id.to_string(), word]).await?;
     }
@@ -54,6 +59,7 @@ pub async fn prefer(chosen: &str, others: &[String]) -> Result<(), String> {
 /// # Errors
 /// What went wrong, in words.
 pub async fn renew(interface: &str) -> Result<(), String> {
+    let _alone = CHANGING.lock().await;
     for endpoint in endpoints().await?.into_iter().filter(|end| end.dev == interface && end.subflow) {
         let (id, address) = (endpoint.id.to_string(), endpoint.address.to_string());
         run("ip", &["mptcp", "endpoint", "delete", "id", &id]).await?;
