@@ -27,7 +27,7 @@ def machine(programs, root):
 
 
 def brief(turn):
-    events = "; ".join(f"{name} {figures['silence_s']:.2f} s, {figures['lost']} lost" + ("" if figures["came_back"] else ", NOT BACK")
+    events = "; ".join(f"{name} {figures['silence_s']:.2f} s, {figures['lost']} lost, {figures['sessions']} new" + ("" if figures["came_back"] else ", NOT BACK")
                        for name, figures in turn["events"].items())
     flags = "  ! " + "; ".join(turn["flags"]) if turn["flags"] else ""
     return f"{turn['title']}: {events}{flags}"

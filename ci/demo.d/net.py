@@ -51,6 +51,15 @@ class Silence(threading.Thread):
         return longest
 
 
+def watch(demo, seconds):
+    """Lets it play for a while; the page's figures go on."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        demo.alive()
+        demo.status()
+        time.sleep(0.5)
+
+
 def main():
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else None
     programs = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "release"
@@ -74,15 +83,14 @@ def main():
         rounds = 0
         began = time.monotonic()
         while seconds is None or time.monotonic() - began < seconds or rounds == 0:
-            time.sleep(5)
-            demo.alive()
+            watch(demo, 5)
             silence.take()
             sessions = len(demo.recordings())
             say("wlan0: cut behind its access point; its link stays up")
             demo.cut(True)
             demo.until("the streams go over wwan0", 30, lambda: demo.chosen() == "wwan0")
             say(f"  {demo.net_status()['why']}")
-            time.sleep(5)
+            watch(demo, 5)
             before = demo.recorded()
             demo.until("video over wwan0", 15, lambda: demo.recorded() > before + 50_000)
             anew = len(demo.recordings()) - sessions
@@ -91,7 +99,7 @@ def main():
             say("wlan0: there again")
             demo.cut(False)
             demo.until("the streams are back on wlan0", 90, lambda: demo.chosen() == "wlan0")
-            time.sleep(3)
+            watch(demo, 3)
             say(f"  {demo.net_status()['why']}; {silence.take() * 1000:.0f} ms without video", "32")
             rounds += 1
         silence.ending = True

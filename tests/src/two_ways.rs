@@ -15,7 +15,7 @@ use nix::sched::{CloneFlags, setns};
 use crate::process::{command, run};
 
 /// What must be installed, besides a kernel that lets root make namespaces.
-pub const NEEDED: [&str; 3] = ["ip", "sysctl", "mptcpize"];
+pub const NEEDED: [&str; 4] = ["ip", "ss", "sysctl", "mptcpize"];
 /// Where the server listens.
 pub const SERVER: &str = "203.0.113.10";
 /// The uplinks: what a Wi-Fi would be, and what a modem would be.
@@ -108,6 +108,13 @@ impl TwoWays {
         let shape = "qdisc add dev wan root tbf rate 2mbit burst 4kb latency 300ms";
         let words: Vec<&str> = ["netns", "exec", &part, "tc"].into_iter().chain(shape.split(' ')).collect();
         must(&words);
+    }
+
+    /// How many TCP connections of the box to the server stand, those that MPTCP joins to one counted each.
+    pub fn connections(&self) -> usize {
+        let mut ss = command("ip");
+        ss.args(["netns", "exec", &self.part("box"), "ss", "-Htn", "state", "established", "dst", SERVER]);
+        run(ss).1.lines().count()
     }
 
     /// Takes a link of the box down, or up again with what NetworkManager then does.

@@ -15,6 +15,7 @@ use crate::keep::{self, Order, Report, RobotReport, UplinkReport};
 use crate::report::Read;
 use crate::robot::namespace::NamespaceError;
 use crate::uplink::choice::{Chooser, Sign};
+use crate::uplink::evidence::Probed;
 use crate::ways::{self, Ways};
 use crate::{report, robot, uplink};
 use robocast_bus::{Evidence, NetStatus, UplinkStatus, service, view};
@@ -22,6 +23,7 @@ use robocast_config::{LoadError, Settings};
 use robocast_daemon::notify::{self, Heartbeat};
 use robocast_daemon::signals::{Signals, Wish};
 use robocast_daemon::{journal, places};
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -91,6 +93,8 @@ struct Net {
     flow: Flow,
     asking: Asking,
     chooser: Chooser,
+    /// Uplinks that were left, and have shown nothing good since.
+    left: BTreeSet<String>,
     began: Instant,
     status: watch::Sender<NetStatus>,
     signals: Signals,
@@ -135,6 +139,7 @@ impl Net {
             flow: Flow::default(),
             asking: Asking::default(),
             chooser: Chooser::new(),
+            left: BTreeSet::new(),
             began: Instant::now(),
             status,
             signals,
@@ -170,7 +175,7 @@ impl Net {
                     self.weigh();
                 }
                 probed = self.asking.answer(|| began.elapsed(), &self.uplinks.ways) => if let Some(probed) = probed {
-                    self.sign(&Sign::Probe(probed));
+                    self.probed(probed);
                 },
                 wish = self.signals.next() => match wish {
                     Wish::End => return,
@@ -214,12 +219,26 @@ impl Net {
         self.asking.ask(now, &silent, &self.uplinks.ways, &self.uplinks_wanted.borrow().wanted);
     }
 
+    fn probed(&mut self, probed: Probed) {
+        if probed.result.is_ok() && self.left.remove(&probed.interface) {
+            let interface = probed.interface.clone();
+            tokio::spawn(async move {
+                if let Err(why) = uplink::renew(&interface).await {
+                    tracing::info!("MPTCP takes no new way through {interface}: {why}");
+                }
+            });
+        }
+        self.sign(&Sign::Probe(probed));
+    }
+
     fn sign(&mut self, sign: &Sign) {
         let before = self.chooser.choice();
         let choice = self.chooser.on(self.began.elapsed(), sign);
         if choice.interface != before.interface {
             let to = choice.interface.as_deref().unwrap_or("none");
             tracing::info!("uplink: {to} ({})", choice.why);
+            self.left.extend(before.interface);
+            self.left.remove(to);
         }
     }
 

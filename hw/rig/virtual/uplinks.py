@@ -9,8 +9,10 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
-from world import REPOSITORY, run, until
+import nginx
+from world import run, until
 
 SERVER = "203.0.113.10"
 # The box's interface, its router, and the network between; the stand-in of a radio is a cable.
@@ -75,6 +77,7 @@ class Uplinks:
         self.programs = []
         self.spaces = []
         self.env = {}
+        self.last_look, self.bitrate = (time.monotonic(), 0), 0
 
     # --- Namespaces and programs.
 
@@ -99,7 +102,7 @@ class Uplinks:
 
     def box(self, *words):
         """Words for a program in the box's namespaces of network and mounts."""
-        return ("nsenter", f"--target={self.holder}", "--mount", "--net", "--", *map(str, words))
+        return ("nsenter", f"--target={self.holder}", "--mount", "--root", "--net", "--", *map(str, words))
 
     def wire(self, one, name, other, far):
         run("ip", "link", "add", name, "netns", one, "type", "veth", "peer", "name", far, "netns", other)
@@ -163,27 +166,7 @@ class Uplinks:
 
     def server(self, mptcp=True):
         """nginx-rtmp at rtmp://SERVER/live/NAME; keeps what it is sent in recordings/NAME-*.flv."""
-        recordings = self.folder / "recordings"
-        recordings.mkdir()
-        recordings.chmod(0o777)
-        page = REPOSITORY / "ci/demo.d/page"
-        configuration = self.folder / "nginx.conf"
-        configuration.write_text(f"""
-daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx-error.log info; worker_processes 1; user root;
-load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
-events {{ worker_connections 64; }}
-rtmp {{ server {{ access_log off; listen {SERVER}:1935 so_keepalive=5s:1s:3;
-  application live {{ live on; drop_idle_publisher {"5s" if mptcp else "500ms"}; wait_key on;
-    record all; record_path {recordings}; record_unique on;
-    hls on; hls_path {self.folder}/hls; hls_fragment 1s; hls_playlist_length 60s; }} }} }}
-http {{ access_log off; types {{ text/html html; text/css css; text/javascript js; application/json json;
-    application/vnd.apple.mpegurl m3u8; video/mp2t ts; }}
-  client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy; fastcgi_temp_path {self.folder}/fastcgi;
-  uwsgi_temp_path {self.folder}/uwsgi; scgi_temp_path {self.folder}/scgi;
-  server {{ listen unix:{self.folder}/http.sock; root {page}; charset utf-8; add_header Cache-Control no-store;
-    location = /status.json {{ root {self.folder}; }}
-    location /hls/ {{ root {self.folder}; }} }} }}
-""")
+        configuration = nginx.configuration(self.folder, SERVER, "5s" if mptcp else "500ms")
         # MPTCP at the server's end too: as MediaMTX has it of itself.
         speaks = ("mptcpize", "run") if mptcp else ()
         self.start("nginx", *speaks, "nginx", "-c", configuration, "-e", self.folder / "nginx-error.log", prefix=self.inside("world"))
@@ -239,10 +222,20 @@ http {{ access_log off; types {{ text/html html; text/css css; text/javascript j
             fact = json.loads(line)
             told["net" if "net" in fact else "stream"] = fact.get("net", fact)
         if "stream" in told:
+            self.rate(told["stream"])
             temporary = self.folder / "status.new"
             temporary.write_text(json.dumps(told["stream"]))
             temporary.rename(self.folder / "status.json")
         return told
+
+    def rate(self, stream):
+        """Fills in the bitrate since the last look: one look alone cannot know it."""
+        now, sent = time.monotonic(), stream["bytes_out"]
+        before, had = self.last_look
+        if now - before >= 1:
+            self.bitrate = max(0, round(8 * (sent - had) / (now - before)))
+            self.last_look = (now, sent)
+        stream["bitrate_bps"] = self.bitrate
 
     def net_status(self):
         return self.status().get("net", {})

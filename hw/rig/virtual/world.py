@@ -11,6 +11,8 @@ import signal
 import subprocess
 import time
 
+import nginx
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 FOOTAGE = REPOSITORY / "tests/fixtures/bigbuckbunny-720p25.mp4"
 # Times to wait are given as an idle machine of two cores needs them; a slower or busy one may take so many times as long.
@@ -107,28 +109,8 @@ class World:
 
     def server(self):
         """nginx-rtmp at rtmp://10.77.0.1/live/NAME; keeps what it is sent in recordings/NAME-*.flv."""
-        recordings = self.folder / "recordings"
-        recordings.mkdir(exist_ok=True)
-        recordings.chmod(0o777)
-        page = REPOSITORY / "ci/demo.d/page"
-        configuration = self.folder / "nginx.conf"
-        configuration.write_text(f"""
-daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.log info; worker_processes 1; user root;
-load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
-events {{ worker_connections 64; }}
-rtmp {{ server {{ access_log off;
-  # A board whose plug was pulled is gone soon, and may publish anew. (nginx-rtmp's own ping does not see to that.)
-  listen 10.77.0.1:1935 so_keepalive=5s:1s:3;
-  application live {{ live on; drop_idle_publisher 5s; wait_key on; record all; record_path {recordings}; record_unique on;
-    hls on; hls_path {self.folder}/hls; hls_fragment 1s; hls_playlist_length 40s; }} }} }}
-http {{ access_log off; types {{ text/html html; text/css css; text/javascript js; application/json json;
-    application/vnd.apple.mpegurl m3u8; video/mp2t ts; }}
-  client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy; fastcgi_temp_path {self.folder}/fastcgi;
-  uwsgi_temp_path {self.folder}/uwsgi; scgi_temp_path {self.folder}/scgi;
-  server {{ listen unix:{self.folder}/http.sock; root {page}; charset utf-8; add_header Cache-Control no-store;
-    location /hls/ {{ root {self.folder}; }} }} }}
-""")
-        self.start("world", "nginx", "-c", configuration, "-e", self.folder / "nginx.log", name="nginx")
+        configuration = nginx.configuration(self.folder, "10.77.0.1", "5s")
+        self.start("world", "nginx", "-c", configuration, "-e", self.folder / "nginx-error.log", name="nginx")
 
     def go2(self, footage=None):
         """A Go2 on the robot's wire."""

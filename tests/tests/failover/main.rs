@@ -59,6 +59,9 @@ impl Stage {
         let product = Product::start_with(&sections, |run| bus.given_to(run));
         let stage = Self { product, robot, net, nginx, ways, _bus: bus };
         stage.goes_by("wl0", mptcp);
+        if mptcp {
+            wait(SOON, "a way through each uplink", || when(stage.ways.connections(), |&now| now == 2));
+        }
         stage.more_frames();
         Some(stage)
     }

@@ -3,6 +3,8 @@
 
 use robocast_daemon::spawn::Program;
 use serde::Deserialize;
+use std::net::IpAddr;
+use tokio::sync::Mutex;
 
 /// Three uplinks and one to spare. No server's further addresses are accepted: they would lead past what was chosen.
 const LIMITS: [&str; 6] = ["mptcp", "limits", "set", "subflow", "4", "add_addr_accepted"];
@@ -23,12 +25,18 @@ pub(crate) async fn tell(country: Option<&str>) -> Vec<String> {
     notes
 }
 
+/// Who changes endpoints: one at a time, for what was read must still hold when it is written.
+static CHANGING: Mutex<()> = Mutex::const_new(());
+
 /// An address from which MPTCP connections may take a way, as `ip` shows it.
 #[derive(Debug, Deserialize)]
 struct Endpoint {
     id: u8,
+    address: IpAddr,
     #[serde(default)]
     dev: String,
+    #[serde(default)]
+    subflow: bool,
     #[serde(default)]
     backup: bool,
 }
@@ -38,14 +46,34 @@ struct Endpoint {
 /// # Errors
 /// What went wrong, in words.
 pub async fn prefer(chosen: &str, others: &[String]) -> Result<(), String> {
-    let shown = run("ip", &["-j", "mptcp", "endpoint", "show"]).await?;
-    let shown = if shown.trim().is_empty() { "[]" } else { &shown };
-    let endpoints: Vec<Endpoint> =
-        serde_json::from_str(shown).map_err(|error| format!("the endpoints of MPTCP: {error}"))?;
-    for (id, word) in priorities(&endpoints, chosen, others) {
+    let _alone = CHANGING.lock().await;
+    for (id, word) in priorities(&endpoints().await?, chosen, others) {
         run("ip", &["mptcp", "endpoint", "change", "id", &id.to_string(), word]).await?;
     }
     Ok(())
+}
+
+/// Has MPTCP connections take a way through an uplink that works again: the kernel gave up theirs while it did not, and looks for
+/// a new one only where an endpoint is new.
+///
+/// # Errors
+/// What went wrong, in words.
+pub async fn renew(interface: &str) -> Result<(), String> {
+    let _alone = CHANGING.lock().await;
+    for endpoint in endpoints().await?.into_iter().filter(|end| end.dev == interface && end.subflow) {
+        let (id, address) = (endpoint.id.to_string(), endpoint.address.to_string());
+        run("ip", &["mptcp", "endpoint", "delete", "id", &id]).await?;
+        let mut words = vec!["mptcp", "endpoint", "add", &address, "dev", interface, "id", &id, "subflow"];
+        words.extend(endpoint.backup.then_some("backup"));
+        run("ip", &words).await?;
+    }
+    Ok(())
+}
+
+async fn endpoints() -> Result<Vec<Endpoint>, String> {
+    let shown = run("ip", &["-j", "mptcp", "endpoint", "show"]).await?;
+    let shown = if shown.trim().is_empty() { "[]" } else { &shown };
+    serde_json::from_str(shown).map_err(|error| format!("the endpoints of MPTCP: {error}"))
 }
 
 /// What is to change: the endpoint, and the word for it. Those of other interfaces are not ours.

@@ -33,7 +33,7 @@ mod signals;
 mod view;
 
 pub use calls::words;
-pub use kernel::prefer;
+pub use kernel::{prefer, renew};
 pub use side::{Outcome, Side};
 pub use view::UplinkView;
 pub use wanted::Wanted;

@@ -2,7 +2,7 @@
 
 use crate::world::{World, ip, nmcli, out, world};
 use robocast_net::uplink::profile::{self, Profile, Value};
-use robocast_net::uplink::{Outcome, Side, Wanted, prefer};
+use robocast_net::uplink::{Outcome, Side, Wanted, prefer, renew};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -69,6 +69,11 @@ fn profiles_are_added_once_and_carry_routes_and_mptcp() {
             };
             assert!(!backup(chosen) && backup(other), "{endpoints}");
         }
+        // One that is made anew is what it was, and the other is left alone.
+        let before = ip("mptcp endpoint");
+        renew("eth1").await.unwrap();
+        let sorted = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(sorted(&ip("mptcp endpoint")), sorted(&before));
         assert!(nmcli("-t -f DEVICE,STATE device").contains("eth0:unmanaged"));
         for file in std::fs::read_dir("/etc/NetworkManager/system-connections").unwrap() {
             use std::os::unix::fs::PermissionsExt;

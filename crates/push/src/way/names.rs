@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A name server that answers at all has answered by then.
@@ -17,7 +17,14 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub struct Name {
     host: String,
     port: u16,
-    known: Mutex<Vec<SocketAddr>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Known {
+    addresses: Vec<SocketAddr>,
+    /// That they serve in place of an answer was said.
+    said: bool,
 }
 
 impl Name {
@@ -47,24 +54,31 @@ impl Name {
         &self,
         asked: impl Future<Output = io::Result<Vec<SocketAddr>>>,
     ) -> io::Result<Vec<SocketAddr>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let longest = if known.is_empty() { LONGEST } else { PATIENCE };
+        let known = self.known().clone();
+        let longest = if known.addresses.is_empty() { LONGEST } else { PATIENCE };
         let found = tokio::time::timeout(longest, asked)
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        match found {
+        let why = match found {
             Ok(found) if !found.is_empty() => {
-                self.known.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&found);
-                Ok(found)
+                *self.known() = Known { addresses: found.clone(), said: false };
+                return Ok(found);
             }
-            Ok(_) if known.is_empty() => Err(io::ErrorKind::NotFound.into()),
-            Err(error) if known.is_empty() => Err(error),
-            unknown => {
-                let why = unknown.err().map_or_else(|| "no address".to_owned(), |error| error.to_string());
-                tracing::info!("{} is not found now ({why}): its address of before serves", self.host);
-                Ok(known)
-            }
+            Ok(_) => io::ErrorKind::NotFound.into(),
+            Err(error) => error,
+        };
+        if known.addresses.is_empty() {
+            return Err(why);
         }
+        if !known.said {
+            tracing::info!("{} is not found now ({why}): its address of before serves", self.host);
+            self.known().said = true;
+        }
+        Ok(known.addresses)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
