@@ -44,6 +44,7 @@ test:
 bench:
 	@ci/bench
 	@ci/bench-network
+	@ci/bench-settings
 
 build:
 	@ci/packages build run

@@ -4,6 +4,7 @@
 use crate::apply::rauc::{self, Fault};
 use crate::apply::systemd::{self, Carried};
 use crate::apply::{plan, uplinks};
+use crate::led::{Led, Sign};
 use crate::proof::{self, look};
 use crate::support;
 use crate::the_box::{Answer, New, TheBox};
@@ -37,6 +38,7 @@ pub struct Around {
     systemd: bool,
     /// Where it does not: whether a `robocast run` is waited for.
     await_run: bool,
+    led: Led,
 }
 
 impl Around {
@@ -53,7 +55,7 @@ impl Around {
             let systemd = matches!(timeout(BUS, systemd::there(&bus)).await, Ok(Ok(true)));
             (Some(bus), systemd)
         });
-        Ok(Self { runtime, bus, systemd, await_run })
+        Ok(Self { runtime, bus, systemd, await_run, led: Led::of_board() })
     }
 
     fn on_systemd(&self) -> Option<&Connection> {
@@ -177,6 +179,10 @@ impl TheBox for Around {
                     .mend("make room on the stick: 8 MiB are enough"),
             ),
         }
+    }
+
+    fn show(&mut self, sign: Sign) {
+        self.led.show(sign);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writing below a folder that is held open, whatever lies there: nothing is followed, nothing is left half written.
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use robocast_daemon::atomic::{self, WriteError};
 use std::fs::File;
@@ -32,10 +32,6 @@ pub fn folder(above: BorrowedFd<'_>, name: &str) -> io::Result<File> {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(error) => return Err(error.into()),
     }
-    let how = OpenHow::new()
-        .flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC)
-        .resolve(
-            ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV,
-        );
-    Ok(File::from(openat2(above, name, how)?))
+    let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    Ok(File::from(openat(above, name, how, Mode::empty())?))
 }

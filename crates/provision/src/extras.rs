@@ -13,7 +13,7 @@ use crate::trouble::Trouble;
 use nix::libc::O_NOFOLLOW;
 use robocast_config::Settings;
 use robocast_stick::names::{AUTHORIZED_KEYS, SETTINGS_LIMIT};
-use robocast_stick::{Part, Recipient, seal_document};
+use robocast_stick::{Part, Recipient, seal_document, ssh};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -48,6 +48,7 @@ pub fn authorized_keys(
             return Err(Trouble::new(format!("`{AUTHORIZED_KEYS}` is not taken: SSH is off"))
                 .mend("write `[debug]` and `ssh = true` into the settings, or remove the file"));
         }
+        ssh::count(bytes).map_err(|error| Trouble::new(format!("`{AUTHORIZED_KEYS}`: {error}")))?;
         // Who holds a key to log in with needs no signed settings any more.
         if let Some(owner) = owner {
             let signature = load.authorized_keys_signature.as_deref();

@@ -2,8 +2,8 @@
 
 use crate::trouble::Trouble;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::{FileStat, SFlag, fstat, fstatat};
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
@@ -103,15 +103,11 @@ pub fn open(folder: BorrowedFd<'_>, name: &OsStr) -> Result<File, Trouble> {
     let failed = |error: Errno| broken(&shown(name), &error.into());
     // Looked at before it is opened: the opening of some devices does something.
     regular(name, &fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(failed)?)?;
-    let how = OpenHow::new()
-        .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC)
-        .resolve(
-            ResolveFlag::RESOLVE_BENEATH
-                | ResolveFlag::RESOLVE_NO_SYMLINKS
-                | ResolveFlag::RESOLVE_NO_MAGICLINKS
-                | ResolveFlag::RESOLVE_NO_XDEV,
-        );
-    let file = File::from(openat2(folder, name, how).map_err(failed)?);
+    // A name of the folder itself, never a path. Not `openat2`, which says the same with more words: systemd's
+    // `RestrictSUIDSGID=` has the kernel deny that there is such a call.
+    debug_assert!(!name.as_bytes().contains(&b'/'));
+    let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file = File::from(openat(folder, name, how, Mode::empty()).map_err(failed)?);
     regular(name, &fstat(file.as_fd()).map_err(failed)?)?;
     Ok(file)
 }

@@ -3,6 +3,7 @@
 //! Which one it is stands in the board's facts (`hw/boards/BOARD/board.conf`: `LED`). The kernel blinks by itself
 //! (`timer`), so what was shown last stays, until the next stick or the next start.
 
+use robocast_stick::Outcome;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,16 @@ pub enum Sign {
     Kept,
     /// A short flash every two seconds: refused, nothing was changed.
     Refused,
+}
+
+impl From<Outcome> for Sign {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Proven => Self::Proven,
+            Outcome::Kept => Self::Kept,
+            Outcome::Refused => Self::Refused,
+        }
+    }
 }
 
 impl Sign {

@@ -2,6 +2,7 @@
 //!
 //! [`Nothing`] is a machine without systemd: it takes nothing, so settings are kept but not proven.
 
+use crate::led::Sign;
 use crate::trouble::Trouble;
 use robocast_config::Settings;
 use robocast_stick::Part;
@@ -54,6 +55,9 @@ pub trait TheBox {
 
     /// Writes a support bundle, a `.tar.gz` without secrets.
     fn support(&mut self, to: &mut dyn Write) -> Answer;
+
+    /// Shows somebody who stands before the box how far it is.
+    fn show(&mut self, sign: Sign);
 }
 
 /// A machine without systemd.
@@ -94,4 +98,6 @@ impl TheBox for Nothing {
     fn support(&mut self, _: &mut dyn Write) -> Answer {
         Self::nobody()
     }
+
+    fn show(&mut self, _: Sign) {}
 }

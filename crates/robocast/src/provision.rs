@@ -4,7 +4,6 @@ use nix::fcntl::{Flock, FlockArg};
 use robocast_daemon::journal;
 use robocast_provision::around::Around;
 use robocast_provision::home::Home;
-use robocast_provision::led::{Led, Sign};
 use robocast_provision::steps::{self, Ended};
 use robocast_provision::the_box::{Nothing, TheBox};
 use robocast_stick::Outcome;
@@ -35,21 +34,20 @@ pub fn provision(path: Option<&Path>, await_run: bool) -> ExitCode {
             return ExitCode::from(REFUSED);
         }
     };
-    let led = Led::of_board();
-    led.show(Sign::Busy);
     let mut the_box = the_box(await_run);
     let ended = match path {
-        Some(path) => steps::provision(path, &home, the_box.as_mut()),
+        Some(path) => match steps::provision(path, &home, the_box.as_mut()) {
+            Ok(ended) => ended,
+            Err(nothing) => {
+                eprintln!("robocast: {}: {nothing}", path.display());
+                return ExitCode::from(REFUSED);
+            }
+        },
         None => match steps::resume(&home, the_box.as_mut()) {
             Some(ended) => ended,
             None => return ExitCode::SUCCESS,
         },
     };
-    led.show(match ended.receipt.outcome {
-        Outcome::Proven => Sign::Proven,
-        Outcome::Refused => Sign::Refused,
-        Outcome::Kept => Sign::Kept,
-    });
     tell(&ended)
 }
 

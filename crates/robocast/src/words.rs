@@ -55,7 +55,7 @@ pub enum Stick {
         /// Where the secret key is written
         path: PathBuf,
     },
-    /// Sign a settings file, or a new owner's public key (*.pub): writes FILE.sig
+    /// Sign a settings file, a new owner's public key (*.pub), or authorized_keys: writes FILE.sig
     Sign {
         /// The file, or the stick's folder
         file: PathBuf,

@@ -157,6 +157,22 @@ fn a_new_owners_key_is_signed_by_the_old_one() {
 }
 
 #[test]
+fn ssh_keys_are_signed_under_their_name() {
+    let stick = Stick::new();
+    stick.fine(&["key", "owner"]);
+    stick.put("authorized_keys", "ssh-ed25519 AAAA\n");
+    let ended = stick.run(&["sign", "authorized_keys", "--key", "owner"]);
+    assert!(ended.code == 1 && ended.err.contains("line 1 is no public key"), "{}", ended.err);
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMBP5QpiSL2OD7ARsPrWReEjwJ6l0nXIpq12/NG0r29s me@laptop\n";
+    stick.put("authorized_keys", key);
+    let told = stick.fine(&["sign", "authorized_keys", "--key", "owner"]);
+    assert!(told.contains("signed as authorized_keys"), "{told}");
+    let owner: robocast_stick::OwnerPublic = stick.text("owner.pub").parse().unwrap();
+    let signature = robocast_stick::Signature::parse(stick.text("authorized_keys.sig").as_bytes()).unwrap();
+    assert!(signature.verify(&owner, "authorized_keys", key.as_bytes()).is_ok());
+}
+
+#[test]
 fn nothing_is_overwritten_unless_told() {
     let stick = Stick::new();
     stick.init();

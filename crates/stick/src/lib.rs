@@ -7,6 +7,7 @@
 //! | [`seal`](mod@seal) | secrets that only one box can read, alone and in a settings file |
 //! | [`owner`] | the owner's key pair |
 //! | [`signature`] | what the owner signs, and whether it holds |
+//! | [`ssh`] | keys that may log in to a box
 //! | [`receipt`] | what the box did with a stick, for people, programs and phones |
 //! | [`init`] | a first settings file: questions, presets, the text |
 //!
@@ -19,6 +20,7 @@ pub mod owner;
 pub mod receipt;
 pub mod seal;
 pub mod signature;
+pub mod ssh;
 
 pub use keys::{BoxKey, KeyError, Recipient};
 pub use owner::{OwnerKey, OwnerKeyError, OwnerPublic};

@@ -296,11 +296,9 @@ fn the_robots_video_is_that_of_its_own_sources_and_else_what_comes_by_a_network(
     let stream = |name: &str, source: &str| format!("[[stream]]\nname = \"{name}\"\nsource = \"{source}\"\n");
     let (own, wired, usb) =
         (stream("a", "go2:"), stream("b", "rtsp://10.0.0.9/x"), stream("c", "v4l2:/dev/video0"));
-    for (sources, expected) in [
-        (format!("{own}{wired}{usb}"), vec!["a"]),
-        (format!("{wired}{usb}"), vec!["b"]),
-        (usb, vec![]),
-    ] {
+    for (sources, expected) in
+        [(format!("{own}{wired}{usb}"), vec!["a"]), (format!("{wired}{usb}"), vec!["b"]), (usb, vec![])]
+    {
         let text = format!("schema = 1\n[robot]\nkind = \"go2\"\n{sources}");
         let Item::Robot { streams, .. } = Item::of(&settings(&text)).remove(0) else { panic!("a robot") };
         assert_eq!(streams, expected);

@@ -6,6 +6,7 @@ mod trial;
 
 use crate::extras;
 use crate::home::Home;
+use crate::led::Sign;
 use crate::load::{self, Load, Names};
 use crate::log::{Log, Stop};
 use crate::media::{Media, Top};
@@ -31,14 +32,25 @@ pub struct Ended {
 }
 
 /// Provisions from a block device, an image or a folder. One at a time: the caller sees to it.
-pub fn provision(path: &Path, home: &Home, the_box: &mut dyn TheBox) -> Ended {
+///
+/// # Errors
+/// Nothing on it is for a box. That leaves no trace: it is somebody's stick with pictures, another partition, or the box's own.
+pub fn provision(path: &Path, home: &Home, the_box: &mut dyn TheBox) -> Result<Ended, Trouble> {
     let interrupted = journal::recover(home).unwrap_or(false);
     let mut run = Run::new(home, the_box);
-    let (top, outcome) = run.stick(path);
+    let (top, outcome) = match find(path, home) {
+        Ok((top, names)) => run.stick(top, &names),
+        Err(Lost::Wrong(top, trouble)) => run.lost(top.map(|top| *top), trouble),
+        Err(Lost::Nothing(trouble)) => {
+            if interrupted {
+                run.go_on();
+            }
+            return Err(trouble);
+        }
+    };
     if interrupted && outcome == Outcome::Refused {
         // This stick changed nothing, so what a power cut interrupted goes on.
-        let mut log = Log::default();
-        let _ = trial::go_on(home, run.the_box, &mut log);
+        run.go_on();
     }
     let mut top = top.map(Top::for_writing);
     if let Some(Ok(top)) = &mut top {
@@ -51,7 +63,9 @@ pub fn provision(path: &Path, home: &Home, the_box: &mut dyn TheBox) -> Ended {
         let written = receipts::to_stick(top.folder(), &receipt);
         top.close().and(written)
     });
-    Ended { receipt, on_stick, on_box }
+    // Last: who sees it may pull the stick.
+    run.the_box.show(outcome.into());
+    Ok(Ended { receipt, on_stick, on_box })
 }
 
 /// Goes on with what a power cut interrupted. None: nothing was. Its receipt stays on the box.
@@ -60,6 +74,7 @@ pub fn resume(home: &Home, the_box: &mut dyn TheBox) -> Option<Ended> {
     let outcome = match journal::recover(home) {
         Ok(false) => return None,
         Ok(true) => {
+            run.the_box.show(Sign::Busy);
             let text = "a power cut interrupted these settings; they go on";
             run.log.skipped(Step::Find, text);
             trial::go_on(home, run.the_box, &mut run.log)
@@ -71,7 +86,31 @@ pub fn resume(home: &Home, the_box: &mut dyn TheBox) -> Option<Ended> {
     };
     let receipt = run.receipt(outcome);
     let on_box = receipts::to_box(home, &receipt);
+    run.the_box.show(outcome.into());
     Some(Ended { receipt, on_stick: None, on_box })
+}
+
+/// Why there are no files to take.
+enum Lost {
+    /// Nothing is for a box.
+    Nothing(Trouble),
+    /// Something was meant for one, or cannot be looked into. With a top folder if a receipt can go there.
+    Wrong(Option<Box<Top>>, Trouble),
+}
+
+/// The top folder of the partition that is meant, and its files.
+fn find(path: &Path, home: &Home) -> Result<(Top, Names), Lost> {
+    let mut media = Media::open(path, &home.run).map_err(|trouble| Lost::Wrong(None, trouble))?;
+    match load::choose(media.tops.iter().map(load::look).collect()) {
+        Ok((number, names)) => Ok((media.tops.swap_remove(number), names)),
+        Err((Some(number), trouble)) => {
+            Err(Lost::Wrong(Some(Box::new(media.tops.swap_remove(number))), trouble))
+        }
+        Err((None, trouble)) => Err(match media.strange.into_iter().next() {
+            Some(strange) => Lost::Wrong(None, strange),
+            None => Lost::Nothing(trouble),
+        }),
+    }
 }
 
 struct Run<'r> {
@@ -91,28 +130,24 @@ impl<'r> Run<'r> {
         Self { home, the_box, log: Log::default(), key, support: false, erase: None }
     }
 
-    /// All steps. The top folder is where the receipt goes.
-    fn stick(&mut self, path: &Path) -> (Option<Top>, Outcome) {
+    /// Something was meant for the box, and is not right.
+    fn lost(&mut self, top: Option<Top>, trouble: Trouble) -> (Option<Top>, Outcome) {
+        self.the_box.show(Sign::Busy);
+        let Stop = self.log.failed(Step::Find, trouble);
+        (top, Outcome::Refused)
+    }
+
+    /// What a power cut interrupted goes on; the receipt at hand is not of it.
+    fn go_on(&mut self) {
+        let _ = trial::go_on(self.home, self.the_box, &mut Log::default());
+    }
+
+    /// All steps after the first. The top folder is where the receipt goes.
+    fn stick(&mut self, top: Top, names: &Names) -> (Option<Top>, Outcome) {
         let refused = Outcome::Refused;
-        let mut media = match Media::open(path, &self.home.run) {
-            Ok(media) => media,
-            Err(trouble) => {
-                let Stop = self.log.failed(Step::Find, trouble);
-                return (None, refused);
-            }
-        };
-        let (number, names) = match load::choose(media.tops.iter().map(load::look).collect()) {
-            Ok(chosen) => chosen,
-            Err((number, trouble)) => {
-                let strange = media.strange.first().filter(|_| number.is_none());
-                let Stop = self.log.failed(Step::Find, strange.cloned().unwrap_or(trouble));
-                return (number.map(|number| media.tops.swap_remove(number)), refused);
-            }
-        };
-        let top = media.tops.swap_remove(number);
-        drop(media);
+        self.the_box.show(Sign::Busy);
         self.log.done(Step::Find, &format!("files for the box on {}", top.name));
-        let load = match load::load(&top, &names) {
+        let load = match load::load(&top, names) {
             Ok(load) => load,
             Err(trouble) => {
                 let Stop = self.log.failed(Step::Read, trouble);
@@ -122,7 +157,7 @@ impl<'r> Run<'r> {
         let size = load.settings.as_ref().map(|bytes| format!("`{SETTINGS}`, {} bytes", bytes.len()));
         self.log.done(Step::Read, &size.unwrap_or_else(|| format!("no `{SETTINGS}`")));
         self.support = load.support;
-        let outcome = self.take(&load, &names).unwrap_or(refused);
+        let outcome = self.take(&load, names).unwrap_or(refused);
         (Some(top), outcome)
     }
 

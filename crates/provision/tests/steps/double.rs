@@ -2,6 +2,7 @@
 
 use robocast_config::Settings;
 use robocast_provision::home::Home;
+use robocast_provision::led::Sign;
 use robocast_provision::steps::{Ended, provision};
 use robocast_provision::the_box::{Answer, New, TheBox};
 use robocast_provision::trouble::Trouble;
@@ -21,6 +22,7 @@ pub const NEW: &str = "schema = 1\n[device]\nname = \"new\"\n[page]\npassword = 
 #[derive(Default)]
 pub struct Double {
     pub asked: Vec<String>,
+    pub shown: Vec<Sign>,
     /// `apply` fails.
     pub stuck: bool,
     /// These parts of the proof fail.
@@ -80,6 +82,10 @@ impl TheBox for Double {
         to.write_all(b"bundle").unwrap();
         Answer::Done("written".into())
     }
+
+    fn show(&mut self, sign: Sign) {
+        self.shown.push(sign);
+    }
 }
 
 /// A box and a stick.
@@ -120,7 +126,9 @@ impl Scene {
     /// Puts the stick in; what the box was asked comes back.
     pub fn insert(&mut self) -> (Ended, Vec<String>) {
         let stick = self.stick();
-        let ended = provision(Path::new(&stick), &self.home, &mut self.double);
+        self.double.shown.clear();
+        let ended = provision(Path::new(&stick), &self.home, &mut self.double).unwrap();
+        assert_eq!(self.double.shown, [Sign::Busy, ended.receipt.outcome.into()]);
         assert!(ended.on_box.is_ok() && ended.on_stick.as_ref().is_some_and(Result::is_ok), "{ended:?}");
         assert_eq!(self.state("provision.json"), None);
         assert!(!format!("{ended:?}").contains("secret-4711"));

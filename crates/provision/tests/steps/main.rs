@@ -6,10 +6,13 @@
 mod double;
 
 use double::{NEW, OLD, Scene};
-use robocast_provision::steps::{Ended, resume};
+use robocast_provision::steps::{Ended, provision, resume};
 use robocast_stick::{BoxKey, Outcome, OwnerKey, Part, Result_, Step};
 use std::fs::File;
 use std::io::Read;
+
+/// A public key, as `ssh-keygen` writes it.
+const SSH_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMBP5QpiSL2OD7ARsPrWReEjwJ6l0nXIpq12/NG0r29s";
 
 fn results(ended: &Ended) -> Vec<&'static str> {
     ended.receipt.steps.iter().map(|done| done.result.as_str()).collect()
@@ -148,9 +151,12 @@ fn a_signed_file_is_not_rewritten() {
 fn what_else_it_brings_is_handed_over() {
     let mut this = Scene::new();
     let ssh = format!("{NEW}[debug]\nssh = true\n");
-    this.put("a.RAUCB", "bundle").put("authorized_keys", "key").put("robocast-support", "");
+    this.put("a.RAUCB", "bundle").put("authorized_keys", SSH_KEY).put("robocast-support", "");
     let (ended, asked) = this.put("robocast.toml", &ssh).insert();
-    assert_eq!(asked, ["apply new after old", "prove new", "keep", "ssh key", "update a.RAUCB bundle"]);
+    assert_eq!(
+        asked,
+        ["apply new after old", "prove new", "keep", &format!("ssh {SSH_KEY}"), "update a.RAUCB bundle"]
+    );
     assert!(["ssh", "update", "support"].iter().all(|what| part(&ended, what).ok));
     let bundle = format!("robocast-support-new-{}.tar.gz", &ended.receipt.time[..10]);
     assert_eq!(this.on_stick(&bundle), "bundle");
@@ -163,22 +169,43 @@ fn what_else_it_brings_is_handed_over() {
 }
 
 #[test]
+fn somebodys_pictures_leave_no_trace() {
+    let mut this = Scene::new();
+    this.put("1.jpg", "");
+    let nothing = provision(&this.stick(), &this.home, &mut this.double).unwrap_err();
+    assert!(nothing.text.contains("nor anything else for the box"));
+    assert!(this.double.asked.is_empty() && this.double.shown.is_empty());
+    assert!(!this.home.file("receipts").exists() && std::fs::read_dir(this.stick()).unwrap().count() == 1);
+}
+
+#[test]
+fn what_is_no_ssh_key_is_told() {
+    let mut this = Scene::new();
+    let ssh = format!("{NEW}[debug]\nssh = true\n");
+    let private = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
+    let (ended, asked) = this.put("robocast.toml", &ssh).put("authorized_keys", private).insert();
+    assert!(!part(&ended, "ssh").ok && part(&ended, "ssh").text.contains("this is a private key"));
+    assert!(!asked.iter().any(|asked| asked.starts_with("ssh")));
+}
+
+#[test]
 fn an_owner_signs_ssh_keys_too() {
     let mut this = Scene::new();
     let owner = OwnerKey::generate();
     let text = format!("{NEW}[debug]\nssh = true\n");
-    this.put("robocast-owner.pub", &owner.public().to_string()).put("authorized_keys", "key");
+    this.put("robocast-owner.pub", &owner.public().to_string()).put("authorized_keys", SSH_KEY);
     this.put("robocast.toml", &text)
         .put("robocast.toml.sig", &owner.sign("robocast.toml", text.as_bytes(), 1));
     let (ended, _) = this.insert();
     assert!(!part(&ended, "ssh").ok, "not signed");
-    this.put("authorized_keys.sig", &owner.sign("authorized_keys", b"key", 5));
+    this.put("authorized_keys.sig", &owner.sign("authorized_keys", SSH_KEY.as_bytes(), 5));
     let (ended, asked) = this.insert();
-    assert!(part(&ended, "ssh").ok && asked.contains(&"ssh key".to_owned()));
-    this.put("authorized_keys", "older")
-        .put("authorized_keys.sig", &owner.sign("authorized_keys", b"older", 4));
+    assert!(part(&ended, "ssh").ok && asked.contains(&format!("ssh {SSH_KEY}")));
+    let older = format!("{SSH_KEY} older");
+    this.put("authorized_keys", &older)
+        .put("authorized_keys.sig", &owner.sign("authorized_keys", older.as_bytes(), 4));
     let (ended, asked) = this.insert();
-    assert!(!part(&ended, "ssh").ok && !asked.contains(&"ssh older".to_owned()));
+    assert!(!part(&ended, "ssh").ok && !asked.contains(&format!("ssh {older}")));
     assert!(this.state("owner.json").unwrap().contains("\"serial\": 5"));
 }
 

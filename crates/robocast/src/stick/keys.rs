@@ -4,7 +4,7 @@ use super::files::{FileError, Readers, free, read, read_if_there, settings_of, w
 use super::{BAD, USAGE};
 use crate::check;
 use crate::say::{complain, say};
-use robocast_stick::{OwnerKey, OwnerPublic, Signature, names};
+use robocast_stick::{OwnerKey, OwnerPublic, Signature, names, ssh};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -45,12 +45,15 @@ pub fn sign(path: &Path, key: &Path, serial: Option<u64>) -> ExitCode {
         (Err(Unsigned::File(error)), _) | (_, Err(error)) => return complain(&error, USAGE),
         (Err(Unsigned::Key(error)), _) => return complain(&error, USAGE),
     };
-    if name == names::OWNER {
-        if let Err(error) = String::from_utf8_lossy(&bytes).parse::<OwnerPublic>() {
-            return complain(&error, BAD);
+    let judged = match name {
+        names::OWNER => {
+            String::from_utf8_lossy(&bytes).parse::<OwnerPublic>().map(drop).map_err(|e| complain(&e, BAD))
         }
-    } else if let Err(problems) = robocast_config::check(&bytes) {
-        return check::refuse(&file, &bytes, &problems);
+        names::AUTHORIZED_KEYS => ssh::count(&bytes).map(drop).map_err(|error| complain(&error, BAD)),
+        _ => robocast_config::check(&bytes).map(drop).map_err(|bad| check::refuse(&file, &bytes, &bad)),
+    };
+    if let Err(code) = judged {
+        return code;
     }
     let beside = with_ending(&file, ".sig");
     let serial = match (serial, last(&beside)) {
@@ -79,8 +82,15 @@ fn secret(path: &Path) -> Result<OwnerKey, Unsigned> {
 
 /// The name that a file has on a stick, whatever it is called here.
 fn name_of(file: &Path) -> &'static str {
-    let public = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(OsStr::new("pub")));
-    if public { names::OWNER } else { names::SETTINGS }
+    let is =
+        |part: Option<&OsStr>, name| part.is_some_and(|part| part.eq_ignore_ascii_case(OsStr::new(name)));
+    if is(file.extension(), "pub") {
+        names::OWNER
+    } else if is(file.file_name(), names::AUTHORIZED_KEYS) {
+        names::AUTHORIZED_KEYS
+    } else {
+        names::SETTINGS
+    }
 }
 
 /// The serial of the signature that is there.

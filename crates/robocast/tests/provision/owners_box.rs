@@ -11,7 +11,7 @@ pub const OLD: &str = "schema = 1\n[device]\nname = \"old\"\n";
 /// Those that a good stick brings.
 pub const NEW: &str = "schema = 1\n[device]\nname = \"new\"\n\n[[uplink.wifi]]\nssid = \"Lab\"\npassword = \"wifi-secret-4711\" # ours\ncountry = \"US\"\n\n[page]\npassword = \"page-secret-4711\"\n";
 /// What nobody may ever see of them.
-const SECRETS: [&str; 2] = ["wifi-secret-4711", "page-secret-4711"];
+pub const SECRETS: [&str; 2] = ["wifi-secret-4711", "page-secret-4711"];
 
 /// A box with old settings and a key.
 pub struct OwnersBox {
@@ -48,7 +48,7 @@ pub fn must(program: &str, arguments: &[&str]) -> String {
 
 impl OwnersBox {
     pub fn new() -> Self {
-        let this = Self { folder: tempfile::tempdir().unwrap(), key: BoxKey::generate() };
+        let this = Self { folder: tempfile::tempdir_in(memory()).unwrap(), key: BoxKey::generate() };
         put(&this.state("settings.toml"), OLD.as_bytes());
         put(&this.state("settings.proven.toml"), OLD.as_bytes());
         put(&this.state("keys/box.age"), this.key.to_text().expose().as_bytes());
@@ -114,6 +114,13 @@ impl OwnersBox {
         let beside = self.state(".settings.toml.new");
         assert!(!beside.exists(), "{what}: half written settings lie about");
     }
+}
+
+/// Where files cost no disk's time, if there is room: thousands of sticks are made, read and synced.
+fn memory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let room = nix::sys::statvfs::statvfs(memory).map_or(0, |fs| fs.blocks_available() * fs.fragment_size());
+    if room > 1 << 30 { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 /// A file below a folder that is attached to a loop device.
