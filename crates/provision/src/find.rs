@@ -105,7 +105,9 @@ pub fn open(folder: BorrowedFd<'_>, name: &OsStr) -> Result<File, Trouble> {
     regular(name, &fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(failed)?)?;
     // A name of the folder itself, never a path. Not `openat2`, which says the same with more words: systemd's
     // `RestrictSUIDSGID=` has the kernel deny that there is such a call.
-    debug_assert!(!name.as_bytes().contains(&b'/'));
+    if name.as_bytes().contains(&b'/') {
+        return Err(failed(Errno::EINVAL));
+    }
     let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file = File::from(openat(folder, name, how, Mode::empty()).map_err(failed)?);
     regular(name, &fstat(file.as_fd()).map_err(failed)?)?;

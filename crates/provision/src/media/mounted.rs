@@ -2,17 +2,23 @@
 
 use super::loops::Loop;
 use super::pieces::{Piece, open};
+use crate::below;
 use crate::trouble::Trouble;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const NOTHING: Option<&str> = None;
+/// A stick that was only read is let go of by others within this.
+const LET_GO: Duration = Duration::from_secs(10);
 
 /// Gives this thread a mount namespace of its own: what it mounts is seen by nobody else, and goes with it.
 ///
@@ -59,7 +65,12 @@ impl Mounted {
         let Self { piece, mount } = self;
         let target = mount.target.clone();
         // Not a remount: an ext4 whose journal was left alone cannot become writable.
+        let end = End::of(&mount);
         drop(mount);
+        // Whoever read an update from it lets go of it in their own time.
+        if let Err(error) = end.and_then(|end| end.wait(LET_GO)) {
+            tracing::debug!("cannot tell when {} is let go of: {error}", piece.name);
+        }
         let mount = Mount::new(&piece, target.clone(), true).inspect_err(|_| forget(&target))?;
         Ok(Self { piece, mount })
     }
@@ -82,6 +93,25 @@ impl Mounted {
 /// Best effort: an empty folder in /run harms nobody.
 fn forget(target: &Path) {
     let _ = std::fs::remove_dir(target);
+}
+
+/// The end of a file system: nobody has it mounted any more, nor a file of it open.
+struct End(Inotify);
+
+impl End {
+    /// Watches the top folder, which does not hold the file system.
+    fn of(mount: &Mount) -> io::Result<Self> {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        // The end is told whatever else is asked for.
+        inotify.add_watch(&below::path(mount.folder.as_fd()), AddWatchFlags::IN_DELETE_SELF)?;
+        Ok(Self(inotify))
+    }
+
+    fn wait(&self, limit: Duration) -> io::Result<()> {
+        let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+        poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], limit)?;
+        Ok(())
+    }
 }
 
 /// What is mounted now. The fields go in this order: the last hold on the file system, then its device.

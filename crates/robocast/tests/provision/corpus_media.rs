@@ -187,6 +187,29 @@ fn a_stick_in_use() {
 }
 
 #[test]
+fn a_stick_that_others_let_go_of_late_gets_its_receipt() {
+    if !able() {
+        return;
+    }
+    apart(|| {
+        let this = OwnersBox::new();
+        let device = Device::of(&part(&this, "a.img", true), &[]);
+        let at = this.beside("mounted");
+        std::fs::create_dir(&at).unwrap();
+        // As RAUC has it while it reads an update.
+        mount(Some(&device.path), &at, Some("ext4"), MsFlags::MS_RDONLY, Some("noload")).unwrap();
+        let held = std::fs::File::open(&at).unwrap();
+        nix::mount::umount2(&at, nix::mount::MntFlags::MNT_DETACH).unwrap();
+        let later = std::thread::spawn(move || {
+            std::thread::park_timeout(std::time::Duration::from_secs(2));
+            drop(held);
+        });
+        expect_in("late", &this, &device.path, Form::Ext4, || device.image.clone(), KEPT);
+        later.join().unwrap();
+    });
+}
+
+#[test]
 fn sticks_that_take_no_receipt_provision_all_the_same() {
     if !able() {
         return;

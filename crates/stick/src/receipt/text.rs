@@ -22,8 +22,13 @@ impl Receipt {
         for Done { step, result, text, parts, .. } in &self.steps {
             let said = if *result == Result_::NotReached { "" } else { text };
             page.row(2, shown(*result), step.as_str(), said);
-            for Part { what, ok, text, .. } in parts {
-                page.part(if *ok { "works" } else { "FAILED" }, what, text);
+            for Part { what, ok, text, mend } in parts {
+                let word = match (ok, mend) {
+                    (false, _) => "FAILED",
+                    (true, Some(_)) => "beware",
+                    (true, None) => "works",
+                };
+                page.part(word, what, text);
             }
         }
         let mends = self.mends();
@@ -51,16 +56,18 @@ impl Receipt {
         page.text
     }
 
-    /// What to do, the first thing first.
+    /// What to do, the first thing first: what failed before what works and could be better.
     fn mends(&self) -> Vec<String> {
-        let mut mends = Vec::new();
-        for done in &self.steps {
-            mends.extend(done.mend.as_ref().map(|mend| format!("{}: {mend}", done.step.as_str())));
-            for part in &done.parts {
-                mends.extend(part.mend.as_ref().map(|mend| format!("{}: {mend}", part.what)));
+        let said = |what: &str, mend: &Option<String>| mend.as_ref().map(|mend| format!("{what}: {mend}"));
+        let (mut failed, mut better) = (Vec::new(), Vec::new());
+        for Done { step, mend, parts, .. } in &self.steps {
+            failed.extend(said(step.as_str(), mend));
+            for Part { what, ok, mend, .. } in parts {
+                if *ok { &mut better } else { &mut failed }.extend(said(what, mend));
             }
         }
-        mends
+        failed.append(&mut better);
+        failed
     }
 }
 
