@@ -14,12 +14,14 @@ pub mod systemd;
 pub mod uplinks;
 
 use robocast_bus::names::Program;
-use robocast_config::{Settings, Source, Stream};
+use robocast_config::{Robot, Settings, Source, Stream};
 use std::time::Duration;
 
 /// What has to be done, as units of systemd. The network's programs read the settings again in any case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// Whether other units are wanted, so that systemd has to run the generator again, which takes its time.
+    pub reload: bool,
     /// Programs of streams that are gone.
     pub stop: Vec<String>,
     /// Programs of streams that are new.
@@ -57,12 +59,21 @@ pub fn plan(before: Option<&Settings>, after: &Settings) -> Plan {
             plan.restart.push(Program::Push.unit(&stream.name));
         }
     }
+    plan.reload = before.is_none_or(|before| of_units(before) != of_units(after));
     let name = &after.device.name;
     plan.name = before.is_none_or(|before| before.device.name != *name).then(|| name.clone());
     plan
 }
 
 const PROGRAMS: [Program; 2] = [Program::Camera, Program::Push];
+
+/// What units are made from (`robocast generate`): the streams, and which of them come from the robot's side. An interface
+/// that is an uplink is not there.
+fn of_units(settings: &Settings) -> (&Robot, Option<&str>, Vec<(&str, &Source)>) {
+    let uplink = settings.uplink.ethernet.as_ref().map(|ethernet| ethernet.interface.as_str());
+    let streams = settings.streams.iter().map(|stream| (stream.name.as_str(), &stream.source));
+    (&settings.robot, uplink, streams.collect())
+}
 
 /// A stream as far as its camera looks at it.
 fn as_camera(stream: &Stream) -> Stream {
@@ -94,7 +105,7 @@ mod tests {
     fn a_program_learns_of_what_it_looks_at_and_of_nothing_else() {
         let before = stream("front", "");
         let (camera, push) = (("camera", "front"), ("push", "front"));
-        let cases: [(&str, &[(&str, &str)]); 10] = [
+        let cases: [(&str, &[(&str, &str)]); 11] = [
             (&before, &[]),
             (&format!("{before}[page]\npassword = \"abcdefgh\"\n"), &[]),
             (
@@ -110,12 +121,15 @@ mod tests {
             (&stream("front", "fps = 10\n"), &[camera, push]),
             (&format!("[robot]\nkind = \"go2\"\n{before}"), &[camera]),
             (&format!("[device]\nname = \"other\"\n{before}"), &[push]),
+            (&format!("{before}[uplink.ethernet]\ninterface = \"eth1\"\n"), &[]),
         ];
         for (after, restart) in cases {
             let plan = plan(Some(&read(&before)), &read(after));
             assert_eq!(plan.restart, units(restart), "{after}");
             assert_eq!((plan.start, plan.stop), (vec![], vec![]), "{after}");
             assert_eq!(plan.name.is_some(), after.contains("other"), "{after}");
+            let units = ["robot", "file:", "eth1"].iter().any(|word| after.contains(word));
+            assert_eq!(plan.reload, units, "{after}");
         }
     }
 
@@ -125,13 +139,13 @@ mod tests {
         let plan = plan(Some(&read(&front)), &read(&rear));
         assert_eq!(plan.stop, units(&[("camera", "front"), ("push", "front")]));
         assert_eq!(plan.start, units(&[("camera", "rear\\x2dleft"), ("push", "rear\\x2dleft")]));
-        assert_eq!(plan.restart, [""; 0]);
+        assert_eq!((plan.restart, plan.reload), (vec![], true));
     }
 
     #[test]
     fn a_box_without_settings_gets_its_name_and_all_programs() {
         let first = plan(None, &read(&format!("[device]\nname = \"a\"\n{}", stream("front", ""))));
         assert_eq!(first.restart, units(&[("camera", "front"), ("push", "front")]));
-        assert_eq!(first.name.as_deref(), Some("a"));
+        assert_eq!((first.name.as_deref(), first.reload), (Some("a"), true));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Plan;
 use futures_util::StreamExt;
-use futures_util::stream::select;
+use futures_util::stream::{Select, select};
 use robocast_bus::names::{NET, NET_PATH};
 use robocast_bus::view;
 use std::collections::HashSet;
@@ -78,9 +78,12 @@ pub async fn carry_out(bus: &Connection, plan: &Plan) -> fdo::Result<Carried> {
     {
         troubles.push(format!("the box keeps its old name until it starts anew: {error}"));
     }
-    // Links to streams that are new are made by the generator.
-    manager.reload().await?;
-    let read = read_again(bus, &manager).await?;
+    let reading = Reading::ask(bus, &manager).await?;
+    if plan.reload {
+        // Meanwhile the network's program reads.
+        manager.reload().await?;
+    }
+    let read = reading.done(bus).await;
     let mut jobs = HashSet::new();
     for (units, what) in [(&plan.stop, "stop"), (&plan.restart, "restart"), (&plan.start, "start")] {
         for unit in units {
@@ -137,30 +140,44 @@ pub async fn start(bus: &Connection, unit: &str) -> fdo::Result<()> {
 /// # Errors
 /// When systemd cannot be asked at all.
 pub async fn network(bus: &Connection) -> fdo::Result<bool> {
-    read_again(bus, &ManagerProxy::new(bus).await?).await
+    Ok(Reading::ask(bus, &ManagerProxy::new(bus).await?).await?.done(bus).await)
 }
 
-async fn read_again(bus: &Connection, manager: &ManagerProxy<'_>) -> fdo::Result<bool> {
-    // Listened to before it is asked how often it has read: nothing falls in between.
-    let [told, came] = changes_of_net()?;
-    let told = MessageStream::for_match_rule(told, bus, None).await?;
-    let mut changes = select(told, MessageStream::for_match_rule(came, bus, None).await?);
-    let before = reads(bus).await;
-    for unit in READERS {
-        if let Err(error) = manager.kill_unit(unit, "main", nix::libc::SIGHUP).await {
-            tracing::info!("{unit} cannot be told to read the settings: {error}");
+/// The network's programs are told to read the settings.
+struct Reading {
+    changes: Select<MessageStream, MessageStream>,
+    /// How often the network's program had read before it was told.
+    before: Option<u32>,
+}
+
+impl Reading {
+    async fn ask(bus: &Connection, manager: &ManagerProxy<'_>) -> fdo::Result<Self> {
+        // Listened to before it is asked how often it has read: nothing falls in between.
+        let [told, came] = changes_of_net()?;
+        let told = MessageStream::for_match_rule(told, bus, None).await?;
+        let changes = select(told, MessageStream::for_match_rule(came, bus, None).await?);
+        let before = reads(bus).await;
+        for unit in READERS {
+            if let Err(error) = manager.kill_unit(unit, "main", nix::libc::SIGHUP).await {
+                tracing::info!("{unit} cannot be told to read the settings: {error}");
+            }
         }
+        Ok(Self { changes, before })
     }
-    let end = Instant::now() + READING;
-    loop {
-        match (before, reads(bus).await) {
-            // One that began meanwhile has read the new settings first of all.
-            (None, Some(_)) => return Ok(true),
-            (Some(before), Some(now)) if now != before => return Ok(true),
-            _ => {}
-        }
-        if !matches!(timeout_at(end, changes.next()).await, Ok(Some(_))) {
-            return Ok(false);
+
+    /// Waits until it has; whether it says so.
+    async fn done(mut self, bus: &Connection) -> bool {
+        let end = Instant::now() + READING;
+        loop {
+            match (self.before, reads(bus).await) {
+                // One that began meanwhile has read the new settings first of all.
+                (None, Some(_)) => return true,
+                (Some(before), Some(now)) if now != before => return true,
+                _ => {}
+            }
+            if !matches!(timeout_at(end, self.changes.next()).await, Ok(Some(_))) {
+                return false;
+            }
         }
     }
 }
