@@ -100,6 +100,14 @@ class Board(Machine):
         """... and out, whatever the board does with it."""
         self.qemu.monitor_command("device_del", {"id": name})
 
+        def let_go():
+            try:
+                self.qemu.monitor_command("blockdev-del", {"node-name": name})
+            except Exception:  # the port still has it
+                return False
+            return True
+        until(f"the port lets go of {name}", 30, let_go)
+
     # --- The shell.
 
     def run(self, command, seconds=60):
