@@ -86,6 +86,7 @@ def running(the_board, folder):
     board.flash()
     board.boot()
     board.until("the system is up", 180, "systemctl is-system-running", "running")
+    board.until("this slot was marked", 60, "systemctl show -P ActiveState robocast-good", "inactive")
     assert receipts(board) == [], "an empty boot partition is no news"
     image = stick(folder, "first", {"ROBOCAST.TOML": SETTINGS.encode()})
     began = time.monotonic()
