@@ -7,6 +7,8 @@ PREFIX ?= /usr
 BOARD ?=
 # 1: the demo with two uplinks.
 NET ?=
+# 1: the demo with a USB stick.
+STICK ?=
 # What ci/release is told.
 RELEASE ?=
 # Programs that are installed come from here.
@@ -24,6 +26,7 @@ help:
 	@echo 'make demo             plays a simulated robot through robocast and a media server to your browser'
 	@echo 'make demo SECONDS=20  the same, ends by itself; fails unless pictures came out of the server'
 	@echo 'make demo NET=1       the same over two uplinks, one of which is cut again and again (root)'
+	@echo 'make demo STICK=1     a box without settings gets them from a USB stick, and writes a receipt onto it'
 	@echo 'make test             checks and tests everything'
 	@echo 'make image BOARD=virtual   builds an image to flash; BOARD is a folder of hw/boards'
 	@echo 'make release RELEASE="--images FOLDER"   checks, describes and signs images that are built; docs/release.md'
@@ -33,7 +36,7 @@ help:
 	@echo 'make install          installs them below $$(DESTDIR)$$(PREFIX), /usr unless told otherwise'
 
 demo:
-	@ci/demo$(if $(filter 1,$(NET)),-net) $(demo_seconds)
+	@ci/demo$(if $(filter 1,$(NET)),-net)$(if $(filter 1,$(STICK)),-stick) $(demo_seconds)
 
 test:
 	@ci/test
@@ -41,6 +44,7 @@ test:
 bench:
 	@ci/bench
 	@ci/bench-network
+	@ci/bench-settings
 
 build:
 	@ci/packages build run

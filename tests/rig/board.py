@@ -4,16 +4,39 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "hw/rig/virtual"))
 
 from machine import MIB, SETTINGS, Machine  # noqa: E402,F401
-from world import PATIENCE, World, until  # noqa: E402,F401
+from world import PATIENCE, World, run, until  # noqa: E402,F401
 
 # What was measured, for the end of the run.
 FIGURES = []
+
+
+def stick(folder, name, files):
+    """A FAT stick that holds `files` (path: content)."""
+    image = folder / f"{name}.img"
+    image.unlink(missing_ok=True)
+    with image.open("wb") as file:
+        file.truncate(32 * MIB)
+    run("mkfs.vfat", "-n", name.upper(), image)
+    for path, content in files.items():
+        for parent in reversed(pathlib.PurePath(path).parents[:-1]):
+            run("mmd", "-D", "s", "-i", image, f"::{parent}")
+        source = folder / "content"
+        source.write_bytes(content)
+        run("mcopy", "-o", "-i", image, source, f"::{path}")
+    return image
+
+
+def on_stick(image, name):
+    """The bytes of a file on a FAT stick; none where there is no such file."""
+    result = subprocess.run(["mcopy", "-n", "-i", str(image), f"::{name}", "-"], capture_output=True)
+    return result.stdout if result.returncode == 0 else None
 
 
 class Board(Machine):
@@ -64,6 +87,26 @@ class Board(Machine):
         self.qemu.expect("U-Boot 20", timeout=seconds * PATIENCE)
         self.target.deactivate(self.shell)
         self.target.activate(self.shell)
+
+    # --- Its USB port, while it is on.
+
+    def plug(self, image, name):
+        """A stick goes in."""
+        self.qemu.monitor_command("blockdev-add", {
+            "node-name": name, "driver": "raw", "file": {"driver": "file", "filename": str(image)}})
+        self.qemu.monitor_command("device_add", {"driver": "usb-storage", "id": name, "bus": "usb.0", "drive": name, "removable": True})
+
+    def pull(self, name):
+        """... and out, whatever the board does with it."""
+        self.qemu.monitor_command("device_del", {"id": name})
+
+        def let_go():
+            try:
+                self.qemu.monitor_command("blockdev-del", {"node-name": name})
+            except Exception:  # the port still has it
+                return False
+            return True
+        until(f"the port lets go of {name}", 30, let_go)
 
     # --- The shell.
 

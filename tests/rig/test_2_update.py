@@ -13,8 +13,9 @@ from world import run
 def bundle_stick(folder):
     """A bundle, and one that somebody changed, on a disk that the board sees as a USB stick."""
     image = pathlib.Path(os.environ["LG_IMAGE"])
-    files = folder / "bundles"
-    files.mkdir(exist_ok=True)
+    # In a folder: a bundle in a stick's top folder would be installed without being asked for.
+    files = folder / "bundles" / "kept"
+    files.mkdir(parents=True, exist_ok=True)
     bundle = files / "update.raucb"
     run("cp", image / "robocast-virtual.raucb", bundle)
     # One bit changed: in what is installed, and in the signature.
@@ -31,7 +32,7 @@ def bundle_stick(folder):
     stick.unlink(missing_ok=True)
     with stick.open("wb") as file:
         file.truncate(size)
-    run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-L", "bundles", "-d", files, stick)
+    run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-L", "bundles", "-d", files.parent, stick)
     return stick
 
 
@@ -46,9 +47,9 @@ def test_an_update_is_installed_proven_and_its_ways_back_work(board, bundle_stic
     # A forged bundle is refused before anything is written; a changed one as soon as its bad block is read.
     slot = "head -c 1M /dev/disk/by-partlabel/rootfs-b | sha256sum"
     before = board.run(slot)
-    assert board.ask("rauc install /run/bundles/forged.raucb", 240)[1] != 0
+    assert board.ask("rauc install /run/bundles/kept/forged.raucb", 240)[1] != 0
     assert board.run(slot) == before and board.run("fw_printenv -n BOOT_ORDER") == "A B"
-    assert board.ask("rauc install /run/bundles/changed.raucb", 240)[1] != 0
+    assert board.ask("rauc install /run/bundles/kept/changed.raucb", 240)[1] != 0
     assert board.run("fw_printenv -n BOOT_ORDER").split()[0] == "A"
 
     # The real one: over D-Bus, while the stream goes on.
@@ -56,7 +57,7 @@ def test_an_update_is_installed_proven_and_its_ways_back_work(board, bundle_stic
     size = recording.stat().st_size
     board.run(
         "busctl call --timeout=300 de.pengutronix.rauc / de.pengutronix.rauc.Installer InstallBundle 'sa{sv}' "
-        "/run/bundles/update.raucb 0")
+        "/run/bundles/kept/update.raucb 0")
     board.until("installed", 240, "busctl get-property de.pengutronix.rauc / de.pengutronix.rauc.Installer Operation", "idle")
     assert board.run("busctl get-property de.pengutronix.rauc / de.pengutronix.rauc.Installer LastError") == 's ""'
     assert board.run("fw_printenv -n BOOT_ORDER") == "B A"

@@ -1,30 +1,13 @@
 """What a box meets in the field: it boots, says what is wrong, and streams what it can."""
 
 import os
-import pathlib
 
-from board import MIB, SETTINGS, until
+from board import MIB, SETTINGS, stick, until
 from world import run
 
 
 def said(board, words):
     return board.until(f"the box says: {words}", 30, f"journalctl -b -k --no-pager | grep -F '{words}'")
-
-
-def stick(folder, name, files):
-    """A FAT stick that holds `files` (path: content)."""
-    image = folder / f"{name}.img"
-    image.unlink(missing_ok=True)
-    with image.open("wb") as file:
-        file.truncate(32 * MIB)
-    run("mkfs.vfat", "-n", name.upper(), image)
-    for path, content in files.items():
-        for parent in reversed(pathlib.PurePath(path).parents[:-1]):
-            run("mmd", "-D", "s", "-i", image, f"::{parent}")
-        source = folder / "content"
-        source.write_bytes(content)
-        run("mcopy", "-o", "-i", image, source, f"::{path}")
-    return image
 
 
 def test_a_box_nobody_has_given_settings_waits_well(the_board):

@@ -9,6 +9,7 @@
 //! | `robot`, `product`, `nginx` | the three parties: `robocast-sim`, `robocast run`, a real nginx with the RTMP module |
 //! | `bus`, `rauc` | a real D-Bus daemon; a real RAUC on it |
 //! | `stand_ins` | a RAUC that does what a test wants, and systemd |
+//! | `systemd` | a stand-in of systemd that notes what is asked of it, with a net program that reads its settings |
 //! | `certificates` | a test CA and what it signs |
 //! | `flv`, `slices`, `decoding` | what a server recorded, against what the robot sent; what a decoder says to it |
 //! | `two_ways` | a box with two uplinks to one server, each through a router of its own, in network namespaces |
@@ -35,5 +36,6 @@ pub mod rauc;
 pub mod robot;
 pub mod slices;
 pub mod stand_ins;
+pub mod systemd;
 pub mod two_ways;
 pub mod waiting;

@@ -197,6 +197,6 @@ fn id(line: &str) -> Option<String> {
 
 /// A file of a test needs no care for power cuts.
 #[allow(clippy::disallowed_methods)]
-pub(crate) fn write(path: &Path, text: &str) {
+pub fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }

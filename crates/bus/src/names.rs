@@ -41,6 +41,21 @@ impl Program {
         Some(stream.strip_prefix('_').unwrap_or(stream))
     }
 
+    /// The word of the command line, and of the unit.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Push => "push",
+        }
+    }
+
+    /// The unit of systemd that runs it: `robocast-camera@front.service`.
+    #[must_use]
+    pub fn unit(self, stream: &str) -> String {
+        format!("robocast-{}@{}.service", self.word(), escape(stream))
+    }
+
     /// The object path, in which `-` may not stand: `_` does instead.
     #[must_use]
     pub fn path(self, stream: &str) -> OwnedObjectPath {
@@ -51,6 +66,22 @@ impl Program {
         let path = format!("/org/robocast/{kind}/{}", stream.replace('-', "_"));
         OwnedObjectPath::try_from(path).expect("names of streams are letters, digits and dashes")
     }
+}
+
+/// A text as an instance of a unit, as `systemd-escape` writes it: `%I` in the unit gives it back.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'/' => out.push('-'),
+            b'.' if at == 0 => out.push_str("\\x2e"),
+            b'.' | b':' | b'_' => out.push(byte.into()),
+            _ if byte.is_ascii_alphanumeric() => out.push(byte.into()),
+            _ => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out
 }
 
 #[cfg(test)]

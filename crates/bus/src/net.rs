@@ -73,8 +73,14 @@ pub struct NetStatus {
     pub robot: RobotSideStatus,
     /// The steps that were last carried out, or are being carried out.
     pub plan: Vec<String>,
-    /// Whether the facts are what the settings want: nothing is left to do.
+    /// Whether the facts are what the settings want: nothing is left to do. Never of settings older than the last that were read.
     pub proven: bool,
+    /// Whether that holds of the uplinks, whatever the robot's side is like.
+    pub uplinks_proven: bool,
+    /// How often it has read its settings since it began: who had it read them waits for the next.
+    pub reads: u32,
+    /// Whether the uplinks are those of the settings that were proven last, since the new ones were taken back.
+    pub former: bool,
     /// For people: what is wrong, and what would mend it.
     pub text: String,
 }

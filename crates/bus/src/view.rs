@@ -22,15 +22,22 @@ type Properties = HashMap<String, OwnedVariant>;
 /// # Errors
 /// When there is no bus.
 pub async fn streams() -> zbus::Result<Vec<StreamStatus>> {
-    let bus = connection::Builder::system().build().await?;
-    let names = DBusProxy::new(&bus).await?.list_names().await?;
+    streams_on(&connection::Builder::system().build().await?).await
+}
+
+/// The same of another bus.
+///
+/// # Errors
+/// When it fails, or one of them does not answer.
+pub async fn streams_on(bus: &Connection) -> zbus::Result<Vec<StreamStatus>> {
+    let names = DBusProxy::new(bus).await?.list_names().await?;
     let mut found: BTreeMap<String, (Option<CameraStatus>, Option<PushStatus>)> = BTreeMap::new();
     for name in names {
         if let Some(stream) = Program::Camera.stream_of(&name) {
-            let properties = properties(&bus, Program::Camera, stream).await?;
+            let properties = properties(bus, Program::Camera, stream).await?;
             found.entry(stream.to_owned()).or_default().0 = Some(camera(&properties));
         } else if let Some(stream) = Program::Push.stream_of(&name) {
-            let properties = properties(&bus, Program::Push, stream).await?;
+            let properties = properties(bus, Program::Push, stream).await?;
             found.entry(stream.to_owned()).or_default().1 = Some(push(&properties));
         }
     }

@@ -19,6 +19,7 @@ mod place;
 mod problem;
 mod reader;
 mod redaction;
+mod rewriting;
 mod robot;
 mod rules;
 mod secret;
@@ -37,12 +38,13 @@ mod window;
 pub use bitrate::{Bitrate, BitrateRange};
 pub use cidr::Cidr;
 pub use file::{LIMIT, LoadError, load, load_with, read};
-pub use malformed::Malformed;
+pub use malformed::{Malformed, printable};
 pub use migration::SCHEMA;
 pub use problem::{Problem, Problems, Severity};
+pub use rewriting::{Value, quoted, rewrite};
 pub use robot::{Device, Dhcp, Opening, Protocol, Robot, RobotKind};
 pub use secret::{Secret, Unseal};
-pub use service::{Control, Page, Time, Tls, Update};
+pub use service::{Control, Debugging, Page, Time, Tls, Update};
 pub use settings::Settings;
 pub use sink::{SinkScheme, SinkUrl};
 pub use size::Size;
@@ -53,10 +55,12 @@ pub use url::Url;
 pub use wifi::{Access, Enterprise, Phase2, Proof, Wifi};
 pub use window::Window;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use migration::{STEPS, Step};
-use place::Places;
 use problem::Collector;
 use reader::Reader;
+use rewriting::Held;
 use secret::Seals;
 use text::Lines;
 
@@ -94,6 +98,30 @@ pub fn check(text: &[u8]) -> Result<Vec<Problem>, Problems> {
 }
 
 fn examine(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Checked, Problems> {
+    examined(bytes, seals, steps).map(|examined| examined.checked)
+}
+
+/// The keys that each table of a document could have, by the table's path, such as `uplink.wifi[]`; the document's own is the
+/// empty path. Tables that the document does not have are not there.
+///
+/// # Errors
+/// Everything that is wrong, by position; sealed values are taken as good.
+pub fn vocabulary(text: &[u8]) -> Result<Vocabulary, Problems> {
+    examined(text, Seals::Trust, STEPS).map(|examined| examined.vocabulary)
+}
+
+/// Keys by the path of their table.
+pub type Vocabulary = BTreeMap<String, BTreeSet<&'static str>>;
+
+/// A document that was read.
+struct Examined {
+    checked: Checked,
+    /// Its secrets, with their places in the text without a byte order mark.
+    held: Vec<Held>,
+    vocabulary: Vocabulary,
+}
+
+fn examined(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Examined, Problems> {
     if bytes.len() > LIMIT {
         return Err(Problems::one(file::too_large()));
     }
@@ -109,9 +137,9 @@ fn examine(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Checked, Pr
         // Of another schema nothing can be judged but its number.
         root.clear();
     }
-    let mut reader = Reader { out, places: Places::default(), seals };
+    let mut reader = Reader { text, seals, out, ..Reader::default() };
     let settings = Settings::read(&mut reader, &root);
-    let Reader { mut out, places, .. } = reader;
+    let Reader { mut out, places, held, vocabulary, .. } = reader;
     rules::check(&settings, &places, &mut out);
-    Ok(Checked { settings, warnings: out.finish(&lines)? })
+    Ok(Examined { checked: Checked { settings, warnings: out.finish(&lines)? }, held, vocabulary })
 }

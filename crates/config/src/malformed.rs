@@ -63,7 +63,7 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 /// Whether a character may go to a terminal as it is: no control characters, none that reorder or hide text.
-pub(crate) fn printable(c: char) -> bool {
+pub fn printable(c: char) -> bool {
     !(c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'))

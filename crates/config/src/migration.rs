@@ -51,8 +51,9 @@ pub(crate) fn migrate(root: &mut DeTable<'_>, steps: &[Step], out: &mut Collecto
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Seals;
-    use crate::{Checked, Problems, examine};
+    use crate::rewriting::rewrite_from;
+    use crate::secret::{Seals, Secret};
+    use crate::{Checked, Problems, Value, examine};
 
     /// Schema 0, which never was, called the robot's address `ip`.
     fn from_zero(root: &mut DeTable<'_>) {
@@ -83,6 +84,24 @@ mod tests {
             problems.to_string().lines().next(),
             Some("<settings>:3:6: error: `10.0.0` is not an IP address")
         );
+    }
+
+    #[test]
+    fn an_older_schema_is_sealed_and_opened_as_it_was_written() {
+        const OLD: &str = "schema = 0\n[robot] # the old way\nip = \"10.0.0.1\"\nown_address = \"10.0.0.2/24\"\npassword = \"secret\"\n";
+        let sealed = |value: &Value| match value {
+            Value::Plain(_) => Some(Value::Sealed("s".to_owned())),
+            Value::Sealed(_) => None,
+        };
+        let opened = |value: &Value| match value {
+            Value::Plain(_) => None,
+            Value::Sealed(_) => Some(Value::Plain(Secret::new("secret".to_owned()))),
+        };
+        let text = rewrite_from(OLD, sealed, &[from_zero]).unwrap();
+        assert_eq!(text, OLD.replace("\"secret\"", "{ sealed = \"s\" }"));
+        assert_eq!(rewrite_from(&text, opened, &[from_zero]).unwrap(), OLD);
+        let problems = rewrite_from(OLD, sealed, &[]).unwrap_err();
+        assert!(problems.to_string().contains("there is no schema 0"), "{problems}");
     }
 
     #[test]

@@ -1,20 +1,32 @@
 //! Reads values out of the document. Nothing stops at the first fault: each is reported and reading goes on.
 
+mod secrets;
+
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::Vocabulary;
 use crate::document::kind;
 use crate::malformed::{Malformed, quote};
 use crate::place::Places;
 use crate::problem::Collector;
-use crate::secret::{Seals, Secret};
+use crate::rewriting::Held;
+use crate::secret::Seals;
+
+pub(crate) use secrets::SecretText;
 
 /// A reader with what it has found so far.
+#[derive(Default)]
 pub(crate) struct Reader<'a> {
+    pub text: &'a str,
     pub out: Collector,
     pub places: Places,
     pub seals: Seals<'a>,
+    /// The secrets met so far.
+    pub held: Vec<Held>,
+    /// The tables met so far, with the keys they could have.
+    pub vocabulary: Vocabulary,
 }
 
 /// A value with its place.
@@ -33,13 +45,6 @@ pub(crate) struct Section<'d> {
     table: &'d DeTable<'d>,
 }
 
-/// A secret text.
-pub(crate) enum SecretText {
-    Plain(String),
-    /// Sealed, and nobody here needs to open it.
-    Trusted,
-}
-
 impl<'d> Section<'d> {
     pub fn root(table: &'d DeTable<'d>) -> Self {
         Self { path: String::new(), title: "", span: 0..0, table }
@@ -54,9 +59,23 @@ impl<'d> Section<'d> {
     }
 }
 
+/// The path of a table wherever it stands in its lists: `uplink.wifi[]` of `uplink.wifi.3`.
+fn without_numbers(path: &str) -> String {
+    path.split('.').fold(String::new(), |mut out, word| {
+        if word.bytes().all(|b| b.is_ascii_digit()) && !word.is_empty() {
+            out.push_str("[]");
+        } else {
+            out.push_str(if out.is_empty() { "" } else { "." });
+            out.push_str(word);
+        }
+        out
+    })
+}
+
 impl Reader<'_> {
     /// Reports every key of a table that is not known.
     pub fn known(&mut self, section: &Section<'_>, keys: &'static [&'static str]) {
+        self.vocabulary.entry(without_numbers(&section.path)).or_default().extend(keys);
         for (key, value) in section.table {
             let name = key.get_ref().as_ref();
             if keys.contains(&name) {
@@ -278,56 +297,5 @@ impl Reader<'_> {
             }
         }
         sections
-    }
-
-    /// A text that may be sealed.
-    pub fn secret_text(&mut self, node: &Node<'_>, example: &str) -> Option<SecretText> {
-        let DeValue::Table(table) = node.value else {
-            return self.text(node, example).map(|text| SecretText::Plain(text.to_owned()));
-        };
-        let section =
-            Section { path: node.path.clone(), title: "a sealed value", span: node.span.clone(), table };
-        self.known(&section, &["sealed"]);
-        let form = "`{ sealed = \"...\" }`, as `robocast stick seal` prints it";
-        let sealed = self.required(&section, "sealed", form, |text| Ok(text.to_owned()));
-        let Some(sealed) = sealed.filter(|_| self.places.sound(&node.path)) else {
-            self.places.spoil(&node.path);
-            return None;
-        };
-        let opened = match self.seals {
-            Seals::Trust => return Some(SecretText::Trusted),
-            Seals::Refuse => Err("this value is sealed to a box; it can only be read there".to_owned()),
-            Seals::Open(key) => {
-                key.unseal(&sealed).map_err(|reason| format!("this value cannot be unsealed: {reason}"))
-            }
-        };
-        match opened {
-            Ok(text) => Some(SecretText::Plain(text)),
-            Err(message) => {
-                self.fault(node, Malformed::new(message));
-                None
-            }
-        }
-    }
-
-    /// A secret of some form; a trusted one comes as an empty text.
-    pub fn secret(
-        &mut self,
-        section: &Section<'_>,
-        key: &str,
-        example: &str,
-        check: impl FnOnce(&str) -> Result<(), Malformed>,
-    ) -> Option<Secret<String>> {
-        let node = self.node(section, key)?;
-        match self.secret_text(&node, example)? {
-            SecretText::Trusted => Some(Secret::new(String::new())),
-            SecretText::Plain(text) => match check(&text) {
-                Ok(()) => Some(Secret::new(text)),
-                Err(fault) => {
-                    self.fault(&node, fault);
-                    None
-                }
-            },
-        }
     }
 }

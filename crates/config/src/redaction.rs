@@ -4,6 +4,9 @@ use url::Url;
 
 use crate::malformed::Malformed;
 
+/// What stands for a secret where a URL is shown.
+pub(crate) const HIDDEN: &str = "***";
+
 /// A URL's parts as written; nothing is decoded. The boundaries are those of the URL standard.
 #[derive(Clone, Copy)]
 pub(crate) struct Parts<'t> {

@@ -48,9 +48,10 @@ pub trait Unseal {
 }
 
 /// What a reader does with a sealed value.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) enum Seals<'a> {
     /// No key here and the value is needed: an error at its place.
+    #[default]
     Refuse,
     /// No key here, but only the form is wanted: taken as good.
     Trust,

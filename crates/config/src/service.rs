@@ -1,4 +1,4 @@
-//! `[control]`, `[page]`, `[update]`, `[time]` and `[tls]`: what the box offers and relies on.
+//! `[control]`, `[page]`, `[update]`, `[time]`, `[tls]` and `[debug]`: what the box offers and relies on.
 
 use url::Url;
 
@@ -20,6 +20,13 @@ pub struct Control {
     pub password: Option<Secret<String>>,
     /// Where topics start: default `robocast/DEVICE`.
     pub topic: String,
+}
+
+/// What is open to whoever mends the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Debugging {
+    /// Whether the box runs an SSH server for the keys in the stick's `authorized_keys`; default false.
+    pub ssh: bool,
 }
 
 impl Control {
@@ -191,6 +198,14 @@ impl Tls {
         reader.known(&section, &["ca"]);
         let example = "`ca = \"\"\"` and the certificate's lines, `\"\"\"` at the end";
         Self { ca: reader.parsed(&section, "ca", example, certificates) }
+    }
+}
+
+impl Debugging {
+    pub(crate) fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> Self {
+        let Some(section) = reader.section(root, "debug", "[debug]") else { return Self::default() };
+        reader.known(&section, &["ssh"]);
+        Self { ssh: reader.flag(&section, "ssh", false) }
     }
 }
 

@@ -5,7 +5,7 @@ use toml::de::DeTable;
 use crate::malformed::Malformed;
 use crate::reader::{Reader, Section};
 use crate::robot::{Device, Robot};
-use crate::service::{Control, Page, Time, Tls, Update};
+use crate::service::{Control, Debugging, Page, Time, Tls, Update};
 use crate::stream::Stream;
 use crate::uplink::Uplink;
 
@@ -30,6 +30,10 @@ pub struct Settings {
     pub time: Time,
     /// Trust.
     pub tls: Tls,
+    /// What is open to whoever mends the box.
+    pub debug: Debugging,
+    /// Whether the stick's file is written anew with sealed values once these settings are proven; default false.
+    pub erase_secrets: bool,
 }
 
 impl Settings {
@@ -42,7 +46,20 @@ impl Settings {
         let root = Section::root(root);
         reader.known(
             &root,
-            &["schema", "device", "robot", "stream", "uplink", "control", "page", "update", "time", "tls"],
+            &[
+                "schema",
+                "erase_secrets",
+                "device",
+                "robot",
+                "stream",
+                "uplink",
+                "control",
+                "page",
+                "update",
+                "time",
+                "tls",
+                "debug",
+            ],
         );
         let device = Device::read(reader, &root);
         let robot = Robot::read(reader, &root);
@@ -64,6 +81,8 @@ impl Settings {
             update: Update::read(reader, &root),
             time: Time::read(reader, &root),
             tls: Tls::read(reader, &root),
+            debug: Debugging::read(reader, &root),
+            erase_secrets: reader.flag(&root, "erase_secrets", false),
             device,
         }
     }

@@ -7,6 +7,7 @@ use crate::bitrate::{Bitrate, BitrateRange};
 use crate::duration;
 use crate::malformed::{Malformed, unknown_word};
 use crate::reader::{Reader, SecretText, Section};
+use crate::redaction::HIDDEN;
 use crate::robot::name;
 use crate::sink::SinkUrl;
 use crate::size::Size;
@@ -142,7 +143,12 @@ fn read_source(reader: &mut Reader<'_>, section: &Section<'_>) -> Source {
     };
     match reader.secret_text(&node, EXAMPLE) {
         Some(SecretText::Plain(text)) => match text.parse() {
-            Ok(source) => return source,
+            Ok(source) => {
+                if Source::to_string(&source).contains(HIDDEN) {
+                    reader.hold_plain(&node, &text);
+                }
+                return source;
+            }
             Err(fault) => reader.fault(&node, fault),
         },
         Some(SecretText::Trusted) => reader.places.spoil(&node.path),
@@ -160,6 +166,9 @@ fn read_push(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<SinkUrl> {
             Ok(sink) => {
                 // The rules count the good ones.
                 reader.places.set(format!("{}.sink.{}", section.path, push.len()), node.span.clone());
+                if sink.redacted().contains(HIDDEN) {
+                    reader.hold_plain(&node, &text);
+                }
                 push.push(sink);
             }
             Err(fault) => reader.fault(&node, fault),

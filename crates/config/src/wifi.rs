@@ -237,12 +237,14 @@ fn passphrase(text: &str) -> Result<(), Malformed> {
 }
 
 fn country(text: &str) -> Result<String, Malformed> {
-    if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
+    if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) && text != "UK" {
         return Ok(text.to_owned());
     }
     let fault = Malformed::new(format!("{} is not a country code", quote(text)));
     let upper = text.to_ascii_uppercase();
-    Err(if text.len() == 2 && upper.bytes().all(|b| b.is_ascii_uppercase()) {
+    Err(if upper == "UK" {
+        fault.hint("did you mean `GB`?")
+    } else if text.len() == 2 && upper.bytes().all(|b| b.is_ascii_uppercase()) {
         fault.hint(format!("did you mean `{upper}`?"))
     } else {
         fault.hint("write two upper-case letters, such as \"US\" or \"DE\"")

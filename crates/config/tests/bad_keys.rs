@@ -51,7 +51,7 @@ name = "x"
 [xyzzy]
 "#,
         r#"2:2: error: unknown table `xyzzy`
-  hint: known here: `schema`, `device`, `robot`, `stream`, `uplink`, `control`, `page`, `update`, `time`, `tls`
+  hint: known here: `schema`, `erase_secrets`, `device`, `robot`, `stream`, `uplink`, `control`, `page`, `update`, `time`, `tls`, `debug`
 "#,
     );
     told(
@@ -59,7 +59,7 @@ name = "x"
 xyzzy = 1
 "#,
         r#"2:1: error: unknown key `xyzzy`
-  hint: known here: `schema`, `device`, `robot`, `stream`, `uplink`, `control`, `page`, `update`, `time`, `tls`
+  hint: known here: `schema`, `erase_secrets`, `device`, `robot`, `stream`, `uplink`, `control`, `page`, `update`, `time`, `tls`, `debug`
 "#,
     );
     told(
@@ -88,7 +88,7 @@ bitrate = { mix = "1 Mbit/s" }
 "\u001b[31m" = 1
 "#,
         r#"2:1: error: unknown key `\u{1b}[31m`
-  hint: known here: `schema`, `device`, `robot`, `stream`, `uplink`, `control`, `page`, `update`, `time`, `tls`
+  hint: known here: `schema`, `erase_secrets`, `device`, `robot`, `stream`, `uplink`, `control`, `page`, `update`, `time`, `tls`, `debug`
 "#,
     );
 }

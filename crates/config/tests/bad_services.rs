@@ -104,6 +104,20 @@ MIIB
 }
 
 #[test]
+fn a_country_that_radios_know_by_another_code_is_refused() {
+    told(
+        r#"schema = 1
+[[uplink.wifi]]
+ssid = "Lab"
+country = "UK"
+"#,
+        r#"4:11: error: `UK` is not a country code
+  hint: did you mean `GB`?
+"#,
+    );
+}
+
+#[test]
 fn an_uplink_of_another_form_is_refused() {
     told(
         r#"schema = 1

@@ -68,4 +68,5 @@ fn the_documented_example_means_what_it_says() {
     assert_eq!(update.window, Some(Window { start: 120, end: 240 }));
     assert_eq!(settings.time.ntp, ["pool.example.net"]);
     assert_eq!(settings.tls.ca, None);
+    assert!(settings.erase_secrets && !settings.debug.ssh);
 }

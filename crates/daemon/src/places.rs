@@ -32,6 +32,24 @@ pub fn settings() -> PathBuf {
     state().join("settings.toml")
 }
 
+/// The last settings that were proven.
+#[must_use]
+pub fn proven_settings() -> PathBuf {
+    state().join("settings.proven.toml")
+}
+
+/// Says of which settings the uplinks were taken back: their SHA-256 in hex.
+#[must_use]
+pub fn former_uplinks() -> PathBuf {
+    state().join("uplink.former")
+}
+
+/// Who provisions holds this file locked: one at a time.
+#[must_use]
+pub fn provision_lock() -> PathBuf {
+    run().join("provision.lock")
+}
+
 /// The socket on which the camera of stream `name` hands out access units.
 #[must_use]
 pub fn camera_socket(name: &str) -> PathBuf {

@@ -12,6 +12,15 @@ use tokio::time::{Instant, sleep_until};
 const FIRST: Duration = Duration::from_millis(500);
 const LAST: Duration = Duration::from_secs(30);
 
+/// What a side is to be, as of the so manieth reading of the settings.
+#[derive(Debug, Clone)]
+pub struct Order<W> {
+    /// Which reading.
+    pub reads: u32,
+    /// What they want.
+    pub wanted: W,
+}
+
 /// What a keeper tells.
 #[derive(Debug)]
 pub enum Report {
@@ -24,6 +33,8 @@ pub enum Report {
 /// How the robot's side stands.
 #[derive(Debug, Clone, Default)]
 pub struct RobotReport {
+    /// The order that this is about.
+    pub reads: u32,
     /// Its interface.
     pub view: robot::RobotView,
     /// What was done, last of all.
@@ -37,6 +48,8 @@ pub struct RobotReport {
 /// How the uplinks stand.
 #[derive(Debug, Clone, Default)]
 pub struct UplinkReport {
+    /// The order that this is about.
+    pub reads: u32,
     /// Each of them.
     pub views: Vec<uplink::UplinkView>,
     /// Their interfaces in the order of preference, and whether each can be used.
@@ -54,19 +67,19 @@ pub struct UplinkReport {
 /// Keeps the robot's side until nobody wants it any more; then the interface goes back.
 pub async fn robot(
     mut side: robot::Side,
-    mut wanted: watch::Receiver<robot::Wanted>,
+    mut wanted: watch::Receiver<Order<robot::Wanted>>,
     tell: mpsc::Sender<Report>,
 ) {
     let mut backoff = Backoff::new(FIRST, LAST);
     loop {
-        let now = wanted.borrow_and_update().clone();
+        let Order { reads, wanted: now } = wanted.borrow_and_update().clone();
         let outcome = side.converge(&now).await;
         for step in &outcome.steps {
             tracing::info!("robot's side: {step}");
         }
         let again = again(outcome.proven, &mut backoff);
         let robot::Outcome { steps, proven, text } = outcome;
-        let report = RobotReport { view: side.describe(), steps, proven, text };
+        let report = RobotReport { reads, view: side.describe(), steps, proven, text };
         if tell.send(Report::Robot(report)).await.is_err() {
             break;
         }
@@ -83,17 +96,17 @@ pub async fn robot(
 /// Keeps the uplinks until nobody wants them any more. They stay as they are then: `NetworkManager` goes on.
 pub async fn uplinks(
     mut side: uplink::Side,
-    mut wanted: watch::Receiver<uplink::Wanted>,
+    mut wanted: watch::Receiver<Order<uplink::Wanted>>,
     tell: mpsc::Sender<Report>,
 ) {
     loop {
-        let now = wanted.borrow_and_update().clone();
+        let Order { reads, wanted: now } = wanted.borrow_and_update().clone();
         let outcome = side.converge(&now).await;
         let again = outcome.again.map(|wait| Instant::now() + wait);
         let links = side.links();
         let ways = links.iter().filter_map(|(name, _)| side.way(name)).collect();
         let uplink::Outcome { steps, proven, text, .. } = outcome;
-        let report = UplinkReport { views: side.view(None), links, ways, steps, proven, text };
+        let report = UplinkReport { reads, views: side.view(None), links, ways, steps, proven, text };
         if tell.send(Report::Uplinks(report)).await.is_err() {
             break;
         }

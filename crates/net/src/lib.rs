@@ -14,6 +14,7 @@
 //! |---|---|
 //! | [`program`] | the loop that hears everything and decides |
 //! | [`keep`] | the two keepers, one a side |
+//! | [`former`] | uplinks that were taken back: those proven last go on |
 //! | [`flow`] | what the streams show of each uplink: pure |
 //! | [`asking`] | when which uplink is probed |
 //! | [`ways`], [`time`] | MPTCP and names follow the uplink; the clock, until NTP keeps it |
@@ -23,6 +24,7 @@
 pub mod asking;
 pub mod check;
 pub mod flow;
+pub mod former;
 pub mod keep;
 pub mod program;
 pub mod report;

@@ -10,7 +10,9 @@
 
 use crate::asking::Asking;
 use crate::flow::Flow;
-use crate::keep::{self, Report, RobotReport, UplinkReport};
+use crate::former;
+use crate::keep::{self, Order, Report, RobotReport, UplinkReport};
+use crate::report::Read;
 use crate::robot::namespace::NamespaceError;
 use crate::uplink::choice::{Chooser, Sign};
 use crate::uplink::evidence::Probed;
@@ -77,9 +79,10 @@ pub async fn run(settings: &Path) -> Result<(), NetError> {
 struct Net {
     path: PathBuf,
     settings: Settings,
+    read: Read,
     /// What each side is to be; its keeper ends when this goes.
-    robot_wanted: watch::Sender<robot::Wanted>,
-    uplinks_wanted: watch::Sender<uplink::Wanted>,
+    robot_wanted: watch::Sender<Order<robot::Wanted>>,
+    uplinks_wanted: watch::Sender<Order<uplink::Wanted>>,
     keepers: [JoinHandle<()>; 2],
     ways: watch::Sender<Ways>,
     reports: mpsc::Receiver<Report>,
@@ -101,9 +104,10 @@ struct Net {
 impl Net {
     fn start(path: &Path) -> Result<Self, NetError> {
         let signals = Signals::listen().map_err(NetError::Signals)?;
-        let settings = settings(path, None);
-        let (robot_wanted, robot_side) = watch::channel(robot::Wanted::of(&settings));
-        let (uplinks_wanted, uplink_side) = watch::channel(uplink::Wanted::of(&settings, &places::state()));
+        let mut settings = settings(path, None);
+        let read = Read { times: 1, former: former::take(path, &mut settings) };
+        let (robot_wanted, robot_side) = watch::channel(robot_order(read, &settings));
+        let (uplinks_wanted, uplink_side) = watch::channel(uplink_order(read, &settings));
         let (tell, reports) = mpsc::channel(8);
         let keepers = [
             tokio::spawn(keep::robot(robot::Side::new()?, robot_side, tell.clone())),
@@ -122,6 +126,7 @@ impl Net {
         Ok(Self {
             path: path.to_owned(),
             settings,
+            read,
             robot_wanted,
             uplinks_wanted,
             keepers,
@@ -211,7 +216,7 @@ impl Net {
         self.sign(&Sign::Tick);
         let now = self.began.elapsed();
         let silent = self.chooser.to_probe(now);
-        self.asking.ask(now, &silent, &self.uplinks.ways, &self.uplinks_wanted.borrow());
+        self.asking.ask(now, &silent, &self.uplinks.ways, &self.uplinks_wanted.borrow().wanted);
     }
 
     fn probed(&mut self, probed: Probed) {
@@ -238,7 +243,8 @@ impl Net {
     }
 
     fn tell(&self) {
-        let now = report::status(&self.robot, &self.uplinks, &self.plan, &self.chooser, self.began.elapsed());
+        let (robot, uplinks, since) = (&self.robot, &self.uplinks, self.began.elapsed());
+        let now = report::status(self.read, robot, uplinks, &self.plan, &self.chooser, since);
         let of = |uplink: &UplinkStatus| (uplink.interface.clone(), uplink.address.clone());
         let (chosen, others): (Vec<_>, Vec<_>) =
             now.uplinks.iter().map(of).partition(|(name, _)| *name == now.chosen);
@@ -249,8 +255,10 @@ impl Net {
 
     fn reread(&mut self) {
         self.settings = settings(&self.path, Some(self.settings.clone()));
-        self.robot_wanted.send_replace(robot::Wanted::of(&self.settings));
-        self.uplinks_wanted.send_replace(uplink::Wanted::of(&self.settings, &places::state()));
+        let former = former::take(&self.path, &mut self.settings);
+        self.read = Read { times: self.read.times + 1, former };
+        self.robot_wanted.send_replace(robot_order(self.read, &self.settings));
+        self.uplinks_wanted.send_replace(uplink_order(self.read, &self.settings));
     }
 
     async fn end(self) {
@@ -261,6 +269,14 @@ impl Net {
             let _ = tokio::time::timeout(PARTING, keeper).await;
         }
     }
+}
+
+fn robot_order(read: Read, settings: &Settings) -> Order<robot::Wanted> {
+    Order { reads: read.times, wanted: robot::Wanted::of(settings) }
+}
+
+fn uplink_order(read: Read, settings: &Settings) -> Order<uplink::Wanted> {
+    Order { reads: read.times, wanted: uplink::Wanted::of(settings, &places::state()) }
 }
 
 /// Tells only what is new.

@@ -7,9 +7,19 @@ use crate::uplink::evidence::Grade;
 use robocast_bus::{NetStatus, RobotSideStatus, UplinkState, UplinkStatus};
 use std::time::Duration;
 
-/// Both sides, in the words of the bus.
+/// What was read of the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
+    /// How often.
+    pub times: u32,
+    /// Whether the uplinks are those of the settings that were proven last.
+    pub former: bool,
+}
+
+/// Both sides, in the words of the bus. What a keeper said of an older reading proves nothing.
 #[must_use]
 pub fn status(
+    read: Read,
     robot: &RobotReport,
     uplinks: &UplinkReport,
     plan: &[String],
@@ -18,6 +28,7 @@ pub fn status(
 ) -> NetStatus {
     let Choice { interface, why } = chooser.choice();
     let chosen = interface.unwrap_or_default();
+    let uplinks_proven = uplinks.proven && uplinks.reads == read.times;
     let troubles = [(robot.proven, &robot.text), (uplinks.proven, &uplinks.text)];
     let text: Vec<_> = troubles
         .into_iter()
@@ -35,7 +46,10 @@ pub fn status(
             text: robot.view.text.clone(),
         },
         plan: plan.to_vec(),
-        proven: robot.proven && uplinks.proven,
+        proven: robot.proven && robot.reads == read.times && uplinks_proven,
+        uplinks_proven,
+        reads: read.times,
+        former: read.former,
         text: text.join("; "),
         chosen,
     }

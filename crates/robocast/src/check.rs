@@ -1,6 +1,7 @@
 //! `robocast check FILE`.
 
-use robocast_config::{LoadError, Problem};
+use crate::say::chain;
+use robocast_config::{LoadError, Problem, Problems};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,12 +15,9 @@ const USAGE: u8 = 2;
 pub fn check(file: &Path) -> ExitCode {
     let text = match robocast_config::read(file) {
         Ok(text) => text,
-        Err(LoadError::Invalid { problems, .. }) => {
-            problems.iter().for_each(|problem| show(file, &[], problem));
-            return ExitCode::from(INVALID);
-        }
+        Err(LoadError::Invalid { problems, .. }) => return refuse(file, &[], &problems),
         Err(error) => {
-            eprintln!("robocast: {}", robocast_daemon::journal::chain(&error));
+            eprintln!("robocast: {}", chain(&error));
             return ExitCode::from(USAGE);
         }
     };
@@ -30,12 +28,15 @@ pub fn check(file: &Path) -> ExitCode {
             let _ = writeln!(out, "{}: ok", file.display());
             ExitCode::SUCCESS
         }
-        Err(problems) => {
-            problems.iter().for_each(|problem| show(file, &text, problem));
-            let _ = writeln!(std::io::stderr(), "{}", summary(problems.iter().count()));
-            ExitCode::from(INVALID)
-        }
+        Err(problems) => refuse(file, &text, &problems),
     }
+}
+
+/// Shows all that is wrong with a file of these bytes.
+pub fn refuse(file: &Path, text: &[u8], problems: &Problems) -> ExitCode {
+    problems.iter().for_each(|problem| show(file, text, problem));
+    let _ = writeln!(std::io::stderr(), "{}", summary(problems.iter().count()));
+    ExitCode::from(INVALID)
 }
 
 fn summary(count: usize) -> String {
@@ -46,7 +47,7 @@ fn summary(count: usize) -> String {
 }
 
 /// One problem; with the line it stands in, and in colour, where a person looks.
-fn show(file: &Path, text: &[u8], problem: &Problem) {
+pub fn show(file: &Path, text: &[u8], problem: &Problem) {
     let mut out = std::io::stdout().lock();
     let terminal = std::io::stdout().is_terminal();
     let colour = terminal && std::env::var_os("NO_COLOR").is_none();

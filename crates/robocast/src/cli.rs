@@ -1,26 +1,12 @@
-//! The words of the command line.
+//! The words of the command line on a box.
 
-use clap::{Parser, Subcommand};
+use clap::Subcommand;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Pushes a robot's video to media servers, whatever happens to robot or uplink.
-#[derive(Debug, Parser)]
-#[command(name = "robocast", version, about, disable_help_subcommand = true)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check a settings file: every error with its line, its column and the mend
-    Check {
-        /// The settings file
-        file: PathBuf,
-    },
     /// Run all streams of a settings file here and now, without systemd
     Run {
         /// The settings file
@@ -50,6 +36,24 @@ pub enum Command {
     /// Updates of this box
     #[command(subcommand)]
     Update(Update),
+    /// Write what a bug report needs, without secrets: robocast-support-DEVICE-DATE.tar.gz
+    Support {
+        /// The folder to write it to
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Take the settings on a stick, prove them, and write a receipt onto it
+    Provision {
+        /// A block device, an image file or a folder
+        #[arg(required_unless_present = "resume")]
+        path: Option<PathBuf>,
+        /// Go on with what a power cut interrupted, if anything was
+        #[arg(long, conflicts_with = "path")]
+        resume: bool,
+        /// Where there is no systemd: wait for a `robocast run` that takes the settings, and prove them by it
+        #[arg(long, hide = true)]
+        await_run: bool,
+    },
     /// The settings file of this box: its second copy, its name
     #[command(subcommand)]
     Settings(Settings),

@@ -7,6 +7,7 @@
 //! Nothing here reads a secret: what goes into a unit is names of streams (a-z, 0-9, `-`), the name of an interface and an
 //! address.
 
+use robocast_bus::names::Program;
 use robocast_config::{Cidr, Robot, RobotKind, Settings, Source};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -43,22 +44,19 @@ pub fn units(settings: &Settings) -> Vec<UnitFile> {
     let taken = robocast_net::robot::Wanted::of(settings).interfaces;
     let mut units = Vec::new();
     for stream in &settings.streams {
-        for program in ["camera", "push"] {
-            let (template, unit) = (format!("robocast-{program}@.service"), instance(program, &stream.name));
+        for program in [Program::Camera, Program::Push] {
+            let (template, unit) =
+                (format!("robocast-{}@.service", program.word()), program.unit(&stream.name));
             units.push(wanted("robocast-streaming.target", &unit, &template));
         }
         let named = named(&stream.source).is_some_and(|name| taken.contains_key(name));
         if named || wire.as_ref().is_some_and(|wire| behind(wire, &stream.source)) {
             let text =
                 format!("[Unit]\nWants={NET}\nAfter={NET}\n\n[Service]\nNetworkNamespacePath={NAMESPACE}\n");
-            units.push(dropin(&instance("camera", &stream.name), "50-robot.conf", text));
+            units.push(dropin(&Program::Camera.unit(&stream.name), "50-robot.conf", text));
         }
     }
     units
-}
-
-fn instance(program: &str, stream: &str) -> String {
-    format!("robocast-{program}@{}.service", escape(stream))
 }
 
 fn wanted(target: &str, unit: &str, file: &str) -> UnitFile {
@@ -68,22 +66,6 @@ fn wanted(target: &str, unit: &str, file: &str) -> UnitFile {
 
 fn dropin(unit: &str, name: &str, text: String) -> UnitFile {
     UnitFile { path: PathBuf::from(format!("{unit}.d")).join(name), body: Body::Text(text) }
-}
-
-/// A text as an instance of a unit, as `systemd-escape` writes it: `%I` in the unit gives it back.
-#[must_use]
-pub fn escape(text: &str) -> String {
-    let mut out = String::new();
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'/' => out.push('-'),
-            b'.' if at == 0 => out.push_str("\\x2e"),
-            b'.' | b':' | b'_' => out.push(byte.into()),
-            _ if byte.is_ascii_alphanumeric() => out.push(byte.into()),
-            _ => out.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    out
 }
 
 /// The wire to an ethernet robot: an interface that goes into the robot's namespace.
@@ -144,6 +126,7 @@ fn address(url: &robocast_config::Url) -> Option<IpAddr> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use robocast_bus::names::escape;
     use std::path::Component;
 
     fn read(text: &str) -> Settings {

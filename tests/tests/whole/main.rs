@@ -13,6 +13,8 @@ mod isolation;
 mod net;
 mod passing_through;
 mod rereading;
+mod stick;
+mod support;
 mod tls;
 mod update;
 mod wire;

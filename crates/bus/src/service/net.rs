@@ -58,6 +58,24 @@ impl Net {
         self.status.borrow().proven
     }
 
+    /// Whether nothing is left to do for the uplinks.
+    #[zbus(property)]
+    fn uplinks_proven(&self) -> bool {
+        self.status.borrow().uplinks_proven
+    }
+
+    /// How often the settings were read.
+    #[zbus(property)]
+    fn reads(&self) -> u32 {
+        self.status.borrow().reads
+    }
+
+    /// Whether the uplinks are those of the settings that were proven last.
+    #[zbus(property)]
+    fn former(&self) -> bool {
+        self.status.borrow().former
+    }
+
     /// For people: what is wrong, and what would mend it.
     #[zbus(property)]
     fn text(&self) -> String {
@@ -103,6 +121,15 @@ pub async fn net_by(bus: connection::Builder<'_>, status: watch::Receiver<NetSta
         }
         if now.proven != last.proven {
             face.proven_changed(emitter).await?;
+        }
+        if now.uplinks_proven != last.uplinks_proven {
+            face.uplinks_proven_changed(emitter).await?;
+        }
+        if now.reads != last.reads {
+            face.reads_changed(emitter).await?;
+        }
+        if now.former != last.former {
+            face.former_changed(emitter).await?;
         }
         if now.text != last.text {
             face.text_changed(emitter).await?;

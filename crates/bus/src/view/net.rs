@@ -47,6 +47,9 @@ fn status(from: &Properties) -> NetStatus {
         robot: RobotSideStatus { interface, present, carrier, address, text },
         plan: value(from, "Plan"),
         proven: value(from, "Proven"),
+        uplinks_proven: value(from, "UplinksProven"),
+        reads: value(from, "Reads"),
+        former: value(from, "Former"),
         text: value(from, "Text"),
     }
 }

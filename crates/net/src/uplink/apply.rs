@@ -85,7 +85,8 @@ async fn told(bus: &Connection, step: &Step) -> fdo::Result<()> {
         Step::WriteFile(_) | Step::DeleteFile(_) => Ok(()),
         Step::Unmanage { device, .. } => {
             let proxy = DeviceProxy::builder(bus).path(device.clone()).build().await?;
-            proxy.set_managed(false).await.map_err(refusal)
+            // The robot's side takes the interface away at the same time: one that is gone is left alone.
+            proxy.set_managed(false).await.map_err(fdo::Error::from).or_else(unless_gone)
         }
         Step::Add(profile) => {
             let sections = profile.marked();
@@ -109,8 +110,15 @@ async fn told(bus: &Connection, step: &Step) -> fdo::Result<()> {
     }
 }
 
-fn refusal(error: zbus::Error) -> fdo::Error {
-    fdo::Error::from(error)
+/// What is not there any more refuses nothing. Whether it is there in another form shows when the facts are looked at again.
+fn unless_gone(error: fdo::Error) -> fdo::Result<()> {
+    match error {
+        // As NetworkManager says it while it looks into the right to do so, and as its D-Bus library does afterwards.
+        fdo::Error::UnknownObject(_) | fdo::Error::UnknownMethod(_) | fdo::Error::UnknownInterface(_) => {
+            Ok(())
+        }
+        error => Err(error),
+    }
 }
 
 fn wrong(error: impl std::fmt::Display) -> fdo::Error {
@@ -120,4 +128,29 @@ fn wrong(error: impl std::fmt::Display) -> fdo::Error {
 /// A profile that was added a moment ago has a path that the plan could not know.
 async fn path_of(bus: &Connection, uuid: &str) -> fdo::Result<OwnedObjectPath> {
     ProfilesProxy::new(bus).await?.get_connection_by_uuid(uuid).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zbus::{Message, names::OwnedErrorName};
+
+    #[test]
+    fn a_device_that_is_gone_is_left_alone() {
+        let told = |name: &str| {
+            let name = OwnedErrorName::try_from(format!("org.freedesktop.DBus.Error.{name}")).unwrap();
+            let call = Message::method_call("/", "Set").build(&()).unwrap();
+            let why = Some("Object was deleted while authenticating".to_owned());
+            unless_gone(zbus::Error::MethodError(name, why, call).into())
+        };
+        for (name, gone) in [
+            ("UnknownObject", true),
+            ("UnknownMethod", true),
+            ("UnknownInterface", true),
+            ("AccessDenied", false),
+            ("NoReply", false),
+        ] {
+            assert_eq!(told(name).is_ok(), gone, "{name}");
+        }
+    }
 }

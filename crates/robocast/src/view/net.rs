@@ -18,6 +18,10 @@ pub fn net_table(net: &NetStatus, colour: bool) -> Vec<String> {
     if !net.text.is_empty() {
         lines.push(format!("  {}", paint(colour, "33", &net.text)));
     }
+    if net.former {
+        let words = "the new settings' uplinks were taken back; these are the ones that were proven last";
+        lines.push(format!("  {}", paint(colour, "33", words)));
+    }
     if !net.proven {
         lines.push(format!("  {}", paint(colour, "33", "not yet as the settings want it; to do:")));
         lines.extend(net.plan.iter().map(|step| format!("    {step}")));
@@ -107,6 +111,7 @@ mod tests {
             plan: vec!["give eth0 the address 192.168.50.10/24".into()],
             proven: false,
             text: "the robot's cable is out".into(),
+            ..NetStatus::default()
         }
     }
 

@@ -1,0 +1,108 @@
+//! What was put in: a block device, an image of one, or a folder; each partition of it as an open folder.
+//!
+//! Partitions are mounted for reading alone, `nosuid,nodev,noexec`, in a mount namespace of this thread: nobody else sees them, and
+//! they go when it ends, however it ends. Only [`Top::for_writing`] mounts one again for writing.
+
+pub mod kind;
+mod loops;
+mod mounted;
+mod pieces;
+pub mod table;
+
+use crate::trouble::Trouble;
+use mounted::Mounted;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+/// What was put in, opened.
+#[derive(Debug)]
+pub struct Media {
+    /// Each file system, by its top folder.
+    pub tops: Vec<Top>,
+    /// Partitions that could not be opened, and why.
+    pub strange: Vec<Trouble>,
+}
+
+/// The top folder of a partition, or the folder that was given.
+#[derive(Debug)]
+pub struct Top {
+    /// What it is called, such as `/dev/sda1`.
+    pub name: String,
+    root: Root,
+}
+
+#[derive(Debug)]
+enum Root {
+    Folder(File),
+    Mounted(Mounted),
+}
+
+impl Media {
+    /// Opens a block device, an image or a folder; partitions are mounted below the folder `run`.
+    ///
+    /// # Errors
+    /// It is not there, is none of these, or holds nothing that can be opened.
+    pub fn open(path: &Path, run: &Path) -> Result<Self, Trouble> {
+        let shown = path.display();
+        let about = std::fs::metadata(path).map_err(|e| Trouble::new(format!("cannot open {shown}: {e}")))?;
+        let file_type = about.file_type();
+        if file_type.is_dir() {
+            let folder = File::open(path).map_err(|e| Trouble::new(format!("cannot open {shown}: {e}")))?;
+            let top = Top { name: shown.to_string(), root: Root::Folder(folder) };
+            return Ok(Self { tops: vec![top], strange: Vec::new() });
+        }
+        if !file_type.is_block_device() && !file_type.is_file() {
+            let trouble = Trouble::new(format!("{shown} is no stick"));
+            return Err(trouble.mend("give a block device, an image file or a folder"));
+        }
+        mounted::become_private()?;
+        let mut media = Self { tops: Vec::new(), strange: Vec::new() };
+        for (number, piece) in pieces::of(path)?.into_iter().enumerate() {
+            let name = piece.name.clone();
+            match Mounted::new(piece, &run.join(format!("stick/{number}"))) {
+                Ok(mounted) => media.tops.push(Top { name, root: Root::Mounted(mounted) }),
+                Err(trouble) => media.strange.push(trouble),
+            }
+        }
+        match (media.tops.is_empty(), media.strange.first()) {
+            (true, Some(first)) => Err(first.clone()),
+            _ => Ok(media),
+        }
+    }
+}
+
+impl Top {
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> BorrowedFd<'_> {
+        match &self.root {
+            Root::Folder(file) => file.as_fd(),
+            Root::Mounted(mounted) => mounted.folder(),
+        }
+    }
+
+    /// The same, mounted for writing. Whether a folder can be written shows when it is.
+    ///
+    /// # Errors
+    /// It cannot be written: a stick with a switch, a device with a partition that is in use.
+    pub fn for_writing(self) -> Result<Self, Trouble> {
+        let root = match self.root {
+            Root::Mounted(mounted) => Root::Mounted(mounted.for_writing()?),
+            folder @ Root::Folder(_) => folder,
+        };
+        Ok(Self { name: self.name, root })
+    }
+
+    /// Waits until the stick has all that was written to it, and lets go of it.
+    ///
+    /// # Errors
+    /// The stick does not take it.
+    pub fn close(self) -> Result<(), Trouble> {
+        match self.root {
+            Root::Mounted(mounted) => mounted.close(),
+            Root::Folder(_) => Ok(()),
+        }
+    }
+}

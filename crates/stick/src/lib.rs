@@ -1,0 +1,29 @@
+//! What a stick carries, on any system: the owner's laptop and the box share it.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`names`] | the files of a stick and how large they may be |
+//! | [`keys`] | the box's key and its public half |
+//! | [`seal`](mod@seal) | secrets that only one box can read, alone and in a settings file |
+//! | [`owner`] | the owner's key pair |
+//! | [`signature`] | what the owner signs, and whether it holds |
+//! | [`ssh`] | keys that may log in to a box
+//! | [`receipt`] | what the box did with a stick, for people, programs and phones |
+//! | [`init`] | a first settings file: questions, presets, the text |
+//!
+//! Bytes come in, bytes and plain errors go out: it opens no file and knows no box. No error holds a secret.
+
+pub mod init;
+pub mod keys;
+pub mod names;
+pub mod owner;
+pub mod receipt;
+pub mod seal;
+pub mod signature;
+pub mod ssh;
+
+pub use keys::{BoxKey, KeyError, Recipient};
+pub use owner::{OwnerKey, OwnerKeyError, OwnerPublic};
+pub use receipt::{Done, Outcome, Part, Receipt, ReceiptError, Result_, Step};
+pub use seal::{open_document, seal, seal_document};
+pub use signature::{Signature, SignatureError};

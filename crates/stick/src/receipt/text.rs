@@ -1,0 +1,121 @@
+//! A receipt in words, for a text editor or a terminal.
+
+use textwrap::{Options, fill};
+
+use super::{Done, Outcome, Part, Receipt, Result_};
+
+/// The longest line in characters.
+const WIDTH: usize = 78;
+
+impl Receipt {
+    /// In plain words: how it ended, each step, what to do, and what the box is. Lines of 78 characters at most; what a terminal
+    /// would act on is shown as `?`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut page = Page::default();
+        page.line("", "", "robocast receipt");
+        page.line("", "", &self.time);
+        page.empty();
+        page.line("", "", &format!("{}: {}", self.device, verdict(self.outcome)));
+        page.empty();
+        page.line("", "", "Steps");
+        for Done { step, result, text, parts, .. } in &self.steps {
+            let said = if *result == Result_::NotReached { "" } else { text };
+            page.row(2, shown(*result), step.as_str(), said);
+            for Part { what, ok, text, mend } in parts {
+                let word = match (ok, mend) {
+                    (false, _) => "FAILED",
+                    (true, Some(_)) => "beware",
+                    (true, None) => "works",
+                };
+                page.part(word, what, text);
+            }
+        }
+        let mends = self.mends();
+        if !mends.is_empty() {
+            page.empty();
+            page.line("", "", "What to do");
+            for (number, mend) in mends.iter().enumerate() {
+                page.line(&format!("  {}. ", number + 1), "     ", mend);
+            }
+        }
+        page.empty();
+        page.line("", "", "The box");
+        let owner = self.owner.as_deref().unwrap_or("none: it takes anybody's stick");
+        let hardware = if self.hardware.is_empty() { "-" } else { &self.hardware };
+        for (name, value) in [
+            ("name", self.device.as_str()),
+            ("board", &self.board),
+            ("serial", hardware),
+            ("robocast", &self.version),
+            ("owner", owner),
+            ("key", &self.public_key),
+        ] {
+            page.line(&format!("  {name:<10}"), "            ", value);
+        }
+        page.text
+    }
+
+    /// What to do, the first thing first: what failed before what works and could be better.
+    fn mends(&self) -> Vec<String> {
+        let said = |what: &str, mend: &Option<String>| mend.as_ref().map(|mend| format!("{what}: {mend}"));
+        let (mut failed, mut better) = (Vec::new(), Vec::new());
+        for Done { step, mend, parts, .. } in &self.steps {
+            failed.extend(said(step.as_str(), mend));
+            for Part { what, ok, mend, .. } in parts {
+                if *ok { &mut better } else { &mut failed }.extend(said(what, mend));
+            }
+        }
+        failed.append(&mut better);
+        failed
+    }
+}
+
+fn verdict(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Proven => "PROVEN. The settings are in force, and what they say was seen to work.",
+        Outcome::Refused => "REFUSED. Nothing was changed.",
+        Outcome::Kept => "KEPT, BUT NOT PROVEN. The settings are in force, but not all was seen to work.",
+    }
+}
+
+fn shown(result: Result_) -> &'static str {
+    match result {
+        Result_::Failed => "FAILED",
+        other => other.as_str(),
+    }
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn empty(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// A text behind `first`; further lines stand behind `next`.
+    fn line(&mut self, first: &str, next: &str, text: &str) {
+        let text = format!("{}{}", plain(first), plain(text));
+        let options = Options::new(WIDTH).subsequent_indent(next);
+        self.text.push_str(fill(&text, options).trim_end());
+        self.text.push('\n');
+    }
+
+    fn row(&mut self, indent: usize, word: &str, name: &str, text: &str) {
+        let next = " ".repeat(indent + 23);
+        self.line(&format!("{:indent$}{word:<12}{name:<10} ", ""), &next, text);
+    }
+
+    /// What was looked at may be a URL: what was seen stands below a long one.
+    fn part(&mut self, word: &str, what: &str, text: &str) {
+        self.line(&format!("    {word:<10}"), "              ", &format!("{what}: {text}"));
+    }
+}
+
+/// On one line, without what a terminal would act on.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if robocast_config::printable(c) { c } else { '?' }).collect()
+}
