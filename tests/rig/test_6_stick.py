@@ -1,5 +1,6 @@
 """A stick with one file: at boot, later, two at once, pulled out; its receipt; and no secret anywhere."""
 
+import base64
 import json
 import re
 import time
@@ -167,6 +168,30 @@ def test_another_stick_changes_what_it_changes(running, folder):
     assert running.world.recordings()[-1] == recording and recording.stat().st_size > size
 
 
+def test_a_stick_with_exfat(running, folder):
+    # Nobody here but the board can make one.
+    image = folder / "exfat.img"
+    image.unlink(missing_ok=True)
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    running.plug(image, "exfat")
+    running.until("the disk", 60, "test -b /dev/sda && echo there", "there")
+    running.run("mkfs.exfat -q /dev/sda && udevadm settle")
+    idle(running)
+    content = base64.b64encode(named("rig-07")).decode()
+    running.run(f"mkdir -p /run/exfat && mount /dev/sda /run/exfat && echo {content} | base64 -d >/run/exfat/RoboCast.toml && umount /run/exfat")
+    running.pull("exfat")
+    running.until("the disk is gone", 60, "test -b /dev/sda || echo gone", "gone")
+    before = receipts(running)
+    running.plug(image, "exfat")
+    said = told(running, before)
+    assert (said["device"], said["outcome"]) == ("rig-07", "proven"), said
+    idle(running)
+    on = running.run("mount -o ro /dev/sda /run/exfat && cat /run/exfat/robocast-receipt.json && umount /run/exfat")
+    assert json.loads(on) == said
+    running.pull("exfat")
+
+
 def test_secrets_are_erased_from_the_stick(running, folder):
     text = named("rig-06", SETTINGS.replace("schema = 1", "schema = 1\nerase_secrets = true") + '[page]\npassword = "SECRETpage-7"\n')
     image = stick(folder, "erase", {"robocast.toml": text})
@@ -212,6 +237,7 @@ def test_a_stick_that_is_pulled_out(running, folder):
         before, new = running.run("robocast settings name"), f"rig-{number + 10}"
         image = stick(folder, f"pulled{number}", {"robocast.toml": named(new)})
         running.plug(image, image.stem)
+        # No state is waited for: somebody pulls it out when they please.
         time.sleep(moment)
         running.pull(image.stem)
         idle(running)

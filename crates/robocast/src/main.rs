@@ -23,6 +23,7 @@ mod run;
 mod settings;
 #[cfg(all(feature = "box", target_os = "linux"))]
 mod status;
+#[cfg(all(feature = "box", target_os = "linux"))]
 mod support;
 #[cfg(all(feature = "box", target_os = "linux"))]
 mod units;
