@@ -26,7 +26,7 @@ pub enum Word {
     /// What a box does.
     #[cfg(all(feature = "box", target_os = "linux"))]
     #[command(flatten)]
-    OnBox(crate::cli::Command),
+    OnBox(crate::on_box::cli::Command),
 }
 
 /// What the owner does with a stick.

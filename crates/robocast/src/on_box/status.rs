@@ -1,6 +1,6 @@
 //! `robocast status`: what the box does now.
 
-use crate::view;
+use crate::on_box::view;
 use robocast_bus::{NetStatus, StreamStatus, service};
 use robocast_daemon::places;
 use std::io::{IsTerminal, Write};

@@ -1,7 +1,7 @@
 //! `robocast run FILE`: every stream here and now, without systemd and without privilege.
 
-use crate::children::{Keeper, Role, Said};
-use crate::view::View;
+use crate::on_box::children::{Keeper, Role, Said};
+use crate::on_box::view::View;
 use robocast_bus::{CameraStatus, PushStatus, SourceState, StreamState, StreamStatus};
 use robocast_config::{LoadError, Settings};
 use robocast_daemon::signals::{Signals, Wish};
