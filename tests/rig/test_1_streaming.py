@@ -55,6 +55,13 @@ def test_nobody_but_root_reads_the_settings(streaming_board):
     assert board.ask("setpriv --reuid robocast-push --regid robocast --clear-groups cat /var/lib/robocast/settings.toml")[1] != 0
 
 
+def test_cameras_read_the_list_of_plugins(streaming_board):
+    """One that cannot looks at every plugin itself: seconds of each start."""
+    for user in ("robocast-camera", "robocast-push"):
+        as_user = f"setpriv --reuid {user} --regid robocast --clear-groups"
+        assert streaming_board.ask(f"{as_user} test -r /usr/lib/robocast/gstreamer-registry.bin")[1] == 0
+
+
 def test_memory_stays_small(streaming_board):
     """At most 180 MB in use with one stream; what the kernel can have back at any time is not in use."""
     facts = dict(re.findall(r"(\w+):\s+(\d+) kB", streaming_board.run("cat /proc/meminfo")))

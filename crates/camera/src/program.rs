@@ -4,7 +4,7 @@ use crate::counters::Counters;
 use crate::outlet::{Notice, Shared};
 use crate::recode_input::RecodeInput;
 use crate::recoder::Recoder;
-use crate::source::{Attempt, Ended, OpenError, Source};
+use crate::source::{Attempt, Ended, OpenError, Patience, Source};
 use crate::steering::Steer;
 use robocast_bus::service::{self, CameraOrder};
 use robocast_bus::{CameraStatus, SourceState};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 /// What the hop keeps: readers may lag by a second; a group of pictures may have 8 MiB.
 const KEPT: Limits = Limits { lag: Duration::from_secs(1), bytes: 8 << 20 };
@@ -33,10 +33,10 @@ const LOOK_EACH: Duration = Duration::from_millis(250);
 const TELL_EACH: u32 = 4;
 /// Frames that stay away for so long mean that the source is lost.
 const LOST_AFTER: Duration = Duration::from_secs(1);
+/// A driver that takes longer to open its device hangs: a busy board may need many seconds.
+const OPENING: Duration = Duration::from_secs(60);
 /// A camera on demand rests when nobody has read for so long.
 const REST_AFTER: Duration = Duration::from_secs(10);
-/// A source may take so long to its first frame before it is opened anew.
-const FIRST_FRAME: Duration = Duration::from_secs(10);
 
 /// A camera that said no is asked again after this; or at once, when the settings change.
 const REFUSED_FOR: Duration = Duration::from_secs(15);
@@ -201,12 +201,15 @@ impl Camera {
             }
             let before = self.shared.counters.frames_in.load(Relaxed);
             let source = match self.open(fruitless).await {
-                Ok(source) => source,
-                Err(error) => {
+                Turn::Done(Ok(source)) => source,
+                Turn::Done(Err(error)) => {
                     self.away(!error.may_pass(), journal::chain(&error));
                     fruitless += 1;
                     continue;
                 }
+                Turn::End => return Ok(()),
+                Turn::Rest if !self.rest().await => return Ok(()),
+                _ => continue,
             };
             let turn = self.attend(source).await?;
             if self.shared.counters.frames_in.load(Relaxed) > before {
@@ -237,19 +240,32 @@ impl Camera {
         }
     }
 
-    async fn open(&mut self, number: u32) -> Result<Source, OpenError> {
+    /// Opens the source, the `number`th time in a row. Something else may come first.
+    async fn open(&mut self, number: u32) -> Turn<Result<Source, OpenError>> {
         let (settings, shared) = (self.settings.clone(), self.shared.clone());
         let attempt = Attempt { number, target: self.target };
-        self.opened = Stamp::now();
         // Devices and GStreamer may block: not on the loop's thread.
-        let opening = tokio::task::spawn_blocking(move || {
+        let mut opening = tokio::task::spawn_blocking(move || {
             Source::open(&settings, &shared.stream.clone(), &shared, attempt)
         });
-        let opened = opening.await.unwrap_or_else(|panic| Err(OpenError::Device(panic.to_string())));
+        let enough = Instant::now() + OPENING;
+        let opened = loop {
+            match tokio::time::timeout_at(enough, self.meanwhile(&mut opening)).await {
+                Ok(Turn::Done(opened)) => break opened,
+                Ok(Turn::End) => return Turn::End,
+                Ok(Turn::Changed) => return Turn::Changed,
+                Ok(Turn::Rest) => return Turn::Rest,
+                Ok(Turn::Reopen(_) | Turn::Unfit(_)) => {}
+                // A driver that hangs: without a beat, the watchdog's work.
+                Err(_) => break opening.await,
+            }
+        };
+        let opened = opened.unwrap_or_else(|panic| Err(OpenError::Device(panic.to_string())));
+        self.opened = Stamp::now();
         if opened.is_ok() {
             tracing::debug!(stream = self.name, source = %self.shared.stream.source, "source opened");
         }
-        opened
+        Turn::Done(opened)
     }
 
     /// Stays with an open source until something must change.
@@ -322,7 +338,7 @@ impl Camera {
     }
 
     /// Does `work` while an open source is judged: frames must advance.
-    async fn watch<T>(&mut self, work: impl Future<Output = T>, patience: Duration) -> Turn<T> {
+    async fn watch<T>(&mut self, work: impl Future<Output = T>, patience: Patience) -> Turn<T> {
         self.turn(work, Some(patience)).await
     }
 
@@ -331,7 +347,7 @@ impl Camera {
         self.turn(work, None).await
     }
 
-    async fn turn<T>(&mut self, work: impl Future<Output = T>, patience: Option<Duration>) -> Turn<T> {
+    async fn turn<T>(&mut self, work: impl Future<Output = T>, patience: Option<Patience>) -> Turn<T> {
         tokio::pin!(work);
         loop {
             tokio::select! {
@@ -368,7 +384,7 @@ impl Camera {
     }
 
     /// Whether frames advance; if they have not for too long, why to open the source anew.
-    fn judge(&mut self, patience: Duration) -> Option<String> {
+    fn judge(&mut self, patience: Patience) -> Option<String> {
         let now = Stamp::now();
         let since_open = now.since(self.opened);
         let silence = self.shared.counters.silence(now).map_or(since_open, |silence| silence.min(since_open));
@@ -377,7 +393,7 @@ impl Camera {
             self.say(SourceState::Live, String::new());
             return None;
         }
-        let limit = if fresh { patience } else { FIRST_FRAME.min(patience.max(Duration::from_secs(5))) };
+        let limit = if fresh { patience.next } else { patience.first };
         let missed = self.shared.counters.silence(now).unwrap_or_else(|| now.since(self.started));
         let why = format!("no frames from {} for {} s", self.shared.stream.source, missed.as_secs());
         if silence >= LOST_AFTER && (fresh || since_open >= LOST_AFTER * 2) {

@@ -12,7 +12,7 @@ use robocast_camera::counters::Counters;
 use robocast_camera::outlet::{Notice, Shared};
 use robocast_camera::recode_input::RecodeInput;
 use robocast_camera::recoder::Recoder;
-use robocast_camera::source::{Attempt, Mode, OpenError, Source, choose_mode};
+use robocast_camera::source::{Attempt, Mode, OpenError, Source, choose};
 use robocast_camera::steering::Steer;
 use robocast_config::{Settings, Stream};
 use robocast_media::encoder::{Encoder, Target};
@@ -163,16 +163,17 @@ fn a_usb_cameras_best_format_is_chosen() {
     let all = format!("{raw};{jpeg};{h264}");
     let cases = [
         (all.as_str(), "", Some(Mode::H264)),
-        (all.as_str(), "encode = \"always\"", Some(Mode::Raw)),
+        (all.as_str(), "encode = \"always\"", Some(Mode::Jpeg)),
+        (all.as_str(), "encode = \"always\"\nsize = \"640x480\"", Some(Mode::Raw)),
         (all.as_str(), "size = \"640x480\"", Some(Mode::Raw)),
         (&format!("{raw};{jpeg}"), "size = \"1280x720\"\nfps = 30", Some(Mode::Jpeg)),
-        (&format!("{raw};{jpeg}"), "size = \"1920x1080\"", Some(Mode::Raw)),
+        (&format!("{raw};{jpeg}"), "size = \"1920x1080\"", Some(Mode::Jpeg)),
         (h264, "size = \"640x480\"", Some(Mode::H264)),
         ("audio/x-raw", "", None),
     ];
     for (offered, settings, expected) in cases {
-        let found = choose_mode(&offered.parse().unwrap(), &bench("v4l2:/dev/video0", settings).stream);
-        assert_eq!(found, expected, "{offered} with {settings}");
+        let found = choose(&offered.parse().unwrap(), &bench("v4l2:/dev/video0", settings).stream);
+        assert_eq!(found.map(|offer| offer.mode), expected, "{offered} with {settings}");
     }
 }
 

@@ -26,9 +26,10 @@ pub struct Stream {
     pub encode: Encode,
     /// Default 300 kbit/s to 4 Mbit/s; `0 < min <= max <= 100 Mbit/s`.
     pub bitrate: BitrateRange,
-    /// Picture size when encoding; the source's own when absent.
+    /// Picture size when encoding; when absent the source's own, or what a camera of the box has near 1280x720.
     pub size: Option<Size>,
-    /// Frames a second when encoding, 1 to 240; the source's own when absent.
+    /// Frames a second when encoding, 1 to 240; when absent the source's own, or what a camera of the box has
+    /// near 30.
     pub fps: Option<u32>,
     /// Longest time between keyframes when encoding: 100 ms to 60 s, default 2 s.
     pub keyframe_interval: Duration,

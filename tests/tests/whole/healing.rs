@@ -1,12 +1,15 @@
 //! What dies comes back, and for how long no video reaches the server.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use robocast_tests::arrivals::Arrivals;
 use robocast_tests::decoding::{Picture, decodes, pictures};
 use robocast_tests::machine::{alone, free_port, together};
-use robocast_tests::nginx::{NEEDED, Nginx};
+use robocast_tests::nginx::{NEEDED, Nginx, write};
 use robocast_tests::product::{Product, stream};
 use robocast_tests::programs::have;
 use robocast_tests::robot::{LARGE, Robot, SMALL};
@@ -273,4 +276,35 @@ fn a_program_that_hangs_is_killed_by_the_watchdog_and_started_again() {
             .product
             .wait("front", "live again", |said| said["state"] == "live" && said["restarts"] == restarts);
     }
+}
+
+/// A board that looks at GStreamer's plugins for the first time, with much else to do, needs longer than the watchdog's
+/// 10 s for it. One that were killed would begin anew for ever.
+#[test]
+fn a_camera_that_opens_slowly_is_not_killed() {
+    if !have(&NEEDED) {
+        return;
+    }
+    let _machine = together();
+    let folder = tempfile::tempdir().unwrap();
+    let (gate, scanner) = (folder.path().join("gate"), folder.path().join("scanner"));
+    mkfifo(&gate, Mode::S_IRWXU).unwrap();
+    // Nothing is told to the one who asks until the gate opens; then it looks at the plugins itself.
+    write(&scanner, &format!("#!/bin/sh\n[ ! -e '{0}' ] || exec cat '{0}'\n", gate.display()));
+    std::fs::set_permissions(&scanner, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let nginx = Nginx::start();
+    let sections = [stream("front", "test:", &[&nginx.url("front")], "size = \"320x180\"")];
+    let product = Product::start_with(&sections, |command| {
+        command.env("GST_REGISTRY", folder.path().join("registry")).env("GST_PLUGIN_SCANNER", &scanner);
+    });
+    product.wait("front", "a state", |said| said["source_state"] == "starting");
+    let first = product.child("camera", "front");
+    holds(Duration::from_secs(15), "the camera's process", || {
+        when(product.child("camera", "front"), |now| *now == first).map(drop)
+    });
+    let open = std::fs::File::options().write(true).open(&gate).unwrap();
+    std::fs::remove_file(&gate).unwrap();
+    drop(open);
+    let said = product.wait_state("front", "live");
+    assert_eq!((&said["restarts"], product.child("camera", "front")), (&0.into(), first));
 }

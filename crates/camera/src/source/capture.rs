@@ -1,77 +1,39 @@
 //! Cameras on the box itself: V4L2, libcamera, Jetson's argus; and the test picture.
 
-use super::{Attempt, OpenError, Source, encoder_for};
+use super::offer::{self, Mode};
+use super::{Attempt, OpenError, Patience, Source, encoder_for};
 use crate::outlet::{Arrival, Outlet, Shared};
 use crate::steering::Steering;
 use gst::prelude::*;
-use robocast_config::{Encode, Size, Stream};
+use robocast_config::{Size, Stream};
 use robocast_media::encoder::Encoder;
 use robocast_media::h264::ParameterSets;
 use robocast_media::pipeline::{self, Pipeline, PipelineError};
 use std::path::Path;
-
-/// What is asked of a V4L2 camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Its own H.264, passed through.
-    H264,
-    /// Raw pictures, to be encoded.
-    Raw,
-    /// JPEG pictures, to be decoded and encoded.
-    Jpeg,
-}
-
-/// Chooses among the formats a camera offers (`caps`): its own H.264 where that is wanted and fits,
-/// then raw, then JPEG; but JPEG before raw where only JPEG reaches the size and rate asked for.
-#[must_use]
-pub fn choose_mode(caps: &gst::Caps, stream: &Stream) -> Option<Mode> {
-    let offers = |format: &str, size: Option<Size>, fps: Option<u32>| {
-        let mut wanted = gst::Structure::new_empty(format);
-        if let Some(size) = size {
-            wanted.set("width", i32::try_from(size.width).unwrap_or(i32::MAX));
-            wanted.set("height", i32::try_from(size.height).unwrap_or(i32::MAX));
-        }
-        if let Some(fps) = fps {
-            wanted.set("framerate", gst::Fraction::new(i32::try_from(fps).unwrap_or(i32::MAX), 1));
-        }
-        caps.can_intersect(&gst::Caps::builder_full().structure(wanted).build())
-    };
-    if stream.encode != Encode::Always && offers("video/x-h264", stream.size, None) {
-        return Some(Mode::H264);
-    }
-    let encoded = [("video/x-raw", Mode::Raw), ("image/jpeg", Mode::Jpeg)];
-    // Exactly as asked; then whatever it has, which the chain scales.
-    let exact = encoded.iter().find(|(format, _)| offers(format, stream.size, stream.fps));
-    let any = || encoded.iter().find(|(format, _)| offers(format, None, None));
-    let last = || offers("video/x-h264", None, None).then_some(Mode::H264);
-    exact.or_else(any).map(|(_, mode)| *mode).or_else(last)
-}
 
 /// A V4L2 camera.
 pub fn v4l2(device: &Path, stream: &Stream, shared: &Shared, attempt: Attempt) -> Result<Source, OpenError> {
     pipeline::init()?;
     let path = device.display();
     let offered = offered(device)?;
-    let mode = choose_mode(&offered, stream).ok_or_else(|| {
+    let offer = offer::choose(&offered, stream).ok_or_else(|| {
         OpenError::Device(format!("{path} offers no format that robocast can use: {offered}"))
     })?;
-    let camera = format!("v4l2src name=camera device={} do-timestamp=true", quoted(&path.to_string()));
-    match mode {
+    let camera = format!(
+        "v4l2src name=camera device={} do-timestamp=true ! {}",
+        quoted(&path.to_string()),
+        offer.caps()
+    );
+    match offer.mode {
         Mode::H264 => {
             let words = format!(
-                "{camera} ! {} ! h264parse config-interval=-1 \
-                 ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false",
-                caps("video/x-h264", stream)
+                "{camera} ! h264parse config-interval=-1 \
+                 ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
             );
             start(&words, None, Outlet::coded(shared.clone(), ParameterSets::default()), shared, attempt)
         }
-        Mode::Raw => {
-            encode(&format!("{camera} ! {}", loose(&offered, "video/x-raw", stream)), shared, attempt)
-        }
-        Mode::Jpeg => {
-            let words = format!("{camera} ! {} ! jpegdec", loose(&offered, "image/jpeg", stream));
-            encode(&words, shared, attempt)
-        }
+        Mode::Raw => encode(&camera, shared, attempt),
+        Mode::Jpeg => encode(&format!("{camera} ! jpegdec"), shared, attempt),
     }
 }
 
@@ -174,7 +136,8 @@ fn start(
         shared.steer.set(Some(Steering::of(pipeline.gst(), encoder, attempt.target)?));
     }
     pipeline.play()?;
-    Ok(Source::pipeline(pipeline))
+    let patience = if encoder.is_some() { Patience::encoding(attempt.number) } else { Patience::SESSION };
+    Ok(Source::pipeline(pipeline, patience))
 }
 
 /// Caps of `format` with the size and rate the settings ask for.
@@ -182,13 +145,6 @@ fn caps(format: &str, stream: &Stream) -> String {
     let size = stream.size.map(|s| format!(",width={},height={}", s.width, s.height)).unwrap_or_default();
     let rate = stream.fps.map(|fps| format!(",framerate={fps}/1")).unwrap_or_default();
     format!("{format}{size}{rate}")
-}
-
-/// As [`caps`], without what the camera cannot do: the chain scales instead.
-fn loose(offered: &gst::Caps, format: &str, stream: &Stream) -> String {
-    let wanted = caps(format, stream);
-    let fits = wanted.parse::<gst::Caps>().is_ok_and(|caps| caps.can_intersect(offered));
-    if fits { wanted } else { format.to_owned() }
 }
 
 /// A value that cannot break out of its place in a description.

@@ -5,11 +5,12 @@
 
 mod capture;
 mod file;
+mod offer;
 mod rtp;
 mod rtsp;
 mod rtsp_tcp;
 
-pub use capture::{Mode, choose_mode};
+pub use offer::{Mode, Offer, choose};
 
 use crate::outlet::Shared;
 use robocast_config::{self as config, Settings, Stream};
@@ -63,6 +64,7 @@ impl OpenError {
 #[derive(Debug)]
 pub struct Source {
     kind: Kind,
+    patience: Patience,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,29 @@ pub struct Attempt {
     pub target: Target,
 }
 
+/// How long an open source may be silent before it is opened anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Before its first frame.
+    pub first: Duration,
+    /// Between frames.
+    pub next: Duration,
+}
+
+impl Patience {
+    /// Packets come by themselves, and a socket that joined its group needs to be opened anew rarely: when
+    /// the interface went away and came back.
+    const PACKETS: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(2) };
+    /// A session with a camera.
+    const SESSION: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(3) };
+
+    /// A camera whose pictures this process encodes. The `number`th try in a row gets more time than the one
+    /// before: a board with much to do may need it, and would begin anew for ever.
+    fn encoding(number: u32) -> Self {
+        Self { first: Self::SESSION.first * (1 << number.min(3)), ..Self::SESSION }
+    }
+}
+
 impl Source {
     /// Opens the source of `stream`.
     ///
@@ -119,7 +144,7 @@ impl Source {
             config::Source::Rtsp(source) => match rtsp::way(source, attempt.number) {
                 rtsp::Way::Plain => {
                     let source = rtsp_tcp::RtspTcpSource::new(source.url.expose().clone(), shared);
-                    Ok(Self { kind: Kind::RtspTcp(Box::new(source)) })
+                    Ok(Self { kind: Kind::RtspTcp(Box::new(source)), patience: Patience::SESSION })
                 }
                 rtsp::Way::Gst(protocols) => rtsp::open(source, protocols, settings, stream, shared, attempt),
             },
@@ -134,15 +159,15 @@ impl Source {
 
     fn rtp(plan: &rtp::Plan, stream: &Stream, shared: &Shared) -> Result<Self, OpenError> {
         let source = rtp::RtpSource::open(plan, stream.jitter_buffer, shared)?;
-        Ok(Self { kind: Kind::Rtp(Box::new(source)) })
+        Ok(Self { kind: Kind::Rtp(Box::new(source)), patience: Patience::PACKETS })
     }
 
-    fn pipeline(pipeline: Pipeline) -> Self {
-        Self { kind: Kind::Pipeline { pipeline, looped: false } }
+    fn pipeline(pipeline: Pipeline, patience: Patience) -> Self {
+        Self { kind: Kind::Pipeline { pipeline, looped: false }, patience }
     }
 
     fn looped(pipeline: Pipeline) -> Self {
-        Self { kind: Kind::Pipeline { pipeline, looped: true } }
+        Self { kind: Kind::Pipeline { pipeline, looped: true }, patience: Patience::SESSION }
     }
 
     /// Lets the source work until it cannot go on; says why. Cancel safe.
@@ -172,14 +197,10 @@ impl Source {
         }
     }
 
-    /// Whether opening it again may help when no frames come. A socket that joined its group needs
-    /// that rarely: when the interface went away and came back.
+    /// How long it may be silent.
     #[must_use]
-    pub fn patience(&self) -> Duration {
-        match self.kind {
-            Kind::Rtp(_) => Duration::from_secs(2),
-            Kind::RtspTcp(_) | Kind::Pipeline { .. } => Duration::from_secs(3),
-        }
+    pub fn patience(&self) -> Patience {
+        self.patience
     }
 
     /// Closes it.
@@ -198,4 +219,16 @@ impl Source {
 fn encoder_for(attempt: Attempt) -> Result<Encoder, OpenError> {
     let available = Encoder::available()?;
     Ok(available[attempt.number as usize % available.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_try_in_vain_gives_a_busy_board_more_time_for_its_first_picture() {
+        let first = |number| Patience::encoding(number).first.as_secs();
+        assert_eq!([0, 1, 2, 3, 4, u32::MAX].map(first), [5, 10, 20, 40, 40, 40]);
+        assert_eq!(Patience::encoding(9).next, Patience::SESSION.next);
+    }
 }

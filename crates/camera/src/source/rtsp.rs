@@ -1,6 +1,6 @@
 //! RTSP cameras, through `rtspsrc`. Its RTP packets come to the same receiver as those of a socket.
 
-use super::{Attempt, OpenError, Source, encoder_for, rtp};
+use super::{Attempt, OpenError, Patience, Source, encoder_for, rtp};
 use crate::outlet::{Arrival, Outlet, Shared};
 use crate::rtp::Receiver;
 use crate::steering::Steering;
@@ -79,7 +79,7 @@ pub fn open(
     });
     let mut pipeline = Pipeline::from(pipeline);
     pipeline.play()?;
-    Ok(Source::pipeline(pipeline))
+    Ok(Source::pipeline(pipeline, Patience::SESSION))
 }
 
 /// The system's root certificates and those of the settings, as the TLS library of `rtspsrc` reads them.
