@@ -21,8 +21,8 @@ ROBOT = {"address": "192.168.123.161/24", "tap": "rc-tap-robot"}
 WORLD = {"address": "10.77.0.1/24", "tap": "rc-tap-world"}
 
 
-def run(*words, **options):
-    return subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True, **options)
+def run(*words, check=True, **options):
+    return subprocess.run([str(word) for word in words], check=check, capture_output=True, text=True, **options)
 
 
 def until(what, seconds, condition):
@@ -136,8 +136,8 @@ class World:
 
     def pictures(self, file):
         """How many pictures of a recording a decoder gives, and their size."""
-        # What is being written ends in the middle of something.
+        # What is being written ends in the middle of something; what was just begun, in its own head.
         result = run("ffprobe", "-v", "fatal", "-count_frames", "-select_streams", "v:0", "-show_entries",
-                     "stream=nb_read_frames,width,height", "-of", "json", file)
-        streams = json.loads(result.stdout)["streams"]
+                     "stream=nb_read_frames,width,height", "-of", "json", file, check=False)
+        streams = json.loads(result.stdout or "{}").get("streams")
         return (int(streams[0]["nb_read_frames"]), streams[0]["width"], streams[0]["height"]) if streams else (0, 0, 0)
