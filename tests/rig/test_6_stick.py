@@ -122,7 +122,7 @@ def test_a_stick_at_boot_and_no_secret_anywhere(new_board, folder):
     places = {
         "journal": "journalctl -b -o export --no-pager",
         "status": "robocast status; robocast status --json",
-        "processes": "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'",
+        "processes": "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'",
         "run": "grep -rI . /run/robocast /run/systemd/generator 2>/dev/null",
         "D-Bus": "for name in $(busctl list --no-legend --acquired | grep -o '^org.robocast[^ ]*'); do "
                  "for path in $(busctl tree --list --no-pager $name); do busctl introspect --no-pager $name $path; done; done",
