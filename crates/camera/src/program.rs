@@ -200,7 +200,7 @@ impl Camera {
                 _ => {}
             }
             let before = self.shared.counters.frames_in.load(Relaxed);
-            let source = match self.open(fruitless).await {
+            let source = match self.open(fruitless).await? {
                 Turn::Done(Ok(source)) => source,
                 Turn::Done(Err(error)) => {
                     self.away(!error.may_pass(), journal::chain(&error));
@@ -208,7 +208,6 @@ impl Camera {
                     continue;
                 }
                 Turn::End => return Ok(()),
-                Turn::Rest if !self.rest().await => return Ok(()),
                 _ => continue,
             };
             let turn = self.attend(source).await?;
@@ -240,8 +239,8 @@ impl Camera {
         }
     }
 
-    /// Opens the source, the `number`th time in a row. Something else may come first.
-    async fn open(&mut self, number: u32) -> Turn<Result<Source, OpenError>> {
+    /// Opens the source, the `number`th time in a row; the end or other settings may come first.
+    async fn open(&mut self, number: u32) -> Result<Turn<Result<Source, OpenError>>, CameraError> {
         let (settings, shared) = (self.settings.clone(), self.shared.clone());
         let attempt = Attempt { number, target: self.target };
         // Devices and GStreamer may block: not on the loop's thread.
@@ -249,23 +248,31 @@ impl Camera {
             Source::open(&settings, &shared.stream.clone(), &shared, attempt)
         });
         let enough = Instant::now() + OPENING;
+        let mut changed = false;
         let opened = loop {
             match tokio::time::timeout_at(enough, self.meanwhile(&mut opening)).await {
                 Ok(Turn::Done(opened)) => break opened,
-                Ok(Turn::End) => return Turn::End,
-                Ok(Turn::Changed) => return Turn::Changed,
-                Ok(Turn::Rest) => return Turn::Rest,
-                Ok(Turn::Reopen(_) | Turn::Unfit(_)) => {}
+                Ok(Turn::End) => return Ok(Turn::End),
+                // Two at one device would be in each other's way: the first is waited for.
+                Ok(Turn::Changed) => changed = true,
+                Ok(Turn::Rest | Turn::Reopen(_) | Turn::Unfit(_)) => {}
                 // A driver that hangs: without a beat, the watchdog's work.
                 Err(_) => break opening.await,
             }
         };
         let opened = opened.unwrap_or_else(|panic| Err(OpenError::Device(panic.to_string())));
+        if changed {
+            if let Ok(source) = opened {
+                source.close().await.map_err(CameraError::Stuck)?;
+            }
+            self.shared.steer.set(None);
+            return Ok(Turn::Changed);
+        }
         self.opened = Stamp::now();
         if opened.is_ok() {
             tracing::debug!(stream = self.name, source = %self.shared.stream.source, "source opened");
         }
-        Turn::Done(opened)
+        Ok(Turn::Done(opened))
     }
 
     /// Stays with an open source until something must change.

@@ -61,8 +61,8 @@ impl Offer {
 }
 
 /// Chooses among what a camera offers (`caps`): its own H.264 where that is wanted and of the size asked
-/// for; otherwise the smallest pictures that reach the size and the rate asked for, raw before JPEG. What
-/// is larger or faster than asked for only costs: the bus, the decoder, the scaler.
+/// for; otherwise what gives the most of the pixels asked for in a second, raw before JPEG, and of that the
+/// least: what is larger or faster than asked for only costs the bus, the decoder and the scaler.
 #[must_use]
 pub fn choose(caps: &gst::Caps, stream: &Stream) -> Option<Offer> {
     let wish = Wish {
