@@ -9,6 +9,10 @@ BOARD ?=
 NET ?=
 # 1: the demo with a USB stick.
 STICK ?=
+# The rig: which board, one boot only (1), which tests.
+TARGET ?=
+SMOKE ?=
+TEST ?=
 # What ci/release is told.
 RELEASE ?=
 # Programs that are installed come from here.
@@ -20,14 +24,16 @@ demo_seconds := $(SECONDS)
 endif
 unexport SECONDS
 
-.PHONY: help demo test bench build install image board release
+.PHONY: help demo test rig bench build install image board release
 
 help:
 	@echo 'make demo             plays a simulated robot through robocast and a media server to your browser'
 	@echo 'make demo SECONDS=20  the same, ends by itself; fails unless pictures came out of the server'
 	@echo 'make demo NET=1       the same over two uplinks, one of which is cut again and again (root)'
 	@echo 'make demo STICK=1     a box without settings gets them from a USB stick, and writes a receipt onto it'
-	@echo 'make test             checks and tests everything'
+	@echo 'make test             checks and tests everything that needs no emulated board'
+	@echo 'make rig TARGET=container   the suite of the rig on a board in a container; TEST=test_1_streaming.py for a part of it (root)'
+	@echo 'make rig TARGET=virtual     the same in QEMU, with its kernel and boot chain; SMOKE=1: one boot (root)'
 	@echo 'make image BOARD=virtual   builds an image to flash; BOARD is a folder of hw/boards'
 	@echo 'make release RELEASE="--images FOLDER"   checks, describes and signs images that are built; docs/release.md'
 	@echo 'make board            boots the virtual board with a robot, a media server and a page'
@@ -40,6 +46,9 @@ demo:
 
 test:
 	@ci/test
+
+rig:
+	@SMOKE="$(SMOKE)" ci/rig "$(TARGET)" "$(TEST)"
 
 bench:
 	@ci/bench

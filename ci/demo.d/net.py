@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""robocast on a box with two uplinks (hw/rig/virtual/uplinks.py has the picture).
+"""robocast on a box with two uplinks (hw/rig/uplinks.py has the picture).
 
 The access point loses its way into the world while its link stays up; the streams go over the other uplink, and come back.
 Usage: ci/demo.d/net.py [SECONDS]: with SECONDS it cuts by itself, ends, and succeeds only if the video went on.
@@ -16,7 +16,7 @@ import threading
 import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "hw/rig/virtual"))
+sys.path.insert(0, str(REPOSITORY / "hw/rig"))
 sys.dont_write_bytecode = True
 
 from page import serve  # noqa: E402

@@ -8,42 +8,107 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "hw/rig/virtual"))
+RIG = pathlib.Path(__file__).resolve().parents[2] / "hw/rig"
+sys.path[:0] = map(str, (RIG, RIG / "virtual", RIG / "container"))
 
-from machine import MIB, SETTINGS, Machine  # noqa: E402,F401
+from container import Container  # noqa: E402
+from machine import MIB, SETTINGS  # noqa: E402,F401
+from qemu import Qemu  # noqa: E402
+import sticks  # noqa: E402,F401
 from world import PATIENCE, World, run, until  # noqa: E402,F401
 
-# What was measured, for the end of the run.
+# What was measured and not told yet; `conftest.py` tells it at the end of the run.
 FIGURES = []
 
 
-def stick(folder, name, files):
-    """A FAT stick that holds `files` (path: content)."""
-    image = folder / f"{name}.img"
-    image.unlink(missing_ok=True)
-    with image.open("wb") as file:
-        file.truncate(32 * MIB)
-    run("mkfs.vfat", "-n", name.upper(), image)
-    for path, content in files.items():
-        for parent in reversed(pathlib.PurePath(path).parents[:-1]):
-            run("mmd", "-D", "s", "-i", image, f"::{parent}")
-        source = folder / "content"
-        source.write_bytes(content)
-        run("mcopy", "-o", "-i", image, source, f"::{path}")
-    return image
+def figure(words):
+    FIGURES.append(words)
 
 
-def on_stick(image, name):
-    """The bytes of a file on a FAT stick; none where there is no such file."""
-    result = subprocess.run(["mcopy", "-n", "-i", str(image), f"::{name}", "-"], capture_output=True)
-    return result.stdout if result.returncode == 0 else None
+class Board:
+    """What tests ask of every board. How it is switched on, and how it is spoken to, stands in those below."""
+
+    # Whether its kernel mounts FAT; a stick has ext4 where it does not.
+    fat = True
+    # When a power cut may come: from its first words to a box that streams and writes, in seconds.
+    moments = (2, 45)
+
+    def stick(self, folder, name, files, size=32 * MIB):
+        """A stick with `files` (path: content, or a file's path) on it."""
+        return sticks.make(folder / f"{name}.img", files, self.fat, size)
+
+    def boot(self):
+        """On, until it answers."""
+        raise NotImplementedError
+
+    def again(self, seconds=120):
+        """Until it answers, after it started anew by itself."""
+        raise NotImplementedError
+
+    def crash(self):
+        """It ends at once, as with a panic of its kernel, and starts anew. What was written before is on the disk."""
+        raise NotImplementedError
+
+    def ask(self, command, seconds=60):
+        """A command's lines and its exit status."""
+        raise NotImplementedError
+
+    def preinit_said(self, words):
+        """Until `preinit` has said so, where it says things before there is a journal."""
+        raise NotImplementedError
+
+    def run(self, command, seconds=60):
+        """A command's lines; it must succeed."""
+        out, status = self.ask(command, seconds)
+        assert status == 0, f"{command}: exit status {status}\n{out}"
+        return out
+
+    def last_words(self):
+        """What the board says of itself, as far as it still answers; for a test that failed."""
+        try:
+            said = [self.ask(command)[0] for command in ("robocast status", "systemctl --failed --no-legend", "journalctl -b -n 80 --no-pager -o short-monotonic")]
+        except Exception as error:  # whatever keeps it from answering
+            return f"The board says nothing more: {error}"
+        return "\n".join(["What the board says:", *said])
+
+    def until(self, what, seconds, command, wanted=None):
+        """Until a command succeeds (and prints what matches `wanted`); gives what it printed."""
+        last = ["nothing"]
+
+        def look():
+            out, status = self.ask(command)
+            last[0] = f"exit status {status}: {out}"
+            return (out or " ") if status == 0 and (wanted is None or re.search(wanted, out)) else None
+        try:
+            return until(what, seconds, look)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; last seen, {last[0]}") from None
+
+    def slot(self):
+        return re.search(r"rauc\.slot=(\w)", self.run("cat /proc/cmdline"))[1]
+
+    def status(self):
+        """What `robocast status --json` says: an object a stream by its name, and the network's as `net`."""
+        out, _ = self.ask("robocast status --json")
+        told = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+        return {said.get("stream") or "net": said.get("net", said) for said in told}
+
+    def streaming(self, seconds=120):
+        """Until the box says that the robot's video goes out, and a recording at the server grows; gives the recording."""
+        until("the robot's video goes out", seconds, lambda: any(said.get("state") == "live" for said in self.status().values()))
+        before = {file: file.stat().st_size for file in self.world.recordings()}
+
+        def growing():
+            grown = [file for file in self.world.recordings() if file.stat().st_size > before.get(file, 0) + 200_000]
+            return grown and grown[-1]
+        return until("a recording grows", 60, growing)
 
 
-class Board(Machine):
-    """The virtual board: a copy of the image's disk in QEMU, driven by labgrid."""
+class VirtualBoard(Board, Qemu):
+    """A copy of the image's disk in QEMU, driven by labgrid on its serial line."""
 
-    def __init__(self, target, world, folder: pathlib.Path):
-        super().__init__(world, folder, pathlib.Path(os.environ["LG_IMAGE"]), os.environ["ROBOCAST"])
+    def __init__(self, target, *arguments):
+        super().__init__(*arguments)
         self.target = target
         self.qemu = target.get_driver("QEMUDriver", activate=False)
         self.shell = target.get_driver("ShellDriver", activate=False)
@@ -52,8 +117,6 @@ class Board(Machine):
         assert not self.qemu.status
         self.target.deactivate(self.qemu)
         super().flash(settings, size)
-
-    # --- Power.
 
     def on(self):
         """Power, and no more: what the board does from here is its own."""
@@ -77,18 +140,21 @@ class Board(Machine):
         self.target.deactivate(self.qemu)
 
     def boot(self):
-        """On, to a shell on the serial line."""
         self.on()
         self.target.activate(self.shell)
         return self
 
     def again(self, seconds=120):
-        """A shell, after the board started anew by itself, within `seconds`."""
         self.qemu.expect("U-Boot 20", timeout=seconds * PATIENCE)
         self.target.deactivate(self.shell)
         self.target.activate(self.shell)
 
-    # --- Its USB port, while it is on.
+    def crash(self):
+        self.shell.console.sendline("sync; echo b > /proc/sysrq-trigger")
+
+    def hang(self):
+        """systemd freezes when it crashes, so nobody feeds the watchdog. (Process 1 cannot be stopped.)"""
+        self.shell.console.sendline("kill -SEGV 1")
 
     def plug(self, image, name):
         """A stick goes in."""
@@ -108,51 +174,53 @@ class Board(Machine):
             return True
         until(f"the port lets go of {name}", 30, let_go)
 
-    # --- The shell.
-
-    def run(self, command, seconds=60):
-        """A command's lines; it must succeed."""
-        return "\n".join(self.shell.run_check(command, timeout=seconds * PATIENCE))
-
     def ask(self, command, seconds=60):
-        """A command's lines and its exit status."""
         out, _, status = self.shell.run(command, timeout=seconds * PATIENCE)
         return "\n".join(out), status
 
-    def last_words(self):
-        """What the board says of itself, as far as it still answers; for a test that failed."""
+    def preinit_said(self, words):
+        return self.until(f"the box says: {words}", 30, f"journalctl -b -k --no-pager | grep -F '{words}'")
+
+
+class ContainerBoard(Board, Container):
+    """The same tree as a systemd container."""
+
+    moments = (0.1, 6)
+
+    def __init__(self, target, *arguments):
+        super().__init__(*arguments)
+        self.fat = "fat" in target.env.get_target_features()
+        self.seen = 0
+
+    def boot(self):
+        self.on()
+        self.again()
+        return self
+
+    def again(self, seconds=120):
+        # A boot that was not seen yet, whose systemd answers.
+        until("the board starts", seconds, lambda: self.boots > self.seen)
+        self.seen = self.boots
         try:
-            said = [self.ask(command)[0] for command in ("robocast status", "systemctl --failed --no-legend", "journalctl -b -n 80 --no-pager -o short-monotonic")]
-        except Exception as error:  # whatever keeps it from answering
-            return f"The board says nothing more: {error}"
-        return "\n".join(["What the board says:", *said])
+            self.until("the board answers", seconds, "systemctl show -P Version")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; on its console:\n{self.console.read_text()}") from None
 
-    def until(self, what, seconds, command, wanted=None):
-        """Until a command succeeds (and prints what matches `wanted`); gives what it printed."""
-        def look():
-            out, status = self.ask(command)
-            return (out or " ") if status == 0 and (wanted is None or re.search(wanted, out)) else None
-        return until(what, seconds, look)
+    def crash(self):
+        self.ask("sync")
+        self.reset()
 
-    def slot(self):
-        return re.search(r"rauc\.slot=(\w)", self.run("cat /proc/cmdline"))[1]
+    def ask(self, command, seconds=60):
+        try:
+            return self.shell(command, seconds * PATIENCE)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"{command}: not within {seconds * PATIENCE} s") from error
 
-    def uptime(self):
-        return float(self.run("cut -d' ' -f1 /proc/uptime"))
+    def preinit_said(self, words):
+        return until(f"the box says: {words}", 30, lambda: words in self.console.read_text())
 
-    def status(self):
-        out, _ = self.ask("robocast status --json")
-        return json.loads(out[out.index("{"):]) if "{" in out else {}
 
-    def streaming(self, seconds=120):
-        """Until the box says that the robot's video goes out, and a recording at the server grows; gives the recording."""
-        def live():
-            out, _ = self.ask("robocast status --json")
-            return '"state":"live"' in out
-        until("the robot's video goes out", seconds, live)
-        before = {file: file.stat().st_size for file in self.world.recordings()}
-
-        def growing():
-            grown = [file for file in self.world.recordings() if file.stat().st_size > before.get(file, 0) + 200_000]
-            return grown and grown[-1]
-        return until("a recording grows", 60, growing)
+def board_of(target, world, folder):
+    """The board of labgrid's environment file: that with QEMU's driver, or the container."""
+    kind = VirtualBoard if "QEMUDriver" in target.env.config.get_targets()[target.name]["drivers"] else ContainerBoard
+    return kind(target, world, folder, pathlib.Path(os.environ["LG_IMAGE"]), os.environ["ROBOCAST"])

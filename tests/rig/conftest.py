@@ -1,15 +1,26 @@
-"""One board, one world around it. Tests that need a state of their own flash the board anew."""
+"""One board, one world around it. Tests that need a state of their own flash the board anew.
 
+What a test needs of a board beside power, disk, cards and sticks it says by labgrid's mark, `lg_feature`; a board whose
+environment file does not name that feature skips it, and says so at the end:
+boot-chain (firmware or U-Boot), kernel (one of its own), wifi-radio, v4l2, fat, device-mapper, watchdog, cgroup-limits.
+"""
+
+import collections
 import os
 import pathlib
 
 import pytest
-from board import FIGURES, SETTINGS, Board, World
+from board import FIGURES, SETTINGS, Board, World, board_of
+from labgrid.pytestplugin.hooks import LABGRID_ENV_KEY
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    return pathlib.Path(os.environ.get("RIG_OUT") or tmp_path_factory.mktemp("rig"))
+    out = pathlib.Path(os.environ.get("RIG_OUT") or tmp_path_factory.mktemp("rig"))
+    # Each of several that run at once has its own world and board.
+    folder = out / os.environ.get("PYTEST_XDIST_WORKER", "main")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +34,7 @@ def world(folder):
 
 @pytest.fixture(scope="session")
 def the_board(target, world, folder):
-    board = Board(target, world, folder / "board")
+    board = board_of(target, world, folder / "board")
     yield board
     board.cut()
 
@@ -48,9 +59,27 @@ def board(the_board):
     the_board.cut()
 
 
+def lent():
+    """What the kernel of this machine lends to a board that has none of its own."""
+    if "\tvfat" in pathlib.Path("/proc/filesystems").read_text():
+        yield "fat"
+    controllers = pathlib.Path("/sys/fs/cgroup/cgroup.controllers")
+    if controllers.exists() and {"memory", "pids"} <= set(controllers.read_text().split()):
+        yield "cgroup-limits"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config):
+    data = config.stash[LABGRID_ENV_KEY].config.data
+    if not data["targets"]["main"].get("drivers"):
+        data["targets"]["main"]["features"] += list(lent())
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
+    report.user_properties += [("figure", words) for words in FIGURES]
+    FIGURES.clear()
     if report.when == "call" and report.failed:
         boards = [value for value in item.funcargs.values() if isinstance(value, Board)]
         report.longrepr = f"{report.longreprtext}\n{boards[0].last_words()}" if boards else report.longrepr
@@ -64,7 +93,14 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_terminal_summary(terminalreporter):
-    if FIGURES:
+    reports = [report for reports in terminalreporter.stats.values() for report in reports if hasattr(report, "user_properties")]
+    figures = [words for report in reports for name, words in report.user_properties if name == "figure"]
+    if figures:
         terminalreporter.section("figures")
-        for figure in FIGURES:
-            terminalreporter.line(figure)
+        for words in dict.fromkeys(figures):
+            terminalreporter.line(words)
+    lacks = collections.Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", []))
+    if lacks:
+        terminalreporter.section("not on this board")
+        for why, tests in sorted(lacks.items()):
+            terminalreporter.line(f"{tests} {'test' if tests == 1 else 'tests'}: {why}")

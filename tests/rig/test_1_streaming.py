@@ -1,9 +1,12 @@
 """From power to video, and what the box looks like while it streams."""
 
+import base64
 import json
 import re
 
-from board import FIGURES
+import pytest
+from board import figure, until
+from world import REPOSITORY, run
 
 
 def test_a_box_boots_to_streaming(streaming_board, world):
@@ -14,6 +17,13 @@ def test_a_box_boots_to_streaming(streaming_board, world):
     assert pictures >= 15
     own = world.robots_pictures(board.recording)
     assert own >= 15, f"of {pictures} pictures only {own} are the robot's"
+
+
+def test_status_says_what_goes_out(streaming_board):
+    """The rate too, as the programs count it: the footage has some 1.5 Mbit/s."""
+    said = until("a rate", 30, lambda: (said := streaming_board.status()["front"])["bitrate_bps"] and said)
+    assert said["state"] == "live" and 200_000 < said["bitrate_bps"] < 10_000_000, said
+    assert re.search(r"front +live +[1-9]\d+ kbit/s", streaming_board.run("robocast status"))
 
 
 def test_the_robots_interface_is_in_its_namespace_and_nowhere_else(streaming_board):
@@ -62,11 +72,12 @@ def test_cameras_read_the_list_of_plugins(streaming_board):
         assert streaming_board.ask(f"{as_user} test -r /usr/lib/robocast/gstreamer-registry.bin")[1] == 0
 
 
+@pytest.mark.lg_feature("kernel")
 def test_memory_stays_small(streaming_board):
     """At most 180 MB in use with one stream; what the kernel can have back at any time is not in use."""
     facts = dict(re.findall(r"(\w+):\s+(\d+) kB", streaming_board.run("cat /proc/meminfo")))
     used = (int(facts["MemTotal"]) - int(facts["MemAvailable"])) / 1024
-    FIGURES.append(f"memory in use: {used:.0f} MiB")
+    figure(f"memory in use: {used:.0f} MiB")
     assert used <= 180
 
 
@@ -89,7 +100,7 @@ def test_units_are_sandboxed(streaming_board):
     for unit in units:
         words = streaming_board.run(f"systemd-analyze security --no-pager {unit} | tail -1", 90)
         score = float(re.search(r"level for .*: ([0-9.]+)", words)[1])
-        FIGURES.append(f"exposure of {unit}: {score}")
+        figure(f"exposure of {unit}: {score}")
         if score > 3.0:
             bad.append((unit, score))
     assert not bad
@@ -101,11 +112,36 @@ def test_units_verify(streaming_board):
     assert out == "", out
 
 
+@pytest.mark.lg_feature("cgroup-limits")
+def test_limits_are_in_force(streaming_board):
+    """What the units say of memory and tasks is what the kernel holds them to."""
+    for unit in ("robocast-camera@front", "robocast-push@front", "robocast-net"):
+        said = dict(line.split("=", 1) for line in streaming_board.run(f"systemctl show -p MemoryMax,TasksMax,ControlGroup {unit}").splitlines())
+        group = f"/sys/fs/cgroup{said['ControlGroup']}"
+        assert streaming_board.run(f"cat '{group}/memory.max' '{group}/pids.max'").split() == [said["MemoryMax"], said["TasksMax"]]
+        assert said["MemoryMax"].isdigit()
+
+
+@pytest.mark.lg_feature("device-mapper")
+def test_a_bundle_without_verity_is_refused(streaming_board, folder):
+    """Signed by the right key, but of the kind that is copied before it is checked."""
+    root, bundle = folder / "small", folder / "plain.raucb"
+    root.write_bytes(bytes(4096))
+    keys = REPOSITORY / "target/keys"
+    run(REPOSITORY / "hw/rig/debian/bundle", root, "virtual", "plain", keys / "signing.cert.pem", keys / "signing.key.pem", bundle, "plain")
+    text = base64.b64encode(bundle.read_bytes()).decode()
+    for at in range(0, len(text), 2000):
+        streaming_board.run(f"printf %s {text[at:at + 2000]} >>/run/plain.base64")
+    out, status = streaming_board.ask("base64 -d /run/plain.base64 >/run/plain.raucb; rauc install /run/plain.raucb 2>&1", 120)
+    assert status != 0 and "plain" in out and "not allowed" in out, out
+
+
+@pytest.mark.lg_feature("kernel")
 def test_the_boot_reaches_streaming_soon_after_multi_user(streaming_board):
     """At most 1.2 times its own time to multi-user, by the board's own clock."""
     board = streaming_board
     multi_user = int(board.run("systemctl show -P ActiveEnterTimestampMonotonic multi-user.target")) / 1e6
     first = board.run("journalctl -b -o json -u robocast-push@front --output-fields=__MONOTONIC_TIMESTAMP,MESSAGE MESSAGE=publishing | head -1")
     streaming = int(json.loads(first)["__MONOTONIC_TIMESTAMP"]) / 1e6
-    FIGURES.append(f"multi-user after {multi_user:.1f} s, streaming after {streaming:.1f} s")
+    figure(f"multi-user after {multi_user:.1f} s, streaming after {streaming:.1f} s")
     assert streaming <= 1.2 * multi_user

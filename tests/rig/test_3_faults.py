@@ -2,12 +2,9 @@
 
 import os
 
-from board import MIB, SETTINGS, stick, until
+import pytest
+from board import MIB, SETTINGS, until
 from world import run
-
-
-def said(board, words):
-    return board.until(f"the box says: {words}", 30, f"journalctl -b -k --no-pager | grep -F '{words}'")
 
 
 def test_a_box_nobody_has_given_settings_waits_well(the_board):
@@ -21,14 +18,15 @@ def test_a_box_nobody_has_given_settings_waits_well(the_board):
     the_board.cut()
 
 
+@pytest.mark.lg_feature("boot-chain")
 def test_sticks_that_want_to_boot_do_not(board, folder):
     script = folder / "boot.cmd"
     script.write_text("echo ROBOCAST-WAS-TAKEN; while true; do sleep 1; done\n")
     run("mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", script, folder / "boot.scr")
     taken = (folder / "boot.scr").read_bytes()
     board.sticks = [
-        stick(folder, "taken", {"boot.scr": taken, "boot/boot.scr": taken}),
-        stick(folder, "efi", {"EFI/BOOT/BOOTAA64.EFI": b"MZ" + bytes(4096), "extlinux/extlinux.conf": b"LABEL x\n LINUX /x\n"}),
+        board.stick(folder, "taken", {"boot.scr": taken, "boot/boot.scr": taken}),
+        board.stick(folder, "efi", {"EFI/BOOT/BOOTAA64.EFI": b"MZ" + bytes(4096), "extlinux/extlinux.conf": b"LABEL x\n LINUX /x\n"}),
     ]
     board.boot()
     board.until("the board sees both sticks", 60, "ls -d /sys/block/sd* -l | grep -c usb", "2")
@@ -39,7 +37,7 @@ def test_a_data_partition_full_of_noise_is_made_anew_and_settings_come_back(boar
     start, _ = board.partition("data")
     board.write(start, os.urandom(64 * MIB))
     board.boot()
-    said(board, "making it anew")
+    board.preinit_said("making it anew")
     board.streaming(240)
     assert board.run("cat /proc/sys/kernel/hostname") == "rig-01"
 
@@ -55,6 +53,7 @@ def test_a_full_data_partition(board, world):
     assert board.run("stat -c %s /var/lib/robocast/settings.toml") != "0"
 
 
+@pytest.mark.lg_feature("boot-chain")
 def test_a_boot_partition_without_anything(board):
     start, size = board.partition("boot")
     board.write(start, bytes(size))
@@ -63,12 +62,13 @@ def test_a_boot_partition_without_anything(board):
 
 
 def test_a_board_without_network_cards(board):
-    board.cards = False
+    board.cards = []
     board.boot()
     board.until("the programs run", 180, "systemctl is-active robocast-camera@front robocast-push@front")
     board.until("the box says what is missing", 60, "robocast status", "eth0 is not there")
 
 
+@pytest.mark.lg_feature("kernel")
 def test_a_clock_of_1970(board):
     board.clock = "1970-01-01T00:00:00"
     board.boot()
@@ -78,6 +78,7 @@ def test_a_clock_of_1970(board):
     board.streaming(240)
 
 
+@pytest.mark.lg_feature("kernel")
 def test_a_disk_that_fails_reads(board, world):
     """The data partition gives read errors; the slots are sound."""
     start, size = board.partition("data")
@@ -91,13 +92,14 @@ def test_a_disk_that_fails_reads(board, world):
     board.arguments = lambda: [failing if word == argument else word for word in original()]
     try:
         board.boot()
-        said(board, "oing on in memory")
+        board.preinit_said("oing on in memory")
         board.streaming(240)
         assert board.run("cat /proc/sys/kernel/hostname") == "rig-01"
     finally:
         board.arguments = original
 
 
+@pytest.mark.lg_feature("v4l2")
 def test_a_camera_on_the_board_that_comes_late(the_board, world):
     """Vivid through V4L2, encoded in software, small: the processor is emulated. Beside it, the robot's stream goes on."""
     the_board.cut()

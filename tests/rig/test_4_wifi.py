@@ -5,6 +5,8 @@ import json
 import pytest
 from board import SETTINGS
 
+pytestmark = pytest.mark.lg_feature("wifi-radio")
+
 ACCESS_POINT = """\
 interface=wlan0
 driver=nl80211

@@ -1,15 +1,13 @@
 """The two sides on the booted board: what `robocast net` keeps, and that nothing crosses."""
 
-import json
 import re
 import subprocess
 
-from board import until
+from board import SETTINGS, until
 
 
 def net(board):
-    lines = board.run("robocast status --json || true").splitlines()
-    return next((json.loads(line)["net"] for line in lines if line.startswith('{"net"')), None)
+    return board.status().get("net")
 
 
 class Capture:
@@ -86,3 +84,24 @@ def test_a_net_program_that_is_killed_is_back_and_the_stream_goes_on(streaming_b
     board.until("it is back", 60, "systemctl show -P MainPID -P ActiveState robocast-net", rf"(?s)^(?!{before}\n)[1-9]\d*\nactive")
     until("the network is proven", 60, lambda: (found := net(board)) and found["proven"])
     assert board.streaming(60) == recording, "the session was broken"
+
+
+def test_the_stream_goes_over_to_the_other_uplink_and_back(the_board, world):
+    """The first is cut behind the card: no link goes down. The session stays where the server speaks MPTCP; else a new one begins."""
+    board = the_board
+    board.cut()
+    board.flash(SETTINGS)
+    board.cards = ["robot", "world", "spare"]
+    board.boot()
+    board.streaming(240)
+    until("both uplinks have an address", 60, lambda: sum(bool(uplink.get("address")) for uplink in net(board)["uplinks"]) == 2)
+    assert net(board)["chosen"] == "eth1"
+    try:
+        world.cut("world")
+        until("the other one carries", 60, lambda: net(board)["chosen"] == "eth2")
+        board.streaming(60)
+    finally:
+        world.cut("world", False)
+    until("the first one carries again", 120, lambda: net(board)["chosen"] == "eth1")
+    board.streaming(60)
+    board.cut()

@@ -7,8 +7,10 @@ import pathlib
 import re
 
 import pytest
-from board import FIGURES, on_stick
+from board import figure, sticks
 from world import run
+
+pytestmark = pytest.mark.lg_feature("fat")
 
 # On the board. Nobody is asked over D-Bus: the settings of these boxes are not the board's.
 EACH = """\
@@ -30,11 +32,11 @@ cd / && sync
 @pytest.fixture(scope="module")
 def cases(the_board, folder):
     """The folders of the cases, after all were run on the board."""
-    sticks = pathlib.Path(os.environ["RIG_STICKS"])
-    (sticks / "each").write_text(EACH)
+    corpus = pathlib.Path(os.environ["RIG_STICKS"])
+    (corpus / "each").write_text(EACH)
     disk, mounted = folder / "sticks.img", folder / "sticks"
     disk.unlink(missing_ok=True)
-    run("mkfs.ext4", "-q", "-m", "0", "-d", sticks, disk, "2G")
+    run("mkfs.ext4", "-q", "-m", "0", "-d", corpus, disk, "2G")
     the_board.cut()
     the_board.flash()
     the_board.extra = ["-drive", f"if=none,id=sticks,format=raw,file={disk}", "-device", "virtio-blk-pci,drive=sticks,serial=sticks"]
@@ -65,11 +67,11 @@ def test_each_ends_as_it_should(cases):
         # What is not for a box leaves no trace.
         assert bool(receipts) != ("nor anything else for the box" in told), f"{what}: the box's receipts: {receipts}"
         if end["receipt"]:
-            assert on_stick(case / "stick.img", "robocast-receipt.json") == receipts[-1].read_bytes(), what
+            assert sticks.read(case / "stick.img", "robocast-receipt.json") == receipts[-1].read_bytes(), what
         public = told + "".join(file.read_text() for file in (case / "state").glob("receipts/*"))
         assert not [secret for secret in asked["secrets"] if secret in public], what
         ends[code] = ends.get(code, 0) + 1
     # Some were taken, some refused: both ways were seen.
     assert ends.keys() == {1, 4}, ends
-    FIGURES.append(f"sticks with FAT: {ends[4]} taken, {ends[1]} refused")
+    figure(f"sticks with FAT: {ends[4]} taken, {ends[1]} refused")
     assert not (cases[0].parent / "oops").read_text()

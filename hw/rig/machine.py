@@ -1,4 +1,4 @@
-"""The virtual board as QEMU is told of it: its disk, its cards, its sticks. For the tests and for `make board`."""
+"""What all boards of the rig have: a disk as it was flashed, cards, sticks. `virtual/qemu.py` and `container/container.py` run it."""
 
 import json
 import os
@@ -9,9 +9,6 @@ import subprocess
 from world import run
 
 MIB = 1 << 20
-
-# QEMU's machine, processor, memory.
-MACHINE = ("virt,gic-version=3", "max,pauth-impdef=on", "512M")
 
 SETTINGS = """\
 schema = 1
@@ -26,21 +23,38 @@ push = ["rtmp://10.77.0.1/live/front"]
 """
 
 
+def mac(number):
+    """The address of a card."""
+    return f"52:54:00:52:43:0{number}"
+
+
 class Machine:
+    # What its image is called.
+    NAME: str
+
     def __init__(self, world, folder: pathlib.Path, image: pathlib.Path, robocast: str):
         self.world, self.folder, self.image, self.robocast = world, folder, image, robocast
         folder.mkdir(parents=True, exist_ok=True)
         self.disk = folder / "disk.img"
+        self.fresh()
+
+    def fresh(self):
+        """As it comes: no stick in it, the robot on its first card and an uplink on its second, the right time."""
         self.sticks = []
-        self.cards = True
+        self.cards = ["robot", "world"]
         self.clock = None
         self.extra = []
 
+    @property
+    def bundle(self):
+        """The update that is this very image."""
+        return self.image / f"robocast-{self.NAME}.raucb"
+
     def flash(self, settings=None, size=1024):
         """A fresh disk, of `size` MiB; with settings, as if a stick had brought them."""
-        run("cp", "--sparse=always", self.image / "robocast-virtual.img", self.disk)
+        run("cp", "--sparse=always", self.image / f"robocast-{self.NAME}.img", self.disk)
         os.truncate(self.disk, size * MIB)
-        self.sticks, self.cards, self.clock, self.extra = [], True, None, []
+        self.fresh()
         if settings:
             self.settle(settings)
 
@@ -80,23 +94,8 @@ class Machine:
         """What e2fsck says of the data partition once the board is off; replays its journal first, as a boot would."""
         start, size = self.partition("data")
         copy = self.folder / "data.img"
-        run("dd", f"if={self.disk}", f"of={copy}", "bs=1M", f"skip={start // MIB}", f"count={size // MIB}", "conv=sparse", "status=none")
+        run("dd", f"if={self.disk}", f"of={copy}", "bs=1M", "iflag=skip_bytes,count_bytes", f"skip={start}", f"count={size}",
+            "conv=sparse", "status=none")
         subprocess.run(["e2fsck", "-p", copy], capture_output=True)
         result = subprocess.run(["e2fsck", "-f", "-n", copy], capture_output=True, text=True)
         return result.returncode, result.stdout
-
-    def arguments(self):
-        words = [
-            "-smp", "2", "-no-user-config", "-rtc", f"base={self.clock or 'utc'}",
-            "-object", "rng-random,filename=/dev/urandom,id=rng", "-device", "virtio-rng-pci,rng=rng",
-            "-drive", f"if=none,id=disk,format=raw,file={self.disk},cache=writeback", "-device", "virtio-blk-pci,drive=disk,serial=emmc",
-            "-device", "i6300esb", "-action", "watchdog=reset",
-            "-device", "qemu-xhci,id=usb", "-nic", "none",
-        ]
-        if self.cards:
-            for number, side in enumerate(("robot", "world")):
-                words += ["-netdev", f"tap,id=n{number},ifname={self.world.tap(side)},script=no,downscript=no",
-                          "-device", f"virtio-net-pci,netdev=n{number},mac=52:54:00:52:43:0{number},romfile="]
-        for number, stick in enumerate(self.sticks):
-            words += ["-drive", f"if=none,id=stick{number},format=raw,file={stick}", "-device", f"usb-storage,drive=stick{number},removable=on"]
-        return words + self.extra

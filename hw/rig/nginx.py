@@ -2,7 +2,7 @@
 
 import pathlib
 
-PAGE = pathlib.Path(__file__).resolve().parents[3] / "ci/demo.d/page"
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "ci/demo.d/page"
 
 
 def configuration(folder, address, idle):

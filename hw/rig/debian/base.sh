@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Sourced by image, beside common.sh, whose variables it shares.
-# Debian's packages for the board, and the base of its root made of them.
+# Sourced beside common.sh, whose variables it shares.
+# Debian's packages for a board.
 
 # fetch ADDRESS SHA256 FILE: unless FILE is there already.
 fetch() {
@@ -12,14 +12,14 @@ fetch() {
 }
 export -f fetch complain
 
-# fetch_packages FOLDER: every package of packages.lock into FOLDER, checked.
+# fetch_packages LOCK FOLDER: every package of LOCK into FOLDER, checked.
 fetch_packages() {
-    local folder=$1 debian security list
-    debian=$(mirror Debian) security=$(mirror Debian-Security)
+    local lock=$1 folder=$2 main security list
+    main=$(mirror Debian) security=$(mirror Debian-Security)
     mkdir -p "$folder"
     list=$(mktemp)
-    grep -v '^#' "$here/packages.lock" | while read -r _ _ label path _ digest; do
-        site=$debian
+    grep -v '^#' "$lock" | while read -r _ _ label path _ digest; do
+        site=$main
         [ "$label" = Debian ] || site=$security
         [ -e "$folder/$digest.deb" ] || printf '%s %s %s\n' "$digest" "$site/$path" "$folder"
     done >"$list"
@@ -28,20 +28,9 @@ fetch_packages() {
         # shellcheck disable=SC2016  # expanded by the inner shell
         xargs -P 4 -L 1 bash -c 'fetch "$1" "$0" "$2/$0.deb" || exit 255' <"$list" || {
             rm -f "$list"
-            complain "Debian moved on? \`hw/rig/virtual/image lock\` writes a new packages.lock; look at the difference, then commit it."
+            complain "Debian moved on? \`hw/rig/virtual/image lock\` writes a new lock; look at the difference, then commit it."
             return 1
         }
     fi
     rm -f "$list"
-}
-
-make_base() {
-    fetch_packages "$cache/debs"
-    in_toolbox -- /repository/hw/rig/virtual/base "$cache/debs" "$1"
-}
-
-# base: sets `base` to the folder of the root before robocast is in it.
-base() {
-    kept base "$(cd "$here" && cat base packages.lock plugins.txt modules.txt initrd.sh unloaded | key "$toolbox")" make_base
-    base=$kept/root
 }

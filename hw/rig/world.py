@@ -1,7 +1,11 @@
-"""What stands around the board: the robot's wire, and the network behind its uplink.
+"""What stands around a board: the robot's wire, and the network behind its two uplinks.
 
-Both are namespaces of this run. The board's first card is on `robot`, its second on `world`; the bridges between
-the cards and the namespaces have no address, so nothing crosses that the board does not let cross.
+    board: first card  ==bridge== wire   [robot]  192.168.123.161, where the robot is
+           second card ==bridge== wire   [world]  10.77.0.1, where the media server, the broker and DHCP are
+           third card  ==bridge== spare  [world]  10.78.0.1, another way to the same; not every board has that card
+
+[robot] and [world] are namespaces of this run. The bridges have no address, so nothing crosses that the board does not
+let cross.
 """
 
 import json
@@ -13,12 +17,16 @@ import time
 
 import nginx
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 FOOTAGE = REPOSITORY / "tests/fixtures/bigbuckbunny-720p25.mp4"
 # Times to wait are given as an idle machine of two cores needs them; a slower or busy one may take so many times as long.
 PATIENCE = 3
-ROBOT = {"address": "192.168.123.161/24", "tap": "rc-tap-robot"}
-WORLD = {"address": "10.77.0.1/24", "tap": "rc-tap-world"}
+# What a card of the board may be on: its namespace, its interface there, that one's address.
+SIDES = {
+    "robot": ("robot", "wire", "192.168.123.161/24"),
+    "world": ("world", "wire", "10.77.0.1/24"),
+    "spare": ("world", "spare", "10.78.0.1/24"),
+}
 
 
 def run(*words, check=True, **options):
@@ -47,24 +55,23 @@ class World:
         self.programs = []
 
     def __enter__(self):
-        for side, facts in (("robot", ROBOT), ("world", WORLD)):
-            space = self.space(side)
-            subprocess.run(["ip", "netns", "delete", space], capture_output=True)
-            run("ip", "netns", "add", space)
-            bridge, tap = f"{self.name}-{side[0]}", self.tap(side)
+        for name in ("robot", "world"):
+            subprocess.run(["ip", "netns", "delete", self.space(name)], capture_output=True)
+            run("ip", "netns", "add", self.space(name))
+            run("ip", "-n", self.space(name), "link", "set", "lo", "up")
+        for side, (name, wire, address) in SIDES.items():
+            space, bridge = self.space(name), self.bridge(side)
             # No snooping: a robot's groups reach the board without a querier on the wire.
             run("ip", "link", "add", bridge, "type", "bridge", "mcast_snooping", "0")
-            run("ip", "link", "add", f"{bridge}p", "type", "veth", "peer", "name", "wire", "netns", space)
-            run("ip", "tuntap", "add", tap, "mode", "tap")
-            for port in (f"{bridge}p", tap):
-                run("ip", "link", "set", port, "master", bridge, "up")
+            run("ip", "link", "add", f"{bridge}p", "type", "veth", "peer", "name", wire, "netns", space)
+            run("ip", "link", "set", f"{bridge}p", "master", bridge, "up")
             # The host itself says nothing on these wires.
             run("sysctl", "-qw", f"net.ipv6.conf.{bridge}.disable_ipv6=1")
             run("ip", "link", "set", bridge, "up")
-            run("ip", "-n", space, "link", "set", "lo", "up")
-            run("ip", "-n", space, "address", "add", facts["address"], "dev", "wire")
-            run("ip", "-n", space, "link", "set", "wire", "up")
-            run("ip", "-n", space, "route", "add", "224.0.0.0/4", "dev", "wire")
+            run("ip", "-n", space, "address", "add", address, "dev", wire)
+            run("ip", "-n", space, "link", "set", wire, "up")
+        for name in ("robot", "world"):
+            run("ip", "-n", self.space(name), "route", "add", "224.0.0.0/4", "dev", "wire")
         return self
 
     def __exit__(self, *_):
@@ -75,22 +82,42 @@ class World:
                 program.wait(5)
             except subprocess.TimeoutExpired:
                 program.kill()
-        for side in ("robot", "world"):
-            subprocess.run(["ip", "link", "delete", f"{self.name}-{side[0]}"], capture_output=True)
-            subprocess.run(["ip", "link", "delete", self.tap(side)], capture_output=True)
-            subprocess.run(["ip", "netns", "delete", self.space(side)], capture_output=True)
+        for side in SIDES:
+            subprocess.run(["ip", "link", "delete", self.bridge(side)], capture_output=True)
+            subprocess.run(["ip", "link", "delete", f"{self.name}t{side[0]}"], capture_output=True)
+        for name in ("robot", "world"):
+            subprocess.run(["ip", "netns", "delete", self.space(name)], capture_output=True)
 
-    def space(self, side):
-        return f"{self.name}-{side}"
+    def space(self, name):
+        return f"{self.name}-{name}"
+
+    def bridge(self, side):
+        return f"{self.name}-{side[0]}"
 
     def tap(self, side):
-        return f"{self.name}t{side[0]}"
+        """The end of a wire for a board that is a process."""
+        tap = f"{self.name}t{side[0]}"
+        if not pathlib.Path("/sys/class/net", tap).exists():
+            run("ip", "tuntap", "add", tap, "mode", "tap")
+            run("ip", "link", "set", tap, "master", self.bridge(side), "up")
+        return tap
+
+    def card(self, side, space, name, address):
+        """The end of a wire for a board that has a namespace: a card called `name` in it."""
+        end = f"{self.name}c{side[0]}"
+        run("ip", "link", "add", end, "type", "veth", "peer", "name", name, "address", address, "netns", space)
+        run("ip", "link", "set", end, "master", self.bridge(side), "up")
+
+    def cut(self, side, cut=True):
+        """Nothing passes a wire any more, or all does again. No card notices: their links stay up."""
+        run("ip", "link", "set", f"{self.bridge(side)}p", "down" if cut else "up")
 
     def start(self, side, *words, name=None):
         """Starts a program in one of the namespaces; its words go to a file of its name."""
         name = name or pathlib.Path(str(words[0])).name
         log = (self.folder / f"{name}.log").open("ab")
-        program = subprocess.Popen(["ip", "netns", "exec", self.space(side), *map(str, words)],
+        # It does not outlive whoever made this world.
+        program = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", self.space(side), *map(str, words)],
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         self.programs.append(program)
         return program
@@ -101,10 +128,11 @@ class World:
         self.programs.remove(program)
 
     def dhcp(self):
-        """Gives the board an address on its uplink, 10.77.0.50 and up."""
+        """Gives the board an address on each of its uplinks, 10.77.0.50 and up, 10.78.0.50 and up."""
         leases = self.folder / "leases"
-        self.start("world", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--interface=wire", "--bind-interfaces",
-                   "--dhcp-range=10.77.0.50,10.77.0.99,1h", f"--dhcp-leasefile={leases}", "--pid-file=", "--user=root",
+        self.start("world", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--interface=wire", "--interface=spare",
+                   "--bind-interfaces", "--dhcp-range=10.77.0.50,10.77.0.99,1h", "--dhcp-range=10.78.0.50,10.78.0.99,1h",
+                   f"--dhcp-leasefile={leases}", "--pid-file=", "--user=root",
                    "--no-resolv", "--no-hosts", "--address=/media.test/10.77.0.1", "--log-facility=-", name="dhcp")
 
     def server(self):

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154
-# What the steps of the virtual board's image share: places, content keys, the toolbox, Debian's mirror.
-# Sourced by bash scripts that stand in this folder.
+# What making a board of Debian's packages shares: places, content keys, the toolbox, Debian's mirror.
+# Sourced by `hw/rig/virtual/image` and `hw/rig/container/image`.
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-repository=$(cd "$here/../../.." && pwd)
+debian=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repository=$(cd "$debian/../../.." && pwd)
 . "$repository/ci/terminal.sh"
 
 # What is slow is kept here under a key of all that goes into it.

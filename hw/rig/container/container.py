@@ -1,0 +1,221 @@
+"""The container board: the install tree as a systemd container, whose power, disk, cards and sticks are its own.
+
+It boots in about a second. Its kernel is this machine's, so what belongs to a kernel is not tested on it; its disk has the
+partitions of a board, its boot loader their slots (`boot_loader.py`), and what udev would do is done by hand."""
+
+import fcntl
+import os
+import pathlib
+import shutil
+import signal
+import struct
+import subprocess
+import threading
+import time
+
+from boot_loader import slots
+from machine import Machine, mac
+from world import run, until
+
+HERE = pathlib.Path(__file__).resolve().parent
+LABELS = ("boot", "env", "rootfs-a", "rootfs-b", "data")
+# What `boot` ends with when the board wants to boot anew, and when its slot holds no root.
+REBOOT, NO_ROOT = 133, 32
+# ext4 stops where it is, its journal unwritten: as if there was no power any more (EXT4_IOC_SHUTDOWN).
+SHUTDOWN, WITHOUT_JOURNAL = 0x8004587D, 2
+
+
+class Container(Machine):
+    NAME = "container"
+
+    def __init__(self, world, folder: pathlib.Path, image: pathlib.Path, robocast: str):
+        super().__init__(world, folder, image, robocast)
+        self.console = folder / "console.log"
+        self.console.write_bytes(b"")
+        self.space = f"{world.name}-board"
+        self.life = self.process = None
+        self.powered = False
+        self.boots = 0
+        # Its USB port: the loop devices of the sticks that are in it.
+        self.port = {}
+
+    # --- Power.
+
+    def on(self):
+        """Power: slot after slot, until the plug is pulled or the board switches itself off."""
+        assert not self.powered
+        self.powered, self.began = True, time.monotonic()
+        self.console.write_bytes(b"")
+        self.life = threading.Thread(target=self._live, daemon=True)
+        self.life.start()
+
+    def cut(self):
+        """The plug is pulled: no program on the board learns of it, and what was not on the disk is lost."""
+        self.powered = False
+        if self.life:
+            while self.life.is_alive():
+                self._kill()
+                self.life.join(0.05)
+            self.life = None
+        for name in list(self.port):
+            self._unplug(name)
+
+    def reset(self):
+        """As a watchdog would: everything ends at once, and the board boots anew."""
+        self._kill()
+
+    def _kill(self):
+        first = self.first()
+        if first is None:
+            return
+        try:
+            data = os.open(f"/proc/{first}/root/var", os.O_RDONLY)
+            try:
+                fcntl.ioctl(data, SHUTDOWN, struct.pack("I", WITHOUT_JOURNAL))
+            finally:
+                os.close(data)
+        except OSError:  # not mounted yet, or in memory
+            pass
+        try:
+            os.kill(first, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def first(self):
+        """The board's process 1, as this machine numbers it; none while there is none."""
+        process = self.process
+        if process is None or process.poll() is not None:
+            return None
+        todo = [process.pid]
+        while todo:
+            number = todo.pop()
+            try:
+                for task in pathlib.Path(f"/proc/{number}/task").iterdir():
+                    todo += map(int, (task / "children").read_text().split())
+                status = pathlib.Path(f"/proc/{number}/status").read_text()
+            except OSError:
+                continue
+            inside = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
+            if len(inside) > 2 and inside[-1] == "1":
+                return number
+        return None
+
+    def _live(self):
+        start, size = self.partition("env")
+        while self.powered:
+            code = NO_ROOT
+            for slot in slots(lambda at, size: self._env(start + at, size), lambda at, data: self.write(start + at, data)):
+                code = self._boot(slot) if self.powered else 0
+                if code != NO_ROOT:
+                    break
+                self._say(f"robocast: slot {slot} does not start")
+            if code not in (REBOOT, 128 + signal.SIGKILL, 255, 1):
+                break
+        self.process = None
+
+    def _env(self, at, size):
+        with self.disk.open("rb") as disk:
+            disk.seek(at)
+            return disk.read(size)
+
+    def _say(self, words):
+        with self.console.open("a") as console:
+            console.write(words + "\n")
+
+    def _boot(self, slot):
+        """Boots a slot; how it ended."""
+        label = f"rootfs-{slot.lower()}"
+        self._say(f"robocast: slot {slot}")
+        loop = run("losetup", "--find", "--show", self.disk).stdout.strip()
+        try:
+            self._tell_partitions(loop)
+            (self.folder / "rig/cmdline").write_text(
+                f"root=PARTLABEL={label} ro rootwait rauc.slot={slot} init=/usr/lib/robocast/preinit\n")
+            # What a container lacks: a device mapper for verity, compressed memory, a serial line.
+            configuration = run(HERE.parents[1] / "boards/render", "virtual", HERE.parents[1] / "rootfs/etc/rauc/system.conf.in").stdout
+            if not pathlib.Path("/dev/mapper/control").exists():
+                configuration = configuration.replace("bundle-formats=verity", "bundle-formats=plain")
+            (self.folder / "rig/system.conf").write_text(configuration)
+            self._network()
+            with self.console.open("ab") as console:
+                self.process = subprocess.Popen(
+                    ["setpriv", "--pdeathsig", "KILL", HERE / "boot", self.folder, label, self.space, f"rauc.slot={slot}",
+                     "systemd.mask=dev-zram0.swap", "systemd.mask=rig-console.service"],
+                    stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True)
+            self.boots += 1
+            threading.Thread(target=self._play_udev, args=(self.process,), daemon=True).start()
+            return self.process.wait() % 256
+        finally:
+            subprocess.run(["ip", "netns", "delete", self.space], capture_output=True)
+            subprocess.run(["partx", "--delete", loop], capture_output=True)
+            until("the board lets go of its disk", 30, lambda: self._detached(loop))
+
+    def _detached(self, loop):
+        subprocess.run(["losetup", "--detach", loop], capture_output=True)
+        return run("losetup", "--noheadings", "--output", "BACK-FILE", loop, check=False).stdout.strip() == ""
+
+    def _tell_partitions(self, loop):
+        """What a kernel that reads the table says of the partitions: nodes, and their labels in uevent."""
+        run("partx", "--add", loop)
+        rig = self.folder / "rig"
+        shutil.rmtree(rig, ignore_errors=True)
+        rig.mkdir()
+        (self.folder / "root").mkdir(exist_ok=True)
+        for number, label in enumerate(LABELS, 1):
+            device = f"{loop}p{number}"
+            (self.folder / f"device-{label}").write_text(device)
+            uevent = pathlib.Path("/sys/class/block", pathlib.Path(device).name, "uevent").read_text()
+            lines = [line for line in uevent.splitlines() if not line.startswith("PARTNAME=")]
+            (rig / f"uevent-{label}").write_text("\n".join([*lines, f"PARTNAME={label}", ""]))
+
+    def _network(self):
+        subprocess.run(["ip", "netns", "delete", self.space], capture_output=True)
+        run("ip", "netns", "add", self.space)
+        for number, side in enumerate(self.cards):
+            self.world.card(side, self.space, f"eth{number}", mac(number))
+
+    # --- What udev does, once systemd listens.
+
+    def _play_udev(self, process):
+        while process.poll() is None and self.shell("systemctl show -P Version")[1] != 0:
+            time.sleep(0.02)
+        for device in list(self.port.values()):
+            self._event(device)
+        for number, image in enumerate(self.sticks):
+            if process.poll() is None and f"stick{number}" not in self.port:
+                self.plug(image, f"stick{number}")
+
+    def _event(self, device):
+        self.shell(f"systemctl start --no-block robocast-provision@{pathlib.Path(device).name}.service")
+
+    def plug(self, image, name):
+        """A stick goes in."""
+        self.port[name] = run("losetup", "--find", "--show", image).stdout.strip()
+        self._event(self.port[name])
+
+    def pull(self, name):
+        """... and out, whatever the board does with it."""
+        self._unplug(name)
+
+    def _unplug(self, name):
+        device = self.port.pop(name)
+        image = pathlib.Path(run("losetup", "--noheadings", "--output", "BACK-FILE", device).stdout.strip())
+        # What is on the stick now is what is on it. Who still has it open, has nothing behind it from here on.
+        kept = image.with_suffix(".kept")
+        run("cp", "--sparse=always", image, kept)
+        os.truncate(image, 0)
+        run("losetup", "--set-capacity", device)
+        kept.replace(image)
+        run("losetup", "--detach", device)
+
+    # --- A shell.
+
+    def shell(self, command, seconds=None):
+        """A command's lines and its exit status, however long it takes where no time is given."""
+        first = self.first()
+        if first is None:
+            return "the board is off", 255
+        words = ["nsenter", f"--target={first}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd", "--",
+                 "/usr/bin/env", "-i", "HOME=/root", "TERM=dumb", "PATH=/usr/sbin:/usr/bin", "/bin/bash", "--noprofile", "--norc", "-c", command]
+        result = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds)
+        return result.stdout.decode(errors="replace").rstrip("\n"), result.returncode
