@@ -144,3 +144,16 @@ prove_video() {
         "$folder/probe.json")"
     say "The last one: demo-out/frame.png, $(stat --format %s demo-out/frame.png) bytes."
 }
+
+# What a browser shows. No proof of the video: a browser that cannot run here is said, and no more.
+picture_of_page() {
+    own ci/demo.d/picture.py "http://127.0.0.1:$http_port/" demo-out/page.jpg 2>"$folder/page.log" &
+    picture=$!
+    children+=("$picture")
+    if until_true "Page: its video plays in chromium" 150 picture_taken; then
+        say "The page: demo-out/page.jpg, $(stat --format %s demo-out/page.jpg) bytes."
+    else
+        note "$(tail -n 1 "$folder/page.log")"
+    fi
+}
+picture_taken() { ! alive "$picture" || return 1; wait "$picture" || return 2; }

@@ -171,6 +171,12 @@ impl Push {
         self.status.borrow().sinks.iter().map(|sink| (sink.uplink.clone(), sink.mptcp)).collect()
     }
 
+    /// Each sink, in the same order: bit/s sent over the last second.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn sink_bitrates(&self) -> Vec<u64> {
+        self.status.borrow().sinks.iter().map(|sink| sink.bitrate_bps).collect()
+    }
+
     /// What the connections show of the uplinks: URL without secrets, interface, MPTCP, stalled, for so many
     /// ms, round trip in ms. Its signal comes when something is worth knowing, not at every ms of jitter.
     #[zbus(property)]

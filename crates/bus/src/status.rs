@@ -132,6 +132,8 @@ pub struct SinkStatus {
     pub frames_out: u64,
     /// Bytes sent.
     pub bytes_out: u64,
+    /// Bit/s sent over the last second.
+    pub bitrate_bps: u64,
     /// Keyframes among the units.
     pub keyframes: u64,
     /// Access units skipped because the uplink was too slow.
@@ -162,7 +164,7 @@ pub struct StreamStatus {
     pub frames_out: u64,
     /// Bytes sent on the busiest sink.
     pub bytes_out: u64,
-    /// Bit/s sent on the busiest sink, over the last second.
+    /// Bit/s over the last second, of the sink that gets the most.
     pub bitrate_bps: u64,
     /// Keyframes sent on the busiest sink.
     pub keyframes: u64,
@@ -176,15 +178,16 @@ pub struct StreamStatus {
 
 impl StreamStatus {
     /// Puts together what the two programs of a stream say. Counters of programs that were started
-    /// again and the bitrate are the caller's to fill in.
+    /// again are the caller's to fill in.
     #[must_use]
     pub fn of(stream: &str, camera: Option<&CameraStatus>, push: Option<&PushStatus>) -> Self {
         let source_state = camera.map_or(SourceState::Starting, |camera| camera.source_state);
         let busiest = push.and_then(|push| push.sinks.iter().max_by_key(|sink| sink.frames_out));
         let state = state_of(source_state, camera.is_some(), push);
         let sink_text = || {
-            let troubled =
-                |sink: &&SinkStatus| !matches!(sink.state, SinkState::Publishing | SinkState::Idle);
+            let troubled = |sink: &&SinkStatus| {
+                !matches!(sink.state, SinkState::Publishing | SinkState::Idle) && !sink.text.is_empty()
+            };
             push.and_then(|push| push.sinks.iter().find(troubled))
                 .map(|sink| format!("{}: {}", sink.url, sink.text))
         };
@@ -197,6 +200,9 @@ impl StreamStatus {
             frames_in: camera.map_or(0, |camera| camera.frames_in),
             frames_out: busiest.map_or(0, |sink| sink.frames_out),
             bytes_out: busiest.map_or(0, |sink| sink.bytes_out),
+            bitrate_bps: push
+                .and_then(|push| push.sinks.iter().map(|sink| sink.bitrate_bps).max())
+                .unwrap_or(0),
             keyframes: busiest.map_or(0, |sink| sink.keyframes),
             latency_ms: push.and_then(|push| push.latency_ms),
             sinks: push.map(|push| push.sinks.clone()).unwrap_or_default(),
@@ -265,6 +271,15 @@ mod tests {
         for (source, push, expected) in cases {
             assert_eq!(state(source, &push), expected, "{source:?} {push:?}");
         }
+    }
+
+    #[test]
+    fn a_streams_bitrate_is_that_of_the_sink_that_gets_the_most_now() {
+        let sink = |frames_out, bitrate_bps| SinkStatus { frames_out, bitrate_bps, ..SinkStatus::default() };
+        let push = PushStatus { sinks: vec![sink(900, 0), sink(20, 700_000)], ..PushStatus::default() };
+        let status = StreamStatus::of("front", None, Some(&push));
+        assert_eq!((status.frames_out, status.bitrate_bps), (900, 700_000));
+        assert_eq!(StreamStatus::of("front", None, None).bitrate_bps, 0);
     }
 
     #[test]

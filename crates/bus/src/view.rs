@@ -98,22 +98,24 @@ fn push(from: &Properties) -> PushStatus {
     // Missing in an older program.
     let used: Vec<UsedRow> = value(from, "SinkUplinks");
     let used = used.into_iter().chain(std::iter::repeat(UsedRow::default()));
-    let sinks = rows.into_iter().zip(used).map(
-        |((url, word, text, frames_out, bytes_out, keyframes, skipped, reconnects), (uplink, mptcp))| {
-            SinkStatus {
-                url,
-                state: state(word),
-                text,
-                frames_out,
-                bytes_out,
-                keyframes,
-                skipped,
-                reconnects,
-                uplink,
-                mptcp,
-            }
-        },
-    );
+    let rates: Vec<u64> = value(from, "SinkBitrates");
+    let rates = rates.into_iter().chain(std::iter::repeat(0));
+    let sinks = rows.into_iter().zip(used).zip(rates).map(|((row, (uplink, mptcp)), bitrate_bps)| {
+        let (url, word, text, frames_out, bytes_out, keyframes, skipped, reconnects) = row;
+        SinkStatus {
+            url,
+            state: state(word),
+            text,
+            frames_out,
+            bytes_out,
+            bitrate_bps,
+            keyframes,
+            skipped,
+            reconnects,
+            uplink,
+            mptcp,
+        }
+    });
     PushStatus {
         live: value(from, "Live"),
         slate: value(from, "Slate"),

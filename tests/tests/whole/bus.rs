@@ -41,6 +41,10 @@ fn a_stream_on_demand_is_started_steered_and_stopped_over_the_bus_and_its_camera
     let seen: serde_json::Value = serde_json::from_str(out.trim()).unwrap();
     assert_eq!((&seen["stream"], &seen["state"]), (&"4k-cam".into(), &"live".into()));
     assert_eq!(seen["sinks"][0]["state"], "publishing");
+    let rate = seen["bitrate_bps"].as_u64().unwrap();
+    assert!((10_000..10_000_000).contains(&rate), "{rate} bit/s of 320x180");
+    assert_eq!(seen["sinks"][0]["bitrate_bps"], rate);
+    bus.wait_property(PUSH[0], PUSH[1], PUSH[2], "SinkBitrates", "uint64");
 
     let set = "org.freedesktop.DBus.Properties.Set";
     let rate = |bps: &str| {

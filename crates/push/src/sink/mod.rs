@@ -1,6 +1,7 @@
 //! One sink: a task that keeps one server fed, whatever happens to the server or the way to it.
 
 mod hand_over;
+mod rate;
 mod report;
 mod tries;
 mod verdict;

@@ -1,5 +1,6 @@
 //! What a sink tells of itself.
 
+use super::rate::Rate;
 use crate::way::{Standing, milliseconds};
 use robocast_bus::{Evidence, SinkState, SinkStatus};
 use robocast_media::clock::Stamp;
@@ -22,6 +23,7 @@ pub struct Report {
 #[derive(Debug, Default)]
 struct Told {
     status: SinkStatus,
+    rate: Rate,
     /// Latencies of the units sent since the last look, in ms.
     latencies: Vec<f64>,
     /// What the connection shows of its uplinks; without the URL.
@@ -43,7 +45,9 @@ impl Report {
     /// How the sink is.
     #[must_use]
     pub fn status(&self) -> SinkStatus {
-        self.told().status.clone()
+        let mut told = self.told();
+        let bitrate_bps = told.rate.bps(Stamp::now());
+        SinkStatus { bitrate_bps, ..told.status.clone() }
     }
 
     /// The latencies since the last call, in ms.
@@ -129,13 +133,14 @@ impl Report {
     }
 
     pub(super) fn sent(&self, unit: &AccessUnit, bytes: usize, skipped: u64) {
-        let mut told = self.told();
+        let (mut told, now) = (self.told(), Stamp::now());
+        told.rate.add(now, bytes as u64);
         told.status.frames_out += 1;
         told.status.bytes_out += bytes as u64;
         told.status.keyframes += u64::from(unit.keyframe);
         told.status.skipped += skipped;
         if told.latencies.len() < SAMPLES {
-            told.latencies.push(Stamp::now().since(unit.arrived).as_secs_f64() * 1000.0);
+            told.latencies.push(now.since(unit.arrived).as_secs_f64() * 1000.0);
         }
     }
 }
@@ -143,6 +148,18 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_sent_counts_in_the_bytes_and_in_the_rate() {
+        let report = Report::new("rtmp://host/live/***".into(), Arc::new(Notify::new()));
+        assert_eq!(report.status().bitrate_bps, 0);
+        let now = Stamp::now();
+        let unit = AccessUnit { data: vec![0].into(), pts: now, dts: now, arrived: now, keyframe: true };
+        report.sent(&unit, 1000, 0);
+        report.sent(&unit, 500, 2);
+        let status = report.status();
+        assert_eq!((status.bytes_out, status.bitrate_bps, status.skipped), (1500, 12_000, 2));
+    }
 
     #[test]
     fn an_uplink_without_answers_is_told_at_once_until_one_comes_or_another_is_tried() {

@@ -20,6 +20,8 @@ use tokio::time::Instant;
 const WATCHDOG: Duration = Duration::from_secs(10);
 /// A program that has run for so long counts as started.
 const STEADY: Duration = Duration::from_secs(10);
+/// A rate that was said longer ago is no longer true: the program died, or hangs.
+const STALE: Duration = Duration::from_secs(3);
 /// A program that was asked to end gets so long.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -45,6 +47,8 @@ impl Role {
 pub struct Said {
     /// Its status as JSON; empty before the first.
     pub json: String,
+    /// When that was.
+    pub at: Option<Instant>,
     /// Times it was started again.
     pub restarts: u64,
     /// It could never be started, for this reason.
@@ -55,6 +59,15 @@ impl Said {
     /// As the status type of its role.
     pub fn status<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(&self.json).ok()
+    }
+
+    /// As a push program's: one that says nothing any more sends nothing.
+    pub fn push(&self, now: Instant) -> Option<PushStatus> {
+        let mut status: PushStatus = self.status()?;
+        if self.at.is_none_or(|at| now.duration_since(at) > STALE) {
+            status.sinks.iter_mut().for_each(|sink| sink.bitrate_bps = 0);
+        }
+        Some(status)
     }
 }
 
@@ -179,7 +192,7 @@ impl Work {
                     let field = notice.lines().find_map(|line| line.strip_prefix(STATUS_FIELD)?.strip_prefix('='));
                     if let Some(json) = field {
                         let json = self.totals.add(self.role, json);
-                        self.tell.send_modify(|said| { said.json = json; said.never = None; });
+                        self.tell.send_modify(|said| { said.json = json; said.at = Some(Instant::now()); said.never = None; });
                     }
                 }
                 () = tokio::time::sleep_until(alive + WATCHDOG) => {
@@ -273,6 +286,7 @@ impl Totals {
             }
             Role::Push => {
                 self.push = self.push_sum();
+                self.push.sinks.iter_mut().for_each(|sink| sink.bitrate_bps = 0);
                 self.push_now = PushStatus::default();
             }
         }
@@ -322,6 +336,17 @@ mod tests {
         let url = "rtmp://host/live/***".to_owned();
         let sinks = vec![SinkStatus { url, frames_out, reconnects, ..SinkStatus::default() }];
         serde_json::to_string(&PushStatus { sinks, ..PushStatus::default() }).unwrap()
+    }
+
+    #[test]
+    fn a_rate_that_is_not_said_again_is_soon_no_rate() {
+        let sinks = vec![SinkStatus { bitrate_bps: 800, frames_out: 7, ..SinkStatus::default() }];
+        let json = serde_json::to_string(&PushStatus { sinks, ..PushStatus::default() }).unwrap();
+        let now = Instant::now();
+        let said = Said { json, at: Some(now), ..Said::default() };
+        assert_eq!(said.push(now + STALE).unwrap().sinks[0].bitrate_bps, 800);
+        let sink = &said.push(now + STALE + Duration::from_millis(1)).unwrap().sinks[0];
+        assert_eq!((sink.bitrate_bps, sink.frames_out), (0, 7), "what was counted stays");
     }
 
     #[test]

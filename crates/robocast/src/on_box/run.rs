@@ -99,8 +99,6 @@ async fn until(end: Option<Instant>) {
 struct Pair {
     camera: Keeper,
     push: Keeper,
-    bytes: u64,
-    seen: Instant,
 }
 
 struct Streams {
@@ -123,8 +121,6 @@ impl Streams {
             self.keepers.entry(stream.name.clone()).or_insert_with(|| Pair {
                 camera: Keeper::start(Role::Camera, &stream.name, &self.file, self.lines.clone()),
                 push: Keeper::start(Role::Push, &stream.name, &self.file, self.lines.clone()),
-                bytes: 0,
-                seen: Instant::now(),
             });
         }
     }
@@ -142,8 +138,8 @@ impl Streams {
         }
     }
 
-    fn look(&mut self) -> Vec<StreamStatus> {
-        self.keepers.iter_mut().map(|(name, pair)| pair.look(name)).collect()
+    fn look(&self) -> Vec<StreamStatus> {
+        self.keepers.iter().map(|(name, pair)| pair.look(name)).collect()
     }
 
     /// Why nothing can run, when that is so.
@@ -166,18 +162,12 @@ impl Streams {
 }
 
 impl Pair {
-    fn look(&mut self, name: &str) -> StreamStatus {
+    fn look(&self, name: &str) -> StreamStatus {
         let (camera_said, push_said): (Said, Said) = (self.camera.said(), self.push.said());
         let camera: Option<CameraStatus> = camera_said.status();
-        let push: Option<PushStatus> = push_said.status();
+        let push: Option<PushStatus> = push_said.push(Instant::now());
         let mut status = StreamStatus::of(name, camera.as_ref(), push.as_ref());
         status.restarts = camera_said.restarts + push_said.restarts;
-        let elapsed = self.seen.elapsed().as_secs_f64().max(0.001);
-        self.seen = Instant::now();
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let bitrate = (status.bytes_out.saturating_sub(self.bytes) as f64 * 8.0 / elapsed) as u64;
-        status.bitrate_bps = bitrate;
-        self.bytes = status.bytes_out;
         if let Some(why) = camera_said.never.or(push_said.never) {
             status.state = StreamState::Failed;
             status.source_state = if camera.is_none() { SourceState::Failed } else { status.source_state };

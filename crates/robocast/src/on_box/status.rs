@@ -1,6 +1,6 @@
 //! `robocast status`: what the box does now.
 
-use crate::on_box::view;
+use crate::on_box::view::{self, Room, Screen};
 use robocast_bus::{NetStatus, StreamStatus, service};
 use robocast_daemon::places;
 use std::io::{IsTerminal, Write};
@@ -17,25 +17,33 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Shows it: 0 when all is well, 1 when something is not, 3 when nothing runs here.
 pub async fn status(json: bool, watch: bool) -> ExitCode {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
+    // Watching on a terminal draws over what was drawn; all else goes on below.
+    let mut screen = Screen::of_stdout().filter(|_| watch && !json);
     loop {
         tick.tick().await;
         let net = ask_net().await;
         let streams = ask().await;
-        show(streams.as_deref().unwrap_or_default(), net.as_ref(), json);
-        let code = match (&streams, &net) {
+        let (code, trouble) = match (&streams, &net) {
             (Ok(streams), net) => {
                 let well = streams.iter().all(|stream| stream.state.well());
-                if well && net.as_ref().is_none_or(|net| net.proven) { 0 } else { DEGRADED }
+                let code = if well && net.as_ref().is_none_or(|net| net.proven) { 0 } else { DEGRADED };
+                (code, None)
             }
-            (Err(why), Some(_)) => {
-                eprintln!("robocast: no stream runs here: {why}");
-                DEGRADED
-            }
-            (Err(why), None) => {
-                eprintln!("robocast: nothing runs here: {why}");
-                UNREACHABLE
-            }
+            (Err(why), Some(_)) => (DEGRADED, Some(format!("robocast: no stream runs here: {why}"))),
+            (Err(why), None) => (UNREACHABLE, Some(format!("robocast: nothing runs here: {why}"))),
         };
+        let (streams, net) = (streams.as_deref().unwrap_or_default(), net.as_ref());
+        if let Some(screen) = &mut screen {
+            let room = Room::of_stdout();
+            let mut lines = view::lines(streams, net, screen.colour, Some(room.columns));
+            lines.extend(trouble.iter().flat_map(|why| view::failure(why, screen.colour, room.columns)));
+            screen.show(None, &lines, room);
+        } else {
+            show(streams, net, json);
+            if let Some(why) = trouble {
+                eprintln!("{why}");
+            }
+        }
         if !watch {
             return ExitCode::from(code);
         }
@@ -93,11 +101,9 @@ fn show(streams: &[StreamStatus], net: Option<&NetStatus>, json: bool) {
         }
         return;
     }
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    for line in view::table(streams, colour)
-        .into_iter()
-        .chain(net.into_iter().flat_map(|net| view::net_table(net, colour)))
-    {
+    let terminal = std::io::stdout().is_terminal();
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+    for line in view::lines(streams, net, colour, terminal.then(|| Room::of_stdout().columns)) {
         let _ = writeln!(out, "{line}");
     }
 }

@@ -1,11 +1,14 @@
 //! What `robocast run` and `robocast status` show to people.
 
+mod layout;
 mod net;
+mod screen;
 
-pub use net::net_table;
+pub use layout::{failure, lines};
+pub use screen::{Room, Screen};
 
-use robocast_bus::{SinkState, StreamState, StreamStatus};
-use std::io::{IsTerminal, Write};
+use robocast_bus::StreamStatus;
+use std::io::Write;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -23,10 +26,8 @@ pub enum View {
     Live {
         device: String,
         began: Instant,
-        /// Lines the table takes up now.
-        height: usize,
-        table: Vec<String>,
-        colour: bool,
+        screen: Screen,
+        streams: Vec<StreamStatus>,
         lines: mpsc::UnboundedReceiver<String>,
     },
 }
@@ -37,13 +38,13 @@ impl View {
         if json {
             return Self::Json;
         }
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        if !std::io::stdout().is_terminal() || dumb {
-            return Self::Lines { last: Vec::new() };
+        match Screen::of_stdout() {
+            Some(screen) => {
+                let (device, began) = (device.to_owned(), Instant::now());
+                Self::Live { device, began, screen, streams: Vec::new(), lines }
+            }
+            None => Self::Lines { last: Vec::new() },
         }
-        let colour = std::env::var_os("NO_COLOR").is_none();
-        let device = device.to_owned();
-        Self::Live { device, began: Instant::now(), height: 0, table: Vec::new(), colour, lines }
     }
 
     /// Whether log lines must come through here, so as not to tear the table.
@@ -79,17 +80,8 @@ impl View {
                 let _ = out.flush();
                 *last = now;
             }
-            Self::Live { device, began, table: shown, colour, .. } => {
-                let seconds = began.elapsed().as_secs();
-                let mut lines = vec![format!(
-                    "{} {:02}:{:02}:{:02}   Ctrl-C ends it",
-                    paint(*colour, "1", &format!("robocast {device}")),
-                    seconds / 3600,
-                    seconds / 60 % 60,
-                    seconds % 60
-                )];
-                lines.extend(table(streams, *colour));
-                *shown = lines;
+            Self::Live { streams: shown, .. } => {
+                streams.clone_into(shown);
                 drop(out);
                 self.draw(None);
             }
@@ -104,57 +96,16 @@ impl View {
     }
 
     fn draw(&mut self, above: Option<&str>) {
-        let Self::Live { height, table, .. } = self else { return };
-        let mut out = std::io::stdout().lock();
-        let mut frame = String::new();
-        if *height > 0 {
-            frame.push_str(&format!("\x1b[{height}A"));
-        }
-        // Down to the end of the screen is ours.
-        frame.push_str("\r\x1b[J");
-        if let Some(line) = above {
-            frame.push_str(line);
-            frame.push('\n');
-        }
-        for line in table.iter() {
-            // Without wrapping: a wrapped line would break the count.
-            frame.push_str(&format!("\x1b[?7l{line}\x1b[?7h\n"));
-        }
-        *height = table.len();
-        let _ = out.write_all(frame.as_bytes());
-        let _ = out.flush();
+        let Self::Live { device, began, screen, streams, .. } = self else { return };
+        let seconds = began.elapsed().as_secs();
+        let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let (room, colour) = (Room::of_stdout(), screen.colour);
+        let title = paint(colour, "1", &format!("robocast {device}"));
+        let title = format!("{title} {hours:02}:{minutes:02}:{seconds:02}   Ctrl-C ends it");
+        let mut lines = layout::wrapped(&title, room.columns, 2);
+        lines.extend(layout::lines(streams, None, colour, Some(room.columns)));
+        screen.show(above, &lines, room);
     }
-}
-
-/// A table of streams and their sinks.
-pub fn table(streams: &[StreamStatus], colour: bool) -> Vec<String> {
-    let width = streams.iter().map(|stream| stream.stream.len()).max().unwrap_or(0).max(6);
-    let mut lines = Vec::new();
-    for stream in streams {
-        let latency = stream.latency_ms.map(|ms| format!("{ms:.1} ms")).unwrap_or_default();
-        lines.push(format!(
-            "{:width$}  {}  {:>12}  {:>9} frames  {:>9}  {}",
-            stream.stream,
-            paint(colour, tone(stream.state), &format!("{:8}", word(&stream.state))),
-            rate(stream.bitrate_bps),
-            stream.frames_out,
-            latency,
-            stream.text,
-        ));
-        for sink in &stream.sinks {
-            let tries =
-                if sink.reconnects > 0 { format!("{} reconnects", sink.reconnects) } else { String::new() };
-            lines.push(format!(
-                "{:width$}  {} {}  {} frames  {}  {tries}",
-                "",
-                paint(colour, sink_tone(sink.state), &format!("{:10}", word(&sink.state))),
-                sink.url,
-                sink.frames_out,
-                net::way(sink),
-            ));
-        }
-    }
-    lines
 }
 
 /// What of a stream is worth a line when it changes.
@@ -176,30 +127,6 @@ fn without_numbers(text: &str) -> &str {
 
 fn word(state: &impl serde::Serialize) -> String {
     serde_json::to_value(state).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-fn rate(bps: u64) -> String {
-    #[allow(clippy::cast_precision_loss)]
-    let kbps = bps as f64 / 1000.0;
-    if kbps >= 1000.0 { format!("{:.2} Mbit/s", kbps / 1000.0) } else { format!("{kbps:.0} kbit/s") }
-}
-
-fn tone(state: StreamState) -> &'static str {
-    match state {
-        StreamState::Live => "32",
-        StreamState::Stopped | StreamState::Starting => "2",
-        StreamState::Slate | StreamState::Waiting | StreamState::Offline => "33",
-        StreamState::Failed => "31",
-    }
-}
-
-fn sink_tone(state: SinkState) -> &'static str {
-    match state {
-        SinkState::Publishing => "32",
-        SinkState::Idle | SinkState::Connecting => "2",
-        SinkState::Waiting => "33",
-        SinkState::Refused | SinkState::Failed => "31",
-    }
 }
 
 fn paint(colour: bool, code: &str, text: &str) -> String {

@@ -4,7 +4,7 @@ use super::paint;
 use robocast_bus::{NetStatus, RobotSideStatus, SinkStatus, UplinkState, UplinkStatus};
 
 /// Which uplink is used and why, the uplinks, and the robot's side.
-pub fn net_table(net: &NetStatus, colour: bool) -> Vec<String> {
+pub(super) fn net_table(net: &NetStatus, colour: bool) -> Vec<String> {
     let chosen = match net.uplinks.iter().find(|uplink| uplink.chosen) {
         Some(uplink) => format!("goes by {} ({})", uplink.name, net.chosen),
         None if net.chosen.is_empty() => "no uplink works".to_owned(),

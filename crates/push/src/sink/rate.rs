@@ -1,0 +1,79 @@
+//! How fast bytes go out.
+
+use robocast_media::clock::Stamp;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What is looked back over.
+const WINDOW: Duration = Duration::from_secs(1);
+/// Bytes that went out this close together are one entry: a burst takes no more room than a second.
+const CLOSE: Duration = Duration::from_millis(10);
+
+/// The bytes of the last second. However often and whenever it is asked, it says the same.
+#[derive(Debug, Default)]
+pub struct Rate {
+    sent: VecDeque<(Stamp, u64)>,
+}
+
+impl Rate {
+    /// So many bytes went out.
+    pub fn add(&mut self, now: Stamp, bytes: u64) {
+        self.forget(now);
+        match self.sent.back_mut() {
+            Some((at, sum)) if now.since(*at) < CLOSE => *sum += bytes,
+            _ => self.sent.push_back((now, bytes)),
+        }
+    }
+
+    /// Bit/s over the last second.
+    pub fn bps(&mut self, now: Stamp) -> u64 {
+        self.forget(now);
+        self.sent.iter().map(|(_, bytes)| bytes * 8).sum()
+    }
+
+    fn forget(&mut self, now: Stamp) {
+        while self.sent.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
+            self.sent.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Stamp {
+        Stamp(ms * 1_000_000)
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_second_whenever_it_is_asked() {
+        let mut rate = Rate::default();
+        assert_eq!(rate.bps(ms(0)), 0, "nothing was sent yet");
+        for frame in 0..100 {
+            let now = ms(1000 + frame * 40);
+            rate.add(now, 5000);
+            let seen = rate.bps(now);
+            assert_eq!(rate.bps(now), seen, "asking does not change it");
+            if frame >= 25 {
+                assert_eq!(seen, 1_000_000, "25 frames of 5000 bytes at {frame}");
+            }
+        }
+        assert_eq!(
+            rate.bps(ms(5460)),
+            520_000,
+            "13 frames in the last second: half of it went by without any"
+        );
+        assert_eq!(rate.bps(ms(5960)), 0, "a second without a frame");
+    }
+
+    #[test]
+    fn a_burst_is_counted_whole_and_takes_little_room() {
+        let mut rate = Rate::default();
+        for nanosecond in 0..10_000 {
+            rate.add(Stamp(nanosecond * 90_000), 100);
+        }
+        assert_eq!(rate.bps(ms(900)), 8_000_000);
+        assert!(rate.sent.len() <= 100, "{} entries", rate.sent.len());
+    }
+}

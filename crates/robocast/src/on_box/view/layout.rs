@@ -1,0 +1,227 @@
+//! Where what is said of streams and their sinks stands: states and numbers side by side, and each text on
+//! lines of its own below what it is about, wrapped so that nothing is cut off.
+
+use super::{net, paint, word};
+use robocast_bus::{NetStatus, SinkState, SinkStatus, StreamState, StreamStatus};
+use textwrap::{Options, WordSplitter};
+
+/// Between a number and its unit, which stay on one line; shown as a space.
+const TOGETHER: char = '\u{a0}';
+
+/// All streams with their sinks, and the network where it is known: `columns` wide, or as wide as it gets.
+pub fn lines(
+    streams: &[StreamStatus],
+    net: Option<&NetStatus>,
+    colour: bool,
+    columns: Option<usize>,
+) -> Vec<String> {
+    let mut lines = table(streams, colour, columns);
+    for line in net.into_iter().flat_map(|net| net::net_table(net, colour)) {
+        let indent = line.len() - line.trim_start().len() + 4;
+        lines.extend(fitted(&line, columns, indent));
+    }
+    lines
+}
+
+fn table(streams: &[StreamStatus], colour: bool, columns: Option<usize>) -> Vec<String> {
+    let width = streams.iter().map(|stream| stream.stream.len()).max().unwrap_or(0).max(6);
+    streams.iter().flat_map(|stream| rows(stream, width, colour, columns)).collect()
+}
+
+fn rows(stream: &StreamStatus, width: usize, colour: bool, columns: Option<usize>) -> Vec<String> {
+    // A long name is no reason to leave the rest no room.
+    let indent = columns.map_or(width + 2, |columns| (width + 2).min(columns / 4));
+    let latency = stream.latency_ms.map(|ms| format!("{ms:.1} ms")).unwrap_or_default();
+    let line = format!(
+        "{:width$}  {}  {:>12}  {:>9} frames  {:>9}",
+        stream.stream,
+        paint(colour, tone(stream.state), &format!("{:8}", word(&stream.state))),
+        rate(stream.bitrate_bps),
+        stream.frames_out,
+        latency,
+    );
+    let mut lines = fitted(&line, columns, indent);
+    let text = |text: &str, tone: &str, indent: usize| {
+        let columns = columns.map_or(usize::MAX, |columns| columns.saturating_sub(indent));
+        let lines = wrapped(&plain(text), columns, 0).into_iter().filter(|line| !line.is_empty());
+        lines.map(|line| format!("{:indent$}{}", "", paint(colour, tone, &line))).collect::<Vec<_>>()
+    };
+    // What a sink says stands below the sink.
+    if !stream.sinks.iter().any(|sink| stream.text == format!("{}: {}", sink.url, sink.text)) {
+        lines.extend(text(&stream.text, tone(stream.state), indent));
+    }
+    for sink in &stream.sinks {
+        let line = format!("{:indent$}{}", "", sink_line(sink, colour));
+        lines.extend(fitted(&line, columns, indent + 2));
+        lines.extend(text(&sink.text, sink_tone(sink.state), indent + 2));
+    }
+    lines
+}
+
+fn sink_line(sink: &SinkStatus, colour: bool) -> String {
+    let state = paint(colour, sink_tone(sink.state), &format!("{:10}", word(&sink.state)));
+    let frames = format!("{}{TOGETHER}frames", sink.frames_out);
+    let tries = match sink.reconnects {
+        0 => String::new(),
+        count => format!("{count}{TOGETHER}reconnects"),
+    };
+    let way = net::way(sink);
+    let parts = [frames.as_str(), &way, &tries];
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    format!("{state} {}  {}", sink.url, parts.join("  "))
+}
+
+/// Why something is not seen at all.
+pub fn failure(why: &str, colour: bool, columns: usize) -> Vec<String> {
+    wrapped(&plain(why), columns, 2).iter().map(|line| paint(colour, "31", line)).collect()
+}
+
+fn fitted(line: &str, columns: Option<usize>, indent: usize) -> Vec<String> {
+    columns.map_or_else(
+        || vec![line.trim_end().replace(TOGETHER, " ")],
+        |columns| wrapped(line, columns, indent),
+    )
+}
+
+/// The line, broken between words; what goes on begins `indent` further in. A word that is too long is
+/// broken too. Colours take no room.
+pub fn wrapped(line: &str, columns: usize, indent: usize) -> Vec<String> {
+    let indent = " ".repeat(indent);
+    let line = line.trim_end();
+    let options = Options::new(columns).word_splitter(WordSplitter::NoHyphenation);
+    let lines = textwrap::wrap(line, options.subsequent_indent(&indent));
+    lines.into_iter().map(|line| line.replace(TOGETHER, " ")).collect()
+}
+
+/// A text in one line. What a server or a robot says must not steer the terminal.
+fn plain(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+fn rate(bps: u64) -> String {
+    #[allow(clippy::cast_precision_loss)]
+    let kbps = bps as f64 / 1000.0;
+    if kbps >= 1000.0 { format!("{:.2} Mbit/s", kbps / 1000.0) } else { format!("{kbps:.0} kbit/s") }
+}
+
+fn tone(state: StreamState) -> &'static str {
+    match state {
+        StreamState::Live => "32",
+        StreamState::Stopped | StreamState::Starting => "2",
+        StreamState::Slate | StreamState::Waiting | StreamState::Offline => "33",
+        StreamState::Failed => "31",
+    }
+}
+
+fn sink_tone(state: SinkState) -> &'static str {
+    match state {
+        SinkState::Publishing => "32",
+        SinkState::Idle | SinkState::Connecting => "2",
+        SinkState::Waiting => "33",
+        SinkState::Refused | SinkState::Failed => "31",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHY: &str =
+        "cannot reach live.example.net: no address for the name; check [uplink] and the host's name";
+
+    fn stream(text: &str, sinks: &[SinkStatus]) -> StreamStatus {
+        StreamStatus {
+            stream: "front".into(),
+            state: StreamState::Live,
+            text: text.into(),
+            frames_out: 1234,
+            bitrate_bps: 1_250_000,
+            latency_ms: Some(1.26),
+            sinks: sinks.to_vec(),
+            ..StreamStatus::default()
+        }
+    }
+
+    fn sink(state: SinkState, text: &str) -> SinkStatus {
+        let url = "rtmp://live.example.net/app/***".into();
+        SinkStatus { url, state, text: text.into(), frames_out: 1234, ..SinkStatus::default() }
+    }
+
+    fn shown(streams: &[StreamStatus], columns: usize) -> String {
+        table(streams, false, Some(columns)).join("\n")
+    }
+
+    #[test]
+    fn a_long_text_stands_whole_below_the_sink_that_it_is_about() {
+        let sinks = [sink(SinkState::Publishing, ""), sink(SinkState::Waiting, WHY)];
+        let text = format!("{}: {WHY}", sinks[1].url);
+        let expected = "\
+front   live       1.25 Mbit/s       1234 frames     1.3 ms
+        publishing rtmp://live.example.net/app/***
+          1234 frames
+        waiting    rtmp://live.example.net/app/***
+          1234 frames
+          cannot reach live.example.net: no address for the
+          name; check [uplink] and the host's name";
+        assert_eq!(shown(&[stream(&text, &sinks)], 60), expected);
+        let expected = "\
+front   live       1.25 Mbit/s       1234 frames     1.3 ms
+        publishing rtmp://live.example.net/app/***  1234 frames
+        waiting    rtmp://live.example.net/app/***  1234 frames
+          cannot reach live.example.net: no address for the name; check [uplink] and the host's name";
+        assert_eq!(shown(&[stream(&text, &sinks)], 120), expected);
+        assert_eq!(table(&[stream(&text, &sinks)], false, None).join("\n"), expected, "without a terminal");
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_source_stands_below_the_stream() {
+        let why = "no frames from rtsp://192.168.50.3:554/a/long/path for 12 s; is the robot on, and its cable plugged in?";
+        let expected = "\
+front   live       1.25 Mbit/s       1234 frames     1.3 ms
+        no frames from rtsp://192.168.50.3:554/a/long/path
+        for 12 s; is the robot on, and its cable plugged in?
+        idle       rtmp://live.example.net/app/***
+          1234 frames";
+        assert_eq!(shown(&[stream(why, &[sink(SinkState::Idle, "")])], 60), expected);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_and_no_word_is_lost() {
+        let path = format!("/{}", "x".repeat(150));
+        let name = "a-name-of-as-many-as-32-letters-";
+        let text = format!("cannot open {path} ({WHY})");
+        for columns in 20..200 {
+            for colour in [false, true] {
+                let sinks = [sink(SinkState::Refused, &text)];
+                let stream = StreamStatus { stream: name.into(), ..stream("lost", &sinks) };
+                let lines = table(&[stream], colour, Some(columns));
+                let widest = lines.iter().map(|line| textwrap::core::display_width(line)).max().unwrap();
+                assert!(widest <= columns, "{widest} of {columns}: {lines:#?}");
+                let words = |text: &str| text.split_whitespace().collect::<String>();
+                let lines: String = lines
+                    .iter()
+                    .map(|line| words(&line.replace("\x1b[31m", "").replace("\x1b[0m", "")))
+                    .collect();
+                assert!(lines.contains(&words(&text)), "{columns}: {lines}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_a_server_sent_steers_no_terminal() {
+        let text = "denied:\n\x1b[2J\x1b[31mred\r\u{7}";
+        let lines = table(&[stream(text, &[])], false, Some(80));
+        assert_eq!(lines[1], "        denied: ?[2J?[31mred ?");
+    }
+
+    #[test]
+    fn the_network_is_wrapped_too() {
+        let net = NetStatus { why: WHY.into(), chosen: "wlan0".into(), proven: true, ..NetStatus::default() };
+        let expected = "\
+network  goes by wlan0: cannot reach live.example.net: no
+    address for the name; check [uplink] and the host's name
+  robot  none set";
+        assert_eq!(lines(&[], Some(&net), false, Some(60)).join("\n"), expected);
+    }
+}
