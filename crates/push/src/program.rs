@@ -1,7 +1,7 @@
 //! The push program's loop.
 
 use crate::mixer::{Mixer, Showing};
-use crate::sink::{Common, Sink};
+use crate::sink::{Common, Sink, Sockets};
 use crate::slate;
 use crate::tls::Tls;
 use robocast_bus::service::{self, PushOrder};
@@ -106,6 +106,7 @@ impl Push {
             origin: now,
             chosen: chosen.subscribe(),
             urgent: Arc::new(Notify::new()),
+            network: Arc::new(Sockets),
         };
         tokio::spawn(view::follow_chosen(chosen));
         let mut push = Self {
