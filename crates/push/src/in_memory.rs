@@ -259,7 +259,10 @@ impl Network for InMemory {
             let mood = self.inner().moods.get(uplink).copied().unwrap_or_default();
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1935));
             match mood {
-                Mood::Away => Err(ConnectError::Tcp(address, io::ErrorKind::ConnectionRefused.into())),
+                Mood::Away => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    Err(ConnectError::Tcp(address, io::ErrorKind::ConnectionRefused.into()))
+                }
                 Mood::Mute => {
                     tokio::time::sleep(Duration::from_millis(1500)).await;
                     slow();
