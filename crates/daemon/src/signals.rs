@@ -2,6 +2,7 @@
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// What the outside asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +15,12 @@ pub enum Wish {
 
 /// The signals a program listens to.
 #[derive(Debug)]
-pub struct Signals {
-    term: Signal,
-    int: Signal,
-    hup: Signal,
+pub struct Signals(Origin);
+
+#[derive(Debug)]
+enum Origin {
+    Kernel { term: Signal, int: Signal, hup: Signal },
+    Told(mpsc::Receiver<Wish>),
 }
 
 impl Signals {
@@ -26,19 +29,33 @@ impl Signals {
     /// # Errors
     /// When the kernel refuses a handler.
     pub fn listen() -> io::Result<Self> {
-        Ok(Self {
+        Ok(Self(Origin::Kernel {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
-        })
+        }))
+    }
+
+    /// In place of the kernel's signals, which reach the whole process: the wishes of one who holds the
+    /// other end, such as a test. Without anyone left there, none comes any more.
+    #[must_use]
+    pub fn told() -> (mpsc::Sender<Wish>, Self) {
+        let (tell, told) = mpsc::channel(1);
+        (tell, Self(Origin::Told(told)))
     }
 
     /// The next wish. Cancel safe.
     pub async fn next(&mut self) -> Wish {
-        tokio::select! {
-            _ = self.term.recv() => Wish::End,
-            _ = self.int.recv() => Wish::End,
-            _ = self.hup.recv() => Wish::Reread,
+        match &mut self.0 {
+            Origin::Kernel { term, int, hup } => tokio::select! {
+                _ = term.recv() => Wish::End,
+                _ = int.recv() => Wish::End,
+                _ = hup.recv() => Wish::Reread,
+            },
+            Origin::Told(wishes) => match wishes.recv().await {
+                Some(wish) => wish,
+                None => std::future::pending().await,
+            },
         }
     }
 }

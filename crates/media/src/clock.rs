@@ -11,7 +11,26 @@ pub struct Stamp(pub u64);
 impl Stamp {
     /// Now.
     #[must_use]
+    #[cfg(not(feature = "test-util"))]
     pub fn now() -> Self {
+        Self::of_the_machine()
+    }
+
+    /// Now, by Tokio's clock: that is the machine's, unless a test has paused it.
+    #[must_use]
+    #[cfg(feature = "test-util")]
+    pub fn now() -> Self {
+        use std::sync::OnceLock;
+        use std::time::Instant;
+        static BEGAN: OnceLock<(Stamp, Instant)> = OnceLock::new();
+        let (stamp, began) = *BEGAN.get_or_init(|| (Self::of_the_machine(), Instant::now()));
+        let now = tokio::time::Instant::now().into_std();
+        // Each test has a clock of its own: it may stand before the first that was looked at.
+        let before = u64::try_from(began.saturating_duration_since(now).as_nanos()).unwrap_or(u64::MAX);
+        Self(stamp.plus(now.saturating_duration_since(began)).0.saturating_sub(before))
+    }
+
+    fn of_the_machine() -> Self {
         let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("CLOCK_MONOTONIC exists on Linux");
         let nanos = Duration::from(now).as_nanos();
         Self(u64::try_from(nanos).unwrap_or(u64::MAX))

@@ -10,6 +10,8 @@
 //! One task is [`program::run`]; each sink is a task of its own.
 
 pub mod flv;
+#[cfg(test)]
+mod in_memory;
 pub mod mixer;
 pub mod program;
 pub mod rtmp;

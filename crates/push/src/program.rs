@@ -1,7 +1,7 @@
 //! The push program's loop.
 
 use crate::mixer::{Mixer, Showing};
-use crate::sink::{Common, Sink};
+use crate::sink::{Common, Network, Sink, Sockets};
 use crate::slate;
 use crate::tls::Tls;
 use robocast_bus::service::{self, PushOrder};
@@ -57,11 +57,11 @@ pub async fn run(name: &str, settings: &Path) -> Result<(), PushError> {
     Ok(())
 }
 
-struct Push {
+struct Push<D: Door> {
     path: PathBuf,
     settings: Settings,
     stream: Stream,
-    hop: HopLink,
+    hop: HopLink<D>,
     mixer: Mixer,
     feed: Feed,
     /// What the sinks share.
@@ -82,12 +82,22 @@ struct Push {
     heartbeat: Heartbeat,
 }
 
-impl Push {
+/// What the loop has to do with: its tests have it all in memory.
+struct Around<D> {
+    camera: D,
+    network: Arc<dyn Network>,
+    /// The interface of the uplink that was chosen; empty: none.
+    chosen: watch::Receiver<String>,
+    status: watch::Sender<PushStatus>,
+    orders: mpsc::Receiver<PushOrder>,
+    signals: Signals,
+}
+
+impl Push<PathBuf> {
     fn new(name: &str, path: &Path) -> Result<Self, PushError> {
         let settings = robocast_config::load(path)?.settings;
         let stream = settings.stream(name).ok_or_else(|| PushError::NoStream(name.into()))?.clone();
         let signals = Signals::listen().map_err(PushError::Signals)?;
-        let now = Stamp::now();
         let status = watch::Sender::new(PushStatus::default());
         let (order, orders) = mpsc::channel(4);
         if service::wanted() {
@@ -99,18 +109,35 @@ impl Push {
             });
         }
         let chosen = watch::Sender::new(String::new());
-        let feed = Feed::new(KEPT);
-        let common = Common {
-            stream: name.to_owned(),
-            feed: feed.clone(),
-            origin: now,
+        let around = Around {
+            camera: places::camera_socket(name),
+            network: Arc::new(Sockets),
             chosen: chosen.subscribe(),
-            urgent: Arc::new(Notify::new()),
+            status,
+            orders,
+            signals,
         };
         tokio::spawn(view::follow_chosen(chosen));
+        Ok(Self::amid(around, path, settings, stream))
+    }
+}
+
+impl<D: Door> Push<D> {
+    fn amid(around: Around<D>, path: &Path, settings: Settings, stream: Stream) -> Self {
+        let Around { camera, network, chosen, status, orders, signals } = around;
+        let now = Stamp::now();
+        let feed = Feed::new(KEPT);
+        let common = Common {
+            stream: stream.name.clone(),
+            feed: feed.clone(),
+            origin: now,
+            chosen,
+            urgent: Arc::new(Notify::new()),
+            network,
+        };
         let mut push = Self {
             path: path.to_owned(),
-            hop: HopLink::new(places::camera_socket(name)),
+            hop: HopLink::new(camera),
             mixer: Mixer::new(now),
             feed,
             common,
@@ -129,7 +156,7 @@ impl Push {
             stream,
         };
         push.arrange_sinks();
-        Ok(push)
+        push
     }
 
     async fn work(&mut self) {
@@ -306,18 +333,48 @@ impl Push {
     }
 }
 
+/// Where a camera is found.
+trait Door {
+    type Reader: Messages;
+    async fn connect(&self) -> io::Result<Self::Reader>;
+}
+
+/// A camera's messages, and what may be asked of it.
+trait Messages {
+    async fn next(&mut self) -> io::Result<FromCamera>;
+    async fn ask(&mut self, request: Request) -> io::Result<()>;
+}
+
+impl Door for PathBuf {
+    type Reader = Reader;
+
+    async fn connect(&self) -> io::Result<Reader> {
+        Reader::connect(self).await
+    }
+}
+
+impl Messages for Reader {
+    async fn next(&mut self) -> io::Result<FromCamera> {
+        self.next().await
+    }
+
+    async fn ask(&mut self, request: Request) -> io::Result<()> {
+        self.ask(request).await
+    }
+}
+
 /// The way to the camera, made again for as long as it takes.
-struct HopLink {
-    path: PathBuf,
-    reader: Option<Reader>,
+struct HopLink<D: Door> {
+    camera: D,
+    reader: Option<D::Reader>,
     backoff: Backoff,
     next_try: Instant,
 }
 
-impl HopLink {
-    fn new(path: PathBuf) -> Self {
+impl<D: Door> HopLink<D> {
+    fn new(camera: D) -> Self {
         let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(100));
-        Self { path, reader: None, backoff, next_try: Instant::now() }
+        Self { camera, reader: None, backoff, next_try: Instant::now() }
     }
 
     /// The next message of the camera, whichever process that is by then. Cancel safe.
@@ -337,7 +394,7 @@ impl HopLink {
                 }
             }
             tokio::time::sleep_until(self.next_try).await;
-            match Reader::connect(&self.path).await {
+            match self.camera.connect().await {
                 Ok(reader) => self.reader = Some(reader),
                 Err(_) => {
                     self.next_try = Instant::now() + self.backoff.next_wait().max(Duration::from_millis(5));
@@ -377,13 +434,9 @@ impl Default for SlateBox {
 impl SlateBox {
     /// Has a slate of `size` made, unless it is there. One that cannot be made is not tried again.
     fn prepare(&mut self, size: Size, text: String, keyframe_interval: Duration, stream: &str) {
-        if let Ok(made) = self.made.try_recv() {
-            self.ready = Some(made);
-        }
-        if self.asked == Some(size) {
+        if !self.wants(size) {
             return;
         }
-        self.asked = Some(size);
         let (tell, stream) = (self.tell.clone(), stream.to_owned());
         tokio::spawn(async move {
             match slate::make(size, &text, keyframe_interval).await {
@@ -391,6 +444,14 @@ impl SlateBox {
                 Err(error) => tracing::warn!(stream, "no slate: {}", journal::chain(&error)),
             }
         });
+    }
+
+    /// Takes the slate that was made meanwhile. Whether one of `size` is still to be asked for.
+    fn wants(&mut self, size: Size) -> bool {
+        if let Ok(made) = self.made.try_recv() {
+            self.ready = Some(made);
+        }
+        self.asked.replace(size) != Some(size)
     }
 
     fn frames(&self) -> Option<&[Frame]> {
@@ -403,3 +464,6 @@ impl SlateBox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,7 +78,8 @@ impl ConnectError {
     }
 }
 
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+/// What a session runs over.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A publishing connection.
@@ -102,7 +103,7 @@ impl Connection {
     ///
     /// # Errors
     /// When a step fails or takes too long.
-    pub async fn open(address: Address, tls: &Tls, tcp: TcpStream) -> Result<Self, ConnectError> {
+    pub async fn open(address: Address, tls: &Tls, tcp: Box<dyn Duplex>) -> Result<Self, ConnectError> {
         let socket: Box<dyn Duplex> = if address.tls {
             let name = tls::server_name(&address.host)?;
             let handshake = tls.connector()?.connect(name, tcp);
@@ -111,7 +112,7 @@ impl Connection {
                 .map_err(|_| ConnectError::Late("TLS handshake"))?;
             Box::new(stream.map_err(ConnectError::Handshake)?)
         } else {
-            Box::new(tcp)
+            tcp
         };
         let session = Session::new(address, None)?.held();
         let mut connection = Self { socket, session, input: vec![0; 4096], pending: Vec::new(), written: 0 };

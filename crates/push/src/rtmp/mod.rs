@@ -8,7 +8,9 @@ mod address;
 mod chunks;
 mod connection;
 mod session;
+#[cfg(test)]
+pub(crate) mod test_server;
 
 pub use address::{Address, AddressError};
-pub use connection::{ConnectError, Connection, reach};
+pub use connection::{ConnectError, Connection, Duplex, reach};
 pub use session::{Event, Session, SessionError};

@@ -93,6 +93,9 @@ impl Work {
         self.last_ms = old.connection.last_ms();
         if parts {
             old.connection.close().await;
+        } else {
+            // A server that its end reaches has the name free again before the new one asks.
+            drop(old);
         }
         self.report.gone();
         if let Err(error) = new.connection.publish(self.last_ms).await {
@@ -131,3 +134,6 @@ impl Work {
         Ended::Unwanted
     }
 }
+
+#[cfg(test)]
+mod tests;

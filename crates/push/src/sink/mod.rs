@@ -1,12 +1,14 @@
 //! One sink: a task that keeps one server fed, whatever happens to the server or the way to it.
 
 mod hand_over;
+mod network;
 mod rate;
 mod report;
 mod tries;
 mod verdict;
 mod work;
 
+pub use network::{Line, Look, Network, Reaching, Sockets};
 pub use report::Report;
 
 use crate::rtmp::{Address, AddressError};
@@ -34,6 +36,8 @@ pub struct Common {
     pub chosen: watch::Receiver<String>,
     /// Woken when something of a report is not to wait for the next second.
     pub urgent: Arc<Notify>,
+    /// What leads to the servers.
+    pub network: Arc<dyn Network>,
 }
 
 /// A running sink. Dropping it ends its task at once; [`Sink::stop`] says good-bye first.
@@ -49,7 +53,7 @@ impl Sink {
     /// Starts feeding `url` while `wanted`.
     #[must_use]
     pub fn start(common: &Common, url: &SinkUrl, tls: Tls, wanted: bool) -> Self {
-        let Common { stream, feed, origin, chosen, urgent } = common.clone();
+        let Common { stream, feed, origin, chosen, urgent, network } = common.clone();
         let name = url.redacted();
         let report = Report::new(name.clone(), urgent);
         let (tell, wanted) = watch::channel(wanted);
@@ -68,6 +72,7 @@ impl Sink {
                     chosen,
                     server: Name::new(&address.host, address.port),
                     address,
+                    network,
                     last_ms,
                     sessions,
                 };
@@ -109,3 +114,6 @@ impl Drop for Sink {
         self.task.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

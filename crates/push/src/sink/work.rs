@@ -1,11 +1,12 @@
 //! A sink's task: connects, feeds, follows the chosen uplink.
 
+use super::network::{Look, Network};
 use super::report::Report;
 use super::tries::Tries;
 use super::verdict::{Verdict, verdict};
-use crate::rtmp::{Address, ConnectError, Connection, reach};
+use crate::rtmp::{Address, ConnectError, Connection};
 use crate::tls::Tls;
-use crate::way::{EVERY, Name, Standing, Watch};
+use crate::way::{EVERY, Name, Standing};
 use robocast_bus::SinkState;
 use robocast_daemon::journal;
 use robocast_media::clock::Stamp;
@@ -33,6 +34,7 @@ pub(super) struct Work {
     pub chosen: watch::Receiver<String>,
     pub address: Address,
     pub server: Name,
+    pub network: Arc<dyn Network>,
     pub last_ms: Option<u32>,
     /// How often the server took a session of ours.
     pub sessions: u64,
@@ -41,7 +43,7 @@ pub(super) struct Work {
 /// A connection and the watch over it.
 pub(super) struct Way {
     pub connection: Connection,
-    pub watch: Watch,
+    pub watch: Box<dyn Look>,
     pub standing: Standing,
     /// When its replacement may be tried again.
     pub not_before: Instant,
@@ -123,8 +125,8 @@ impl Work {
     pub(super) async fn prepare(&self, uplink: &str) -> Result<Way, ConnectError> {
         let began = Instant::now();
         let slow = || self.report.mute(uplink, began.elapsed());
-        let tcp = match reach(&self.server, uplink, slow).await {
-            Ok(tcp) => tcp,
+        let line = match self.network.reach(&self.server, uplink, &slow).await {
+            Ok(line) => line,
             Err(error) if error.unreachable() => {
                 self.report.mute(uplink, began.elapsed());
                 return Err(error);
@@ -138,8 +140,8 @@ impl Work {
             }
         };
         self.report.not_mute(None);
-        let watch = Watch::over(&tcp, uplink).map_err(ConnectError::Broken)?;
-        let connection = Connection::open(self.address.clone(), &self.tls, tcp).await?;
+        let watch = line.watch.map_err(ConnectError::Broken)?;
+        let connection = Connection::open(self.address.clone(), &self.tls, line.socket).await?;
         Ok(Way { connection, watch, standing: Standing::default(), not_before: Instant::now() })
     }
 
@@ -181,7 +183,7 @@ impl Work {
     /// Watches a connection, until the verdict on it is another than `usual`.
     pub(super) async fn mind(
         &self,
-        watch: &mut Watch,
+        watch: &mut Box<dyn Look>,
         standing: &mut Standing,
         not_before: Instant,
         usual: Verdict,

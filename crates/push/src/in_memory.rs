@@ -1,0 +1,368 @@
+//! Servers in memory, for tests under a paused clock: a socket of the kernel would let that clock run on
+//! while something is under way in it.
+
+// Helpers of tests panic as tests do.
+#![allow(clippy::unwrap_used)]
+
+use crate::rtmp::ConnectError;
+use crate::rtmp::test_server::{self, Server};
+use crate::sink::{Common, Line, Look, Network, Reaching, Sink};
+use crate::tls::Tls;
+use crate::way::{Name, Standing};
+use rml_amf0::Amf0Value;
+use rml_rtmp::messages::RtmpMessage;
+use robocast_bus::SinkState;
+use robocast_media::clock::Stamp;
+use robocast_media::h264::AccessUnit;
+use robocast_media::hop::{Feed, Limits};
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+/// What the way to a server holds, as a socket's buffers do.
+const UNDER_WAY: usize = 64 << 10;
+
+/// How the server behaves to who comes by an uplink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mood {
+    /// It takes what is sent.
+    #[default]
+    Takes,
+    /// It takes what is sent, but thinks for so long before each answer.
+    Ponders(Duration),
+    /// Nobody listens.
+    Away,
+    /// Nothing answers at all.
+    Mute,
+    /// It lets one connect and then says nothing.
+    Hangs,
+    /// It says no.
+    Refuses,
+}
+
+/// What the server saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Saw {
+    /// Somebody tries to reach it by this uplink.
+    Try(String),
+    /// The session of this number asks to publish.
+    Asks(usize),
+    /// It may.
+    Begins(usize),
+    /// A picture.
+    Unit { session: usize, ms: u32, keyframe: bool },
+    /// Good-bye.
+    Leaves(usize),
+    /// Its connection is gone.
+    Gone(usize),
+}
+
+/// A server, and all the ways to it.
+#[derive(Debug, Clone)]
+pub struct InMemory {
+    began: Instant,
+    inner: Arc<Mutex<Inner>>,
+    /// Whether it reads.
+    reads: watch::Sender<bool>,
+    /// Counts the times that all connections were cut.
+    cuts: watch::Sender<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    moods: HashMap<String, Mood>,
+    stalled: HashMap<String, Duration>,
+    saw: Vec<(Duration, Saw)>,
+    sessions: usize,
+    /// Who has the name.
+    publisher: Option<usize>,
+    /// After a connection that broke, the name is held for so long ...
+    lingers: Duration,
+    /// ... until then.
+    held_until: Option<Instant>,
+}
+
+impl InMemory {
+    pub fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            inner: Arc::default(),
+            reads: watch::Sender::new(true),
+            cuts: watch::Sender::new(0),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    /// How it behaves from now on to who comes by `uplink`.
+    pub fn mood(&self, uplink: &str, mood: Mood) {
+        self.inner().moods.insert(uplink.to_owned(), mood);
+    }
+
+    /// Nothing comes through `uplink` any more, for so long already.
+    pub fn stall(&self, uplink: &str, silence: Duration) {
+        self.inner().stalled.insert(uplink.to_owned(), silence);
+    }
+
+    /// For how long it holds the name of a session that broke.
+    pub fn linger(&self, time: Duration) {
+        self.inner().lingers = time;
+    }
+
+    /// Reads on, or not.
+    pub fn read(&self, reads: bool) {
+        self.reads.send_replace(reads);
+    }
+
+    /// Cuts all connections.
+    pub fn cut(&self) {
+        self.cuts.send_modify(|count| *count += 1);
+    }
+
+    /// What it saw so far, and when.
+    pub fn saw(&self) -> Vec<(Duration, Saw)> {
+        self.inner().saw.clone()
+    }
+
+    /// The times at which something was seen.
+    pub fn times(&self, wanted: impl Fn(&Saw) -> bool) -> Vec<Duration> {
+        self.saw().into_iter().filter(|(_, saw)| wanted(saw)).map(|(at, _)| at).collect()
+    }
+
+    /// The times of the tries by `uplink`.
+    pub fn tries(&self, uplink: &str) -> Vec<Duration> {
+        self.times(|saw| matches!(saw, Saw::Try(by) if by == uplink))
+    }
+
+    /// The pictures of a session: their times in ms, and whether they are keyframes.
+    pub fn units(&self, of: usize) -> Vec<(u32, bool)> {
+        let unit = |(_, saw): (Duration, Saw)| match saw {
+            Saw::Unit { session, ms, keyframe } if session == of => Some((ms, keyframe)),
+            _ => None,
+        };
+        self.saw().into_iter().filter_map(unit).collect()
+    }
+
+    fn note(&self, saw: Saw) {
+        let at = self.began.elapsed();
+        self.inner().saw.push((at, saw));
+    }
+
+    /// Serves one connection until it ends.
+    async fn serve(self, mut line: DuplexStream, mood: Mood) {
+        let number = {
+            let mut inner = self.inner();
+            inner.sessions += 1;
+            inner.sessions
+        };
+        let (mut reads, mut cuts) = (self.reads.subscribe(), self.cuts.subscribe());
+        let talk = self.talk(&mut line, &mut reads, number, mood);
+        tokio::select! {
+            () = talk => {}
+            _ = cuts.changed() => {}
+        }
+        self.note(Saw::Gone(number));
+        let mut inner = self.inner();
+        if inner.publisher == Some(number) {
+            inner.publisher = None;
+            inner.held_until = Some(Instant::now() + inner.lingers);
+        }
+    }
+
+    async fn talk(
+        &self,
+        line: &mut DuplexStream,
+        reads: &mut watch::Receiver<bool>,
+        number: usize,
+        mood: Mood,
+    ) {
+        let (mut server, mut looked_at, mut input) = (Server::new(), 0, vec![0; 16 << 10]);
+        loop {
+            let _ = reads.wait_for(|reads| *reads).await;
+            let count = line.read(&mut input).await.unwrap_or(0);
+            if count == 0 {
+                return;
+            }
+            if mood == Mood::Hangs {
+                continue;
+            }
+            server.input(&input[..count]);
+            while let Some((message, ms)) = server.seen.get(looked_at).cloned() {
+                looked_at += 1;
+                self.heard(&mut server, message, ms, number, mood);
+            }
+            if !server.reply.is_empty() {
+                if let Mood::Ponders(time) = mood {
+                    tokio::time::sleep(time).await;
+                }
+                if line.write_all(&std::mem::take(&mut server.reply)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn heard(&self, server: &mut Server, message: RtmpMessage, ms: u32, number: usize, mood: Mood) {
+        match message {
+            RtmpMessage::VideoData { data } if data[1] == 1 => {
+                self.note(Saw::Unit { session: number, ms, keyframe: data[0] == 0x17 });
+            }
+            RtmpMessage::Amf0Command { command_name, transaction_id, .. } => match command_name.as_str() {
+                "connect" if mood == Mood::Refuses => {
+                    let no = test_server::status("NetConnection.Connect.Rejected", "error");
+                    server.command("_error", transaction_id, no);
+                }
+                "connect" => server.command("_result", transaction_id, vec![]),
+                "createStream" => server.command("_result", transaction_id, vec![Amf0Value::Number(1.0)]),
+                "publish" => {
+                    self.note(Saw::Asks(number));
+                    let code = if self.takes(number) { "Start" } else { "BadName" };
+                    let level = if code == "Start" { "status" } else { "error" };
+                    let answer = test_server::status(&format!("NetStream.Publish.{code}"), level);
+                    server.command("onStatus", 0.0, answer);
+                }
+                "deleteStream" => {
+                    self.note(Saw::Leaves(number));
+                    self.inner().publisher = None;
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    /// Gives the name to a session, unless another has it.
+    fn takes(&self, number: usize) -> bool {
+        let mut inner = self.inner();
+        let held = inner.held_until.is_some_and(|until| Instant::now() < until);
+        if held || inner.publisher.is_some() {
+            return false;
+        }
+        inner.publisher = Some(number);
+        drop(inner);
+        self.note(Saw::Begins(number));
+        true
+    }
+}
+
+impl Network for InMemory {
+    fn reach<'a>(&'a self, _: &'a Name, uplink: &'a str, slow: &'a (dyn Fn() + Send + Sync)) -> Reaching<'a> {
+        Box::pin(async move {
+            self.note(Saw::Try(uplink.to_owned()));
+            let mood = self.inner().moods.get(uplink).copied().unwrap_or_default();
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1935));
+            match mood {
+                Mood::Away => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    Err(ConnectError::Tcp(address, io::ErrorKind::ConnectionRefused.into()))
+                }
+                Mood::Mute => {
+                    tokio::time::sleep(Duration::from_millis(1500)).await;
+                    slow();
+                    tokio::time::sleep(Duration::from_millis(3500)).await;
+                    Err(ConnectError::Tcp(address, io::ErrorKind::TimedOut.into()))
+                }
+                _ => {
+                    let (ours, theirs) = tokio::io::duplex(UNDER_WAY);
+                    tokio::spawn(self.clone().serve(theirs, mood));
+                    let watch = Way { server: self.clone(), uplink: uplink.to_owned() };
+                    Ok(Line { socket: Box::new(ours), watch: Ok(Box::new(watch)) })
+                }
+            }
+        })
+    }
+}
+
+/// One way to it.
+struct Way {
+    server: InMemory,
+    uplink: String,
+}
+
+impl Look for Way {
+    fn look(&mut self, _: Stamp) -> Option<Standing> {
+        let stalled = self.server.inner().stalled.get(&self.uplink).copied();
+        let uplinks = vec![self.uplink.clone()];
+        Some(Standing { uplink: self.uplink.clone(), uplinks, stalled, ..Standing::default() })
+    }
+}
+
+/// A sink, and what it hangs on.
+pub struct Rig {
+    pub server: InMemory,
+    pub feed: Feed,
+    pub chosen: watch::Sender<String>,
+    pub sink: Sink,
+    /// The number of the next picture.
+    pub next: u32,
+}
+
+impl Rig {
+    /// A sink whose chosen uplink is `wlan0`, and a server that behaves so to it.
+    pub fn new(mood: Mood) -> Self {
+        let server = InMemory::new();
+        server.mood("wlan0", mood);
+        let feed = Feed::new(Limits { lag: Duration::from_secs(3), bytes: 8 << 20 });
+        let chosen = watch::Sender::new("wlan0".to_owned());
+        let common = Common {
+            stream: "front".into(),
+            feed: feed.clone(),
+            origin: Stamp::now(),
+            chosen: chosen.subscribe(),
+            urgent: Arc::new(Notify::new()),
+            network: Arc::new(server.clone()),
+        };
+        let url = "rtmp://live.example.net/app/KEY".parse().unwrap();
+        let sink = Sink::start(&common, &url, Tls::new(None), true);
+        Self { server, feed, chosen, sink, next: 0 }
+    }
+
+    /// Another uplink is chosen.
+    pub fn choose(&self, uplink: &str) {
+        self.chosen.send_replace(uplink.to_owned());
+    }
+
+    /// Time goes by.
+    pub async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// The robot sends pictures for so long, 25 a second; each `group`th is a keyframe.
+    pub async fn film(&mut self, time: Duration, group: u32) {
+        for _ in 0..time.as_millis() / 40 {
+            self.picture(self.next.is_multiple_of(group), 1000);
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    }
+
+    /// The robot sends one picture.
+    pub fn picture(&mut self, keyframe: bool, bytes: usize) {
+        self.next += 1;
+        self.feed.push(picture(keyframe, bytes));
+    }
+
+    /// How the sink says it is.
+    pub fn state(&self) -> SinkState {
+        self.sink.report.status().state
+    }
+
+    /// Runs until the sink is as `wanted`.
+    pub async fn until(&self, wanted: SinkState) {
+        while self.state() != wanted {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// A picture that comes now.
+pub fn picture(keyframe: bool, bytes: usize) -> AccessUnit {
+    let now = Stamp::now();
+    AccessUnit { pts: now, dts: now, arrived: now, ..test_server::unit(keyframe, bytes) }
+}

@@ -1,0 +1,413 @@
+//! The loop with a camera and servers in memory, under a paused clock.
+
+// Helpers of tests panic as tests do.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::in_memory::{InMemory, Mood, Saw, picture};
+use crate::sink::Reaching;
+use crate::way::Name;
+use robocast_daemon::atomic;
+use robocast_media::hop::SourceReport;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use tokio::task::JoinHandle;
+
+const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+const fn s(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// A camera in memory.
+#[derive(Debug, Clone, Default)]
+struct InMemoryCamera(Arc<Mutex<CameraState>>);
+
+#[derive(Debug, Default)]
+struct CameraState {
+    /// Nobody can connect.
+    absent: bool,
+    reader: Option<mpsc::UnboundedSender<FromCamera>>,
+    tries: Vec<Instant>,
+    asked: Vec<Request>,
+}
+
+struct InMemoryReader(InMemoryCamera, mpsc::UnboundedReceiver<FromCamera>);
+
+impl InMemoryCamera {
+    /// Says something to whoever reads.
+    fn say(&self, message: FromCamera) {
+        if let Some(reader) = &self.0.lock().unwrap().reader {
+            let _ = reader.send(message);
+        }
+    }
+
+    fn report(&self, state: SourceState) {
+        self.say(FromCamera::Report(SourceReport { state, text: String::new() }));
+    }
+
+    /// Its process is there or not.
+    fn there(&self, there: bool) {
+        let mut state = self.0.lock().unwrap();
+        state.absent = !there;
+        state.reader = None;
+    }
+
+    fn is_read(&self) -> bool {
+        self.0.lock().unwrap().reader.as_ref().is_some_and(|reader| !reader.is_closed())
+    }
+
+    fn asked(&self) -> usize {
+        self.0.lock().unwrap().asked.len()
+    }
+
+    fn tries(&self) -> Vec<Instant> {
+        self.0.lock().unwrap().tries.clone()
+    }
+}
+
+impl Door for InMemoryCamera {
+    type Reader = InMemoryReader;
+
+    async fn connect(&self) -> io::Result<InMemoryReader> {
+        let mut state = self.0.lock().unwrap();
+        state.tries.push(Instant::now());
+        if state.absent {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let (tell, told) = mpsc::unbounded_channel();
+        state.reader = Some(tell);
+        Ok(InMemoryReader(self.clone(), told))
+    }
+}
+
+impl Messages for InMemoryReader {
+    async fn next(&mut self) -> io::Result<FromCamera> {
+        self.1.recv().await.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    async fn ask(&mut self, request: Request) -> io::Result<()> {
+        self.0.0.lock().unwrap().asked.push(request);
+        Ok(())
+    }
+}
+
+/// A server for each host.
+#[derive(Debug, Clone, Default)]
+struct Servers(Arc<Mutex<HashMap<String, InMemory>>>);
+
+impl Servers {
+    fn at(&self, host: &str) -> InMemory {
+        self.0.lock().unwrap().entry(host.to_owned()).or_insert_with(InMemory::new).clone()
+    }
+}
+
+impl Network for Servers {
+    fn reach<'a>(
+        &'a self,
+        server: &'a Name,
+        uplink: &'a str,
+        slow: &'a (dyn Fn() + Send + Sync),
+    ) -> Reaching<'a> {
+        Box::pin(async move { self.at(server.host()).reach(server, uplink, slow).await })
+    }
+}
+
+/// What went out: when it came, whether it is the slate's, whether a keyframe.
+type Out = (Stamp, bool, bool);
+
+/// The program's loop at work.
+struct Rig {
+    camera: InMemoryCamera,
+    servers: Servers,
+    wishes: mpsc::Sender<Wish>,
+    orders: mpsc::Sender<PushOrder>,
+    status: watch::Receiver<PushStatus>,
+    chosen: watch::Sender<String>,
+    /// What went out.
+    out: Arc<Mutex<Vec<Out>>>,
+    task: JoinHandle<()>,
+    folder: tempfile::TempDir,
+    next: u32,
+}
+
+/// Settings of a stream with these lines.
+fn settings(lines: &str) -> String {
+    format!("schema = 1\n[[stream]]\nname = \"front\"\nsource = \"test:\"\n{lines}\n")
+}
+
+fn push_to(hosts: &[&str]) -> String {
+    let urls: Vec<String> = hosts.iter().map(|host| format!("\"rtmp://{host}/app/KEY\"")).collect();
+    format!("push = [{}]", urls.join(", "))
+}
+
+/// The slate of these tests: two pictures.
+fn slate_frames() -> Vec<Frame> {
+    let frame = |keyframe| Frame { data: picture(keyframe, 50).data, keyframe };
+    vec![frame(true), frame(false)]
+}
+
+impl Rig {
+    async fn new(lines: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        atomic::write(&path, settings(lines).as_bytes(), 0o600).unwrap();
+        let (camera, servers) = (InMemoryCamera::default(), Servers::default());
+        let (wishes, signals) = Signals::told();
+        let (orders, order) = mpsc::channel(4);
+        let (status, chosen) = (watch::Sender::default(), watch::Sender::new("wlan0".to_owned()));
+        let around = Around {
+            camera: camera.clone(),
+            network: Arc::new(servers.clone()),
+            chosen: chosen.subscribe(),
+            status: status.clone(),
+            orders: order,
+            signals,
+        };
+        let settings = robocast_config::load(&path).unwrap().settings;
+        let stream = settings.stream("front").unwrap().clone();
+        let mut push = Push::amid(around, &path, settings, stream);
+        // As if it had been made: no process is started for it.
+        push.slate.asked = Some(USUAL);
+        push.slate.tell.try_send((USUAL, slate_frames())).unwrap();
+        let (out, mut units) = (Arc::<Mutex<Vec<Out>>>::default(), push.feed.subscribe());
+        let goes = out.clone();
+        tokio::spawn(async move {
+            loop {
+                let (unit, _) = units.next().await;
+                goes.lock().unwrap().push((unit.arrived, unit.data.len() < 500, unit.keyframe));
+            }
+        });
+        let task = tokio::spawn(async move {
+            push.work().await;
+            push.end().await;
+        });
+        let status = status.subscribe();
+        // Until the camera is read, its messages reach nobody.
+        tokio::time::sleep(ms(1)).await;
+        Self { camera, servers, wishes, orders, status, chosen, out, task, folder, next: 0 }
+    }
+
+    async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// The robot sends for so long, 25 pictures a second of 1000 bytes; each `group`th is a keyframe.
+    async fn film(&mut self, time: Duration, group: u32) {
+        for _ in 0..time.as_millis() / 40 {
+            self.camera.say(FromCamera::Unit(picture(self.next.is_multiple_of(group), 1000)));
+            self.next += 1;
+            tokio::time::sleep(ms(40)).await;
+        }
+    }
+
+    /// What went out since the last call.
+    fn went(&self) -> Vec<Out> {
+        std::mem::take(&mut self.out.lock().unwrap())
+    }
+
+    /// Gives it other settings; they are in force when this returns.
+    async fn reread(&self, text: &str) {
+        atomic::write(&self.folder.path().join("settings.toml"), text.as_bytes(), 0o600).unwrap();
+        self.wishes.send(Wish::Reread).await.unwrap();
+        self.pass(s(2)).await;
+    }
+
+    fn states(&self) -> Vec<SinkState> {
+        self.status.borrow().sinks.iter().map(|sink| sink.state).collect()
+    }
+}
+
+fn count(server: &InMemory, wanted: &Saw) -> usize {
+    server.times(|saw| saw == wanted).len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_slate_begins_a_second_after_the_robots_last_picture_and_ends_with_its_keyframe() {
+    let mut rig = Rig::new(&push_to(&["a"])).await;
+    rig.film(s(3), 25).await;
+    let robot = rig.went();
+    assert!(robot.len() == 75 && robot.iter().all(|(_, slate, _)| !slate));
+    assert!(rig.status.borrow().live && !rig.status.borrow().slate);
+    rig.camera.report(SourceState::Lost);
+    rig.pass(s(5)).await;
+    let slate = rig.went();
+    assert!(slate.iter().all(|(_, slate, _)| *slate));
+    let began = slate[0].0.since(robot[74].0);
+    assert!(began >= s(1) && began <= ms(1200), "{began:?}");
+    assert!(slate.windows(2).all(|two| two[1].0.since(two[0].0) == ms(200)), "5 a second");
+    assert!(slate.iter().enumerate().all(|(at, (_, _, keyframe))| *keyframe == (at % 2 == 0)));
+    assert!(rig.status.borrow().slate && !rig.status.borrow().live);
+    // Back, in the middle of a group: its keyframe is asked for, and the slate goes on until then.
+    rig.next = 1;
+    let asked = rig.camera.asked();
+    rig.film(ms(960), 25).await;
+    assert!(rig.camera.asked() - asked == 24 && rig.went().iter().all(|(_, slate, _)| *slate));
+    rig.film(s(2), 25).await;
+    let back = rig.went();
+    assert!(back[0].2 && back.len() == 50 && back.iter().all(|(_, slate, _)| !slate), "{back:?}");
+    assert!(rig.status.borrow().live && !rig.status.borrow().slate);
+    // The server has noticed nothing: one session, times that rise, and no hole of more than a second.
+    let units = rig.servers.at("a").units(1);
+    assert!(units.windows(2).all(|two| two[1].0 > two[0].0 && two[1].0 - two[0].0 <= 1200), "{units:?}");
+    assert_eq!(rig.status.borrow().sinks[0].reconnects, 0);
+    assert_eq!(rig.status.borrow().latency_ms, Some(0.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_robot_never_seen_gets_3_s_and_one_that_sends_without_a_keyframe_10_s() {
+    for (sends, after) in [(false, s(3)), (true, s(10))] {
+        let mut rig = Rig::new(&push_to(&["a"])).await;
+        let began = Stamp::now();
+        rig.next = 1;
+        rig.pass(ms(10)).await;
+        rig.camera.report(if sends { SourceState::Live } else { SourceState::Lost });
+        rig.film(s(12), 100_000).await;
+        let first = rig.went()[0];
+        let waited = first.0.since(began);
+        assert!(first.1 && waited >= after - ms(1) && waited <= after + ms(200), "{sends} {waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_wants_no_slate_or_goes_nowhere_gets_none() {
+    for lines in [format!("{}\nslate = false", push_to(&["a"])), String::new()] {
+        let mut rig = Rig::new(&lines).await;
+        rig.film(s(3), 25).await;
+        rig.went();
+        rig.pass(s(30)).await;
+        assert_eq!(rig.went(), []);
+        assert!(!rig.status.borrow().slate && !rig.status.borrow().live);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sinks_that_are_gone_from_the_settings_are_stopped_and_the_others_left_alone() {
+    let mut rig = Rig::new(&push_to(&["a", "b"])).await;
+    rig.film(s(1), 25).await;
+    let [a, b, c] = ["a", "b", "c"].map(|host| rig.servers.at(host));
+    assert_eq!((a.units(1).len(), b.units(1).len()), (25, 25));
+    rig.reread(&settings(&push_to(&["c", "b"]))).await;
+    assert_eq!((count(&a, &Saw::Leaves(1)), count(&a, &Saw::Gone(1))), (1, 1));
+    rig.film(s(2), 25).await;
+    assert_eq!((a.units(1).len(), a.tries("wlan0").len()), (25, 1));
+    assert!(b.units(1).len() > 75 && c.units(1).len() > 50, "and the slate in between");
+    assert_eq!(b.tries("wlan0").len(), 1);
+    assert_eq!(rig.states(), [SinkState::Publishing; 2]);
+    let urls: Vec<String> = rig.status.borrow().sinks.iter().map(|sink| sink.url.clone()).collect();
+    assert!(urls[0].starts_with("rtmp://c/") && urls[1].starts_with("rtmp://b/"), "{urls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_roots_begin_every_session_anew() {
+    let rig = Rig::new(&push_to(&["a"])).await;
+    rig.pass(s(1)).await;
+    let roots = format!("{}[tls]\nca = \"\"\"\n{PEM}\"\"\"\n", settings(&push_to(&["a"])));
+    rig.reread(&roots).await;
+    let a = rig.servers.at("a");
+    assert_eq!((count(&a, &Saw::Leaves(1)), count(&a, &Saw::Begins(2))), (1, 1));
+    rig.reread(&roots).await;
+    assert_eq!(a.tries("wlan0").len(), 2, "nothing changed this time");
+}
+
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_are_not_valid_or_lack_the_stream_change_nothing() {
+    let mut rig = Rig::new(&push_to(&["a"])).await;
+    rig.film(s(1), 25).await;
+    let lacking = settings(&push_to(&["b"])).replace("front", "rear");
+    for text in ["schema = 1\n[[stream", lacking.as_str()] {
+        rig.reread(text).await;
+        rig.film(s(1), 25).await;
+        assert_eq!(rig.states(), [SinkState::Publishing]);
+    }
+    let a = rig.servers.at("a");
+    assert_eq!((a.tries("wlan0").len(), count(&a, &Saw::Leaves(1))), (1, 0));
+    assert_eq!(rig.servers.at("b").saw(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_on_demand_starts_and_stops_when_told_to() {
+    let mut rig = Rig::new(&format!("{}\nstart = \"on-demand\"", push_to(&["a"]))).await;
+    rig.pass(s(20)).await;
+    let a = rig.servers.at("a");
+    assert!(!rig.camera.is_read() && a.saw().is_empty() && rig.went().is_empty());
+    assert_eq!((rig.states(), rig.status.borrow().started), (vec![SinkState::Idle], false));
+    rig.orders.send(PushOrder::Start).await.unwrap();
+    rig.pass(ms(10)).await;
+    rig.film(s(2), 25).await;
+    assert_eq!((rig.states(), rig.status.borrow().started), (vec![SinkState::Publishing], true));
+    assert_eq!(a.units(1).iter().filter(|unit| unit.1).count(), 2);
+    rig.orders.send(PushOrder::Stop).await.unwrap();
+    rig.pass(s(20)).await;
+    assert!(!rig.camera.is_read(), "so that the camera may rest");
+    assert_eq!((count(&a, &Saw::Leaves(1)), rig.states()), (1, vec![SinkState::Idle]));
+    // Settings that say so start it too.
+    rig.reread(&settings(&push_to(&["a"]))).await;
+    assert!(rig.camera.is_read() && rig.states() == [SinkState::Publishing]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_that_is_gone_is_looked_for_ten_times_a_second_and_found_at_once_when_it_restarts() {
+    let mut rig = Rig::new(&push_to(&["a"])).await;
+    rig.film(s(1), 25).await;
+    rig.camera.there(true);
+    rig.pass(ms(6)).await;
+    assert!(rig.camera.is_read());
+    rig.film(s(1), 1).await;
+    let before = rig.camera.tries().len();
+    rig.camera.there(false);
+    rig.pass(s(10)).await;
+    let tries = rig.camera.tries().split_off(before);
+    let gaps: Vec<Duration> = tries.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(gaps.iter().all(|&gap| gap >= ms(5) && gap <= ms(101)), "{gaps:?}");
+    assert!(gaps.iter().skip(6).all(|&gap| gap >= ms(50)) && gaps.len() >= 99, "{gaps:?}");
+    assert!(rig.went().last().unwrap().1, "the slate is on");
+    rig.camera.there(true);
+    rig.pass(ms(101)).await;
+    assert!(rig.camera.is_read());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_says_good_bye_to_all_servers_side_by_side_and_waits_for_none_for_long() {
+    let mut rig = Rig::new(&push_to(&["a", "b", "c"])).await;
+    rig.film(s(1), 25).await;
+    let [a, b, c] = ["a", "b", "c"].map(|host| rig.servers.at(host));
+    b.read(false);
+    c.read(false);
+    let began = Instant::now();
+    rig.wishes.send(Wish::End).await.unwrap();
+    rig.task.await.unwrap();
+    assert!(began.elapsed() <= ms(510), "{:?}", began.elapsed());
+    assert_eq!(count(&a, &Saw::Leaves(1)), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_once_a_second_comes_at_once_where_it_is_urgent() {
+    let rig = Rig::new(&push_to(&["a"])).await;
+    rig.servers.at("a").mood("wlan0", Mood::Mute);
+    rig.servers.at("a").cut();
+    rig.pass(ms(1_450)).await;
+    assert_eq!((rig.states(), rig.status.borrow().evidence.len()), (vec![SinkState::Connecting], 0));
+    rig.pass(ms(60)).await;
+    assert_eq!(rig.status.borrow().evidence.len(), 1, "long before the next second");
+    rig.chosen.send_replace("wwan0".into());
+    rig.pass(ms(10)).await;
+    assert_eq!(rig.status.borrow().evidence, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slate_is_asked_for_once_for_each_size_and_anew_after_other_settings() {
+    let (small, mut slate) = (Size { width: 640, height: 360 }, SlateBox::default());
+    assert!(slate.wants(USUAL) && !slate.wants(USUAL), "also when it cannot be made");
+    slate.tell.try_send((USUAL, slate_frames())).unwrap();
+    assert!(slate.frames().is_none() && !slate.wants(USUAL) && slate.frames().is_some());
+    assert!(slate.wants(small) && slate.frames().is_some(), "the one that is there serves meanwhile");
+    slate.forget_if(false);
+    assert!(!slate.wants(small));
+    slate.forget_if(true);
+    assert!(slate.frames().is_none() && slate.wants(small));
+}
