@@ -2,7 +2,7 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `programs` | where the executables under test are; builds them once |
+//! | `programs` | where the executables under test are; builds them once. What a test needs of the machine, and the one rule of what it does without |
 //! | `process` | a child with its output captured; killed when dropped, and by the kernel when the test dies |
 //! | `waiting` | waits for a state, with a deadline; the only place that lets time pass |
 //! | `machine` | what tests of one machine share: CPU time, ports, multicast groups |

@@ -1,5 +1,6 @@
 //! Where the executables under test are.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -58,23 +59,44 @@ fn built() -> PathBuf {
     folder
 }
 
-/// Whether the programs named are there. In CI (`$CI`) they must be; elsewhere a test without them is skipped, and says so.
-///
-/// # Panics
-/// In CI, when one is missing.
+/// Who a test must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    Needed,
+    NotNeeded,
+}
+
+/// Whether this machine has what a test needs: these programs, and root where that is needed. Where not, the test fails or is
+/// skipped, as [`is_there`] has it.
 #[must_use]
-pub fn have(peers: &[&str]) -> bool {
-    let there = |peer: &str| match peer.strip_prefix('/') {
-        Some(_) => Path::new(peer).exists(),
+pub fn able(programs: &[&str], root: Root) -> bool {
+    let there = |program: &str| match program.strip_prefix('/') {
+        Some(_) => Path::new(program).exists(),
         None => ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
             .iter()
-            .any(|folder| Path::new(folder).join(peer).is_file()),
+            .any(|folder| Path::new(folder).join(program).is_file()),
     };
-    let missing: Vec<_> = peers.iter().filter(|peer| !there(peer)).collect();
-    if missing.is_empty() {
-        return true;
+    let missing: Vec<_> = programs.iter().copied().filter(|program| !there(program)).collect();
+    is_there(&format!("programs: {}", missing.join(", ")), missing.is_empty())
+        && is_there("root", root == Root::NotNeeded || nix::unistd::geteuid().is_root())
+}
+
+/// The programs alone.
+#[must_use]
+pub fn have(programs: &[&str]) -> bool {
+    able(programs, Root::NotNeeded)
+}
+
+/// The one rule of what a test does where the machine lacks something: in CI (`$CI`) it fails; elsewhere it is skipped, and
+/// that is said, also where the output of tests that pass is not shown.
+///
+/// # Panics
+/// In CI, when it is not there.
+#[must_use]
+pub fn is_there(what: &str, there: bool) -> bool {
+    if !there {
+        assert!(std::env::var_os("CI").is_none(), "missing here: {what}");
+        let _ = writeln!(std::io::stderr(), "skipped: missing here: {what}");
     }
-    assert!(std::env::var_os("CI").is_none(), "not installed: {missing:?}");
-    eprintln!("skipped: not installed: {missing:?}");
-    false
+    there
 }

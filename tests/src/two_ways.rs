@@ -13,9 +13,10 @@ use std::fs::File;
 use nix::sched::{CloneFlags, setns};
 
 use crate::process::{command, run};
+use crate::programs::{Root, able, is_there};
 
 /// What must be installed, besides a kernel that lets root make namespaces.
-pub const NEEDED: [&str; 4] = ["ip", "ss", "sysctl", "mptcpize"];
+const NEEDED: [&str; 4] = ["ip", "ss", "sysctl", "mptcpize"];
 /// Where the server listens.
 pub const SERVER: &str = "203.0.113.10";
 /// The uplinks: what a Wi-Fi would be, and what a modem would be.
@@ -29,17 +30,18 @@ pub struct TwoWays {
     home: File,
 }
 
-/// Whether this may make namespaces. Where not, a test is skipped, and says so.
-pub fn may() -> bool {
-    let root = nix::unistd::geteuid().is_root();
-    let tried = format!("rc-try-{}", std::process::id());
-    let made = root && ip(&["netns", "add", &tried]).is_ok();
+/// Whether this may make namespaces, with the programs that it takes and `more`.
+pub fn may(more: &[&str]) -> bool {
+    if !able(&[&NEEDED[..], more].concat(), Root::Needed) {
+        return false;
+    }
+    let tried = format!("rc-try-{}-{:?}", std::process::id(), std::thread::current().id());
+    let tried = tried.replace(['(', ')'], "");
+    let made = ip(&["netns", "add", &tried]).is_ok();
     if made {
         let _ = ip(&["netns", "del", &tried]);
-    } else {
-        eprintln!("skipped: network namespaces take root, and a kernel that has them");
     }
-    made
+    is_there("a kernel with network namespaces", made)
 }
 
 impl TwoWays {

@@ -1,5 +1,7 @@
 //! The owner's key and signature are of the common forms: OpenSSL reads and makes them too.
 
+#![cfg(target_os = "linux")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,8 +10,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use robocast_stick::names::SETTINGS;
 use robocast_stick::{OwnerKey, Signature};
+use robocast_tests::programs::is_there;
 
-/// Whether there is an OpenSSL that knows Ed25519; it is said when not.
+/// Whether there is an OpenSSL that knows Ed25519.
 #[allow(clippy::disallowed_methods)]
 fn here() -> bool {
     let made = Command::new("openssl")
@@ -17,11 +20,7 @@ fn here() -> bool {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    let found = made.is_ok_and(|status| status.success());
-    if !found {
-        eprintln!("SKIPPED: there is no `openssl` with Ed25519 here");
-    }
-    found
+    is_there("an `openssl` with Ed25519", made.is_ok_and(|status| status.success()))
 }
 
 #[allow(clippy::disallowed_methods)]

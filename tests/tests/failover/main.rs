@@ -38,8 +38,7 @@ impl Stage {
     /// A stream goes by `wl0`, over MPTCP or a server that knows TCP alone, which drops a publisher that is silent
     /// for `idle`. None where that cannot be: then the test is skipped.
     fn set(mptcp: bool, idle: &str) -> Option<Self> {
-        let needed = [&nginx::NEEDED[..], &bus::NEEDED, &two_ways::NEEDED].concat();
-        if !have(&needed) || !two_ways::may() {
+        if !two_ways::may(&[&nginx::NEEDED[..], &bus::NEEDED].concat()) {
             return None;
         }
         let bus = Bus::start();

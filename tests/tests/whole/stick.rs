@@ -9,7 +9,7 @@ use robocast_tests::bus::{self, Bus};
 use robocast_tests::nginx::write;
 use robocast_tests::process::{command, run};
 use robocast_tests::product::Place;
-use robocast_tests::programs::{have, program};
+use robocast_tests::programs::{Root, able, program};
 use robocast_tests::systemd::Systemd;
 use robocast_tests::waiting::{SOON, wait, when};
 use serde_json::Value;
@@ -59,11 +59,8 @@ impl Owned {
 }
 
 fn possible() -> bool {
-    if !nix::unistd::geteuid().is_root() {
-        println!("skipped: needs root, to name a machine");
-        return false;
-    }
-    have(&bus::NEEDED) && have(&["unshare"])
+    // To name a machine.
+    able(&[&bus::NEEDED[..], &["unshare"]].concat(), Root::Needed)
 }
 
 /// What failed of the last step, by name.

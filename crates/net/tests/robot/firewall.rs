@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use robocast_net::robot::Wanted;
 use robocast_net::robot::firewall::Ruleset;
+use robocast_tests::programs::program;
 
 use crate::world::*;
 
@@ -108,11 +109,11 @@ async fn groups_come_in_from_the_robots_network_only() {
 
 #[tokio::test]
 async fn a_real_camera_gets_its_video_over_groups_and_over_rtsp_by_udp_and_tcp() {
-    let simulator = simulator();
-    let simulator = simulator.to_str().unwrap();
-    if !able(&["ip", "nft", simulator]) {
+    if !able(&["ip", "nft"]) {
         return;
     }
+    let simulator = program("robocast-sim");
+    let simulator = simulator.to_str().unwrap();
     let world = World::new("192.168.123.161/24");
     let (_side, _) = world.up(&go2("")).await;
     let small = ["--size", "160x120", "--fps", "10", "--bitrate", "100"];

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, setns};
 use robocast_net::robot::namespace::Namespace;
 use robocast_net::robot::{Outcome, Side, Wanted};
+use robocast_tests::programs::{self, Root};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 /// What must come, comes within this time, on a busy machine too.
@@ -17,23 +17,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// What must not come is waited for so long.
 pub const BRIEF: Duration = Duration::from_millis(300);
 
-/// Whether this machine can do it. In CI (`$CI`) it must; elsewhere a test is skipped, and says so.
+/// Whether this machine can do it.
 pub fn able(programs: &[&str]) -> bool {
-    let there = |program: &&&str| {
-        let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-        Path::new(program).is_absolute() && Path::new(program).is_file()
-            || folders.iter().any(|folder| Path::new(folder).join(program).is_file())
-    };
-    let mut missing: Vec<_> =
-        programs.iter().filter(|program| !there(program)).map(ToString::to_string).collect();
-    if !nix::unistd::geteuid().is_root() {
-        missing.push("root".to_owned());
-    }
-    assert!(missing.is_empty() || std::env::var_os("CI").is_none(), "missing: {missing:?}");
-    if !missing.is_empty() {
-        eprintln!("skipped: missing: {missing:?}");
-    }
-    missing.is_empty()
+    programs::able(programs, Root::Needed)
 }
 
 #[allow(clippy::disallowed_methods)]
@@ -277,9 +263,4 @@ pub async fn until(
         let woken = tokio::time::timeout_at(end, side.changed()).await;
         assert!(woken.is_ok(), "{what}: nothing changes any more: {outcome:#?} {:?}", side.describe());
     }
-}
-
-/// The simulator, beside the tests; it is built with its own package.
-pub fn simulator() -> PathBuf {
-    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("robocast-sim")
 }

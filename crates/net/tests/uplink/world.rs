@@ -1,7 +1,7 @@
 //! A machine of the test's own: network, mounts and processes in namespaces, a bus, and the real NetworkManager on it.
 
 use robocast_tests::process::{Process, command, run};
-use robocast_tests::programs::have;
+use robocast_tests::programs::{Root, able};
 use robocast_tests::waiting::{SOON, wait, when};
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -25,11 +25,8 @@ pub fn world<T: AsyncFnOnce(&World)>(test: T) {
     let name = std::any::type_name::<T>().split("::").skip(1).take_while(|part| !part.starts_with('{'));
     let name = name.collect::<Vec<_>>().join("::");
     if std::env::var_os(INSIDE).is_none() {
-        if !nix::unistd::geteuid().is_root() {
-            eprintln!("skipped: needs root, for namespaces");
-            return;
-        }
-        if !have(&NEEDED) {
+        // For namespaces.
+        if !able(&NEEDED, Root::Needed) {
             return;
         }
         let mut child = command("unshare");
