@@ -9,7 +9,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 
 import nginx
 from world import run, until
@@ -77,7 +76,6 @@ class Uplinks:
         self.programs = []
         self.spaces = []
         self.env = {}
-        self.last_look, self.bitrate = (time.monotonic(), 0), 0
 
     # --- Namespaces and programs.
 
@@ -222,20 +220,10 @@ class Uplinks:
             fact = json.loads(line)
             told["net" if "net" in fact else "stream"] = fact.get("net", fact)
         if "stream" in told:
-            self.rate(told["stream"])
             temporary = self.folder / "status.new"
             temporary.write_text(json.dumps(told["stream"]))
             temporary.rename(self.folder / "status.json")
         return told
-
-    def rate(self, stream):
-        """Fills in the bitrate since the last look: one look alone cannot know it."""
-        now, sent = time.monotonic(), stream["bytes_out"]
-        before, had = self.last_look
-        if now - before >= 1:
-            self.bitrate = max(0, round(8 * (sent - had) / (now - before)))
-            self.last_look = (now, sent)
-        stream["bitrate_bps"] = self.bitrate
 
     def net_status(self):
         return self.status().get("net", {})
