@@ -1,14 +1,19 @@
 //! The camera's loop.
 
+mod around;
+mod judge;
+mod tell;
+
 use crate::counters::Counters;
 use crate::outlet::{Notice, Shared};
 use crate::recode_input::RecodeInput;
 use crate::recoder::Recoder;
 use crate::source::{Attempt, Ended, OpenError, Patience, Source};
 use crate::steering::Steer;
+use around::{Around, Opener, Video};
 use robocast_bus::service::{self, CameraOrder};
 use robocast_bus::{CameraStatus, SourceState};
-use robocast_config::{Bitrate, Settings, Start, Stream};
+use robocast_config::{Bitrate, Settings, Stream};
 use robocast_daemon::backoff::Backoff;
 use robocast_daemon::notify::{self, Heartbeat};
 use robocast_daemon::signals::{Signals, Wish};
@@ -31,13 +36,8 @@ const KEPT: Limits = Limits { lag: Duration::from_secs(1), bytes: 8 << 20 };
 /// How often the source is looked at, and each how many looks the supervisor is told.
 const LOOK_EACH: Duration = Duration::from_millis(250);
 const TELL_EACH: u32 = 4;
-/// Frames that stay away for so long mean that the source is lost.
-const LOST_AFTER: Duration = Duration::from_secs(1);
 /// A driver that takes longer to open its device hangs: a busy board may need many seconds.
 const OPENING: Duration = Duration::from_secs(60);
-/// A camera on demand rests when nobody has read for so long.
-const REST_AFTER: Duration = Duration::from_secs(10);
-
 /// A camera that said no is asked again after this; or at once, when the settings change.
 const REFUSED_FOR: Duration = Duration::from_secs(15);
 
@@ -71,22 +71,24 @@ pub enum CameraError {
 /// # Errors
 /// When it cannot start, or cannot go on in this process.
 pub async fn run(name: &str, settings: &Path) -> Result<(), CameraError> {
-    let mut camera = Camera::new(name, settings)?;
+    let (mut camera, _served) = Camera::new(name, settings)?;
     notify::ready();
     let ended = camera.work().await;
     notify::stopping();
     ended
 }
 
-struct Camera {
+struct Camera<S> {
     name: String,
     path: PathBuf,
     settings: Settings,
+    opener: Opener<S>,
     shared: Shared,
     notices: mpsc::UnboundedReceiver<Notice>,
     requests: mpsc::Receiver<Request>,
     report: watch::Sender<SourceReport>,
-    served: Served,
+    /// How many read.
+    readers: watch::Receiver<usize>,
     /// For D-Bus.
     status: watch::Sender<CameraStatus>,
     orders: mpsc::Receiver<CameraOrder>,
@@ -130,12 +132,12 @@ fn target_of(stream: &Stream) -> Target {
     }
 }
 
-impl Camera {
-    fn new(name: &str, path: &Path) -> Result<Self, CameraError> {
+impl Camera<Source> {
+    /// The camera, and the hop's socket, which is served for as long as that is kept.
+    fn new(name: &str, path: &Path) -> Result<(Self, Served), CameraError> {
         let settings = robocast_config::load(path)?.settings;
         let stream = settings.stream(name).ok_or_else(|| CameraError::NoStream(name.into()))?.clone();
         let signals = Signals::listen().map_err(CameraError::Signals)?;
-        let (tell, notices) = mpsc::unbounded_channel();
         let (ask, requests) = mpsc::channel(16);
         let report = watch::Sender::new(SourceReport { state: SourceState::Starting, text: String::new() });
         let feed = Feed::new(KEPT);
@@ -152,11 +154,32 @@ impl Camera {
                 }
             });
         }
+        let around = Around {
+            opener: Arc::new(|settings, shared, attempt| {
+                Source::open(settings, &shared.stream, shared, attempt)
+            }),
+            feed,
+            readers: served.readers(),
+            requests,
+            report,
+            status,
+            orders,
+            signals,
+        };
+        Ok((Self::amid(around, path, settings, stream), served))
+    }
+}
+
+impl<S: Video> Camera<S> {
+    fn amid(around: Around<S>, path: &Path, settings: Settings, stream: Stream) -> Self {
+        let Around { opener, feed, readers, requests, report, status, orders, signals } = around;
+        let (tell, notices) = mpsc::unbounded_channel();
         let mut tick = tokio::time::interval(LOOK_EACH);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self {
-            name: name.to_owned(),
+        Self {
+            name: stream.name.clone(),
             path: path.to_owned(),
+            opener,
             target: target_of(&stream),
             shared: Shared {
                 stream: Arc::new(stream),
@@ -170,7 +193,7 @@ impl Camera {
             notices,
             requests,
             report,
-            served,
+            readers,
             status,
             orders,
             signals,
@@ -181,7 +204,7 @@ impl Camera {
             started: Stamp::now(),
             opened: Stamp::now(),
             unread_since: Some(Stamp::now()),
-        })
+        }
     }
 
     async fn work(&mut self) -> Result<(), CameraError> {
@@ -230,8 +253,10 @@ impl Camera {
                 }
                 Turn::Reopen(Ended { why, refused: true }) => {
                     self.away(true, why);
-                    if matches!(self.meanwhile(tokio::time::sleep(REFUSED_FOR)).await, Turn::End) {
-                        return Ok(());
+                    match self.meanwhile(tokio::time::sleep(REFUSED_FOR)).await {
+                        Turn::End => return Ok(()),
+                        Turn::Rest if !self.rest().await => return Ok(()),
+                        _ => {}
                     }
                 }
                 Turn::Changed | Turn::Done(()) | Turn::Unfit(_) => {}
@@ -240,13 +265,11 @@ impl Camera {
     }
 
     /// Opens the source, the `number`th time in a row; the end or other settings may come first.
-    async fn open(&mut self, number: u32) -> Result<Turn<Result<Source, OpenError>>, CameraError> {
-        let (settings, shared) = (self.settings.clone(), self.shared.clone());
+    async fn open(&mut self, number: u32) -> Result<Turn<Result<S, OpenError>>, CameraError> {
+        let (settings, shared, opener) = (self.settings.clone(), self.shared.clone(), self.opener.clone());
         let attempt = Attempt { number, target: self.target };
         // Devices and GStreamer may block: not on the loop's thread.
-        let mut opening = tokio::task::spawn_blocking(move || {
-            Source::open(&settings, &shared.stream.clone(), &shared, attempt)
-        });
+        let mut opening = tokio::task::spawn_blocking(move || opener(&settings, &shared, attempt));
         let enough = Instant::now() + OPENING;
         let mut changed = false;
         let opened = loop {
@@ -276,7 +299,7 @@ impl Camera {
     }
 
     /// Stays with an open source until something must change.
-    async fn attend(&mut self, mut source: Source) -> Result<Turn<()>, CameraError> {
+    async fn attend(&mut self, mut source: S) -> Result<Turn<()>, CameraError> {
         let mut recoder: Option<Recoder> = None;
         let mut encoders = 0;
         let turn = loop {
@@ -328,7 +351,7 @@ impl Camera {
     async fn rest(&mut self) -> bool {
         self.shared.feed.clear();
         self.say(SourceState::Resting, String::new());
-        let mut readers = self.served.readers();
+        let mut readers = self.readers.clone();
         loop {
             let woken = async {
                 let _ = readers.wait_for(|&count| count > 0).await;
@@ -390,37 +413,6 @@ impl Camera {
         }
     }
 
-    /// Whether frames advance; if they have not for too long, why to open the source anew.
-    fn judge(&mut self, patience: Patience) -> Option<String> {
-        let now = Stamp::now();
-        let since_open = now.since(self.opened);
-        let silence = self.shared.counters.silence(now).map_or(since_open, |silence| silence.min(since_open));
-        let fresh = self.shared.counters.silence(now).is_some_and(|silence| silence < since_open);
-        if fresh && silence < LOST_AFTER {
-            self.say(SourceState::Live, String::new());
-            return None;
-        }
-        let limit = if fresh { patience.next } else { patience.first };
-        let missed = self.shared.counters.silence(now).unwrap_or_else(|| now.since(self.started));
-        let why = format!("no frames from {} for {} s", self.shared.stream.source, missed.as_secs());
-        if silence >= LOST_AFTER && (fresh || since_open >= LOST_AFTER * 2) {
-            self.say(SourceState::Lost, why.clone());
-        }
-        (silence >= limit).then_some(why)
-    }
-
-    fn unread(&mut self) -> bool {
-        if self.shared.stream.start == Start::Always || *self.served.readers().borrow() > 0 {
-            self.unread_since = None;
-            return false;
-        }
-        if self.report.borrow().state == SourceState::Resting {
-            return false;
-        }
-        let now = Stamp::now();
-        now.since(*self.unread_since.get_or_insert(now)) >= REST_AFTER
-    }
-
     fn obey(&mut self, request: Request) {
         match request {
             Request::Bitrate(wanted) => {
@@ -467,63 +459,6 @@ impl Camera {
         self.settings = settings;
         true
     }
-
-    /// The source is not there; `failed` says that waiting does not help.
-    fn away(&mut self, failed: bool, why: String) {
-        self.say(if failed { SourceState::Failed } else { SourceState::Lost }, why);
-    }
-
-    fn say(&mut self, state: SourceState, text: String) {
-        let before = self.report.borrow().state;
-        if before != state {
-            match state {
-                SourceState::Lost => tracing::warn!(stream = self.name, "source lost: {text}"),
-                SourceState::Failed => tracing::error!(stream = self.name, "source failed: {text}"),
-                _ => tracing::info!(stream = self.name, state = ?state, "source"),
-            }
-        }
-        let report = SourceReport { state, text };
-        self.report.send_if_modified(|current| {
-            *current != report && {
-                *current = report;
-                true
-            }
-        });
-    }
-
-    fn tell(&self) {
-        let status = self.status();
-        self.status.send_if_modified(|last| {
-            *last != status && {
-                last.clone_from(&status);
-                true
-            }
-        });
-        if let Ok(json) = serde_json::to_string(&status) {
-            notify::status(&format!("{:?} {}", status.source_state, status.text), &json);
-        }
-    }
-
-    fn status(&self) -> CameraStatus {
-        let counters = &self.shared.counters;
-        let report = self.report.borrow().clone();
-        let encoder = self.shared.steer.encoder();
-        CameraStatus {
-            source_state: report.state,
-            text: report.text,
-            frames_in: counters.frames_in.load(Relaxed),
-            frames_out: counters.frames_out.load(Relaxed),
-            bytes_out: counters.bytes_out.load(Relaxed),
-            keyframes: counters.keyframes.load(Relaxed),
-            broken: counters.broken.load(Relaxed),
-            rebuilds: counters.rebuilds.load(Relaxed),
-            width: self.picture.map_or(0, |picture| picture.width),
-            height: self.picture.map_or(0, |picture| picture.height),
-            encoder: encoder.unwrap_or_default().to_owned(),
-            target_bps: encoder.map_or(0, |_| self.target.bitrate.bps()),
-            readers: *self.served.readers().borrow(),
-        }
-    }
 }
 
 /// Why the recoder failed; never without one.
@@ -543,3 +478,6 @@ async fn close_recoder(recoder: Option<Recoder>) -> Result<(), CameraError> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,13 +112,13 @@ pub struct Patience {
 impl Patience {
     /// Packets come by themselves, and a socket that joined its group needs to be opened anew rarely: when
     /// the interface went away and came back.
-    const PACKETS: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(2) };
+    pub(crate) const PACKETS: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(2) };
     /// A session with a camera.
     const SESSION: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(3) };
 
     /// A camera whose pictures this process encodes. The `number`th try in a row gets more time than the one
     /// before: a board with much to do may need it, and would begin anew for ever.
-    fn encoding(number: u32) -> Self {
+    pub(crate) fn encoding(number: u32) -> Self {
         Self { first: Self::SESSION.first * (1 << number.min(3)), ..Self::SESSION }
     }
 }

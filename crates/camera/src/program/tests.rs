@@ -1,0 +1,296 @@
+//! The loop with a source in memory, under a paused clock. Sources open on a thread of their own; Tokio's
+//! clock stands still meanwhile.
+
+mod rig;
+
+use super::*;
+use bytes::Bytes;
+use rig::{LOOK, Mood, Rig, ms, s, settings};
+use robocast_media::h264::AccessUnit;
+
+/// At the first look after `wanted`.
+fn about(found: Duration, wanted: Duration) -> bool {
+    found >= wanted && found <= wanted + LOOK + ms(1)
+}
+
+/// The waits between tries: none, then 0.1 s twice as long each time, to 0.8 s; up to half is taken off.
+fn growing(waits: &[Duration]) -> bool {
+    let steps = [0, 100, 200, 400, 800].into_iter().chain(std::iter::repeat(800)).map(ms);
+    waits.iter().zip(steps).all(|(&wait, step)| wait >= step / 2 && wait <= step + ms(1))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_of_silence_is_a_lost_source_and_after_two_a_socket_is_opened_anew() {
+    let rig = Rig::new(Mood::Socket, "");
+    rig.pass(ms(10)).await;
+    let last = rig.frames(s(3), ms(40)).await;
+    assert_eq!(rig.states().iter().map(|(_, state)| *state).collect::<Vec<_>>(), [SourceState::Live]);
+    rig.pass(ms(2_500)).await;
+    let states = rig.states();
+    assert!(states.len() == 1 && states[0].1 == SourceState::Lost, "{states:?}");
+    assert!(about(states[0].0, last + s(1)), "{states:?} after {last:?}");
+    let (openings, closings) = (rig.openings(), rig.closings());
+    assert!(openings.len() == 2 && closings.len() == 1 && about(closings[0], last + s(2)), "{openings:?}");
+    assert!(openings[1].at - closings[0] <= ms(1), "at once, since the one before gave frames");
+    assert_eq!((openings[0].number, openings[1].number), (0, 0));
+    rig.frames(s(1), ms(40)).await;
+    assert_eq!((rig.state(), rig.status.borrow().rebuilds), (SourceState::Live, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_with_less_than_a_second_between_frames_is_left_alone() {
+    let rig = Rig::new(Mood::Socket, "");
+    rig.pass(ms(10)).await;
+    rig.frames(s(60), ms(950)).await;
+    assert_eq!((rig.states().len(), rig.openings().len(), rig.state()), (1, 1, SourceState::Live));
+    assert_eq!(rig.status.borrow().frames_in, 63);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_never_gives_a_frame_is_lost_after_2_s_and_opened_anew_after_5_ever_more_slowly() {
+    let rig = Rig::new(Mood::Socket, "");
+    rig.pass(s(60)).await;
+    let states = rig.states();
+    assert!(about(states[0].0, s(2)) && states[0].1 == SourceState::Lost && states.len() == 1, "{states:?}");
+    let (openings, closings) = (rig.openings(), rig.closings());
+    let lasted = openings.iter().zip(&closings).map(|(opening, closed)| *closed - opening.at);
+    assert!(lasted.into_iter().all(|lasted| about(lasted, s(5))), "{openings:?} {closings:?}");
+    let waits: Vec<_> = closings.iter().zip(&openings[1..]).map(|(closed, next)| next.at - *closed).collect();
+    // The wait before the very first try was the first of them.
+    assert!(growing(&[&[Duration::ZERO], &waits[..]].concat()) && waits.len() > 8, "{waits:?}");
+    assert!(openings.iter().enumerate().all(|(at, opening)| opening.number as usize == at));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_this_process_encodes_a_first_picture_may_take_5_then_10_then_20_then_40_s() {
+    let rig = Rig::new(Mood::Encoding, "");
+    rig.pass(s(170)).await;
+    let lasted = || {
+        let both = rig.openings().into_iter().zip(rig.closings());
+        both.map(|(opening, closed)| closed - opening.at).collect::<Vec<_>>()
+    };
+    let before = lasted();
+    let patience = [5, 10, 20, 40, 40].map(s);
+    assert!(before.iter().zip(patience).all(|(&lasted, limit)| about(lasted, limit)), "{before:?}");
+    assert!(before.len() >= 5, "{before:?}");
+    // A frame, and the patience is as at first.
+    rig.frames(s(1), ms(40)).await;
+    rig.pass(s(3 + 5 + 10 + 2)).await;
+    let after = lasted().split_off(before.len() + 1);
+    assert!(after.iter().zip(patience).all(|(&lasted, limit)| about(lasted, limit)), "{after:?}");
+    assert_eq!(after.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_cannot_be_opened_is_tried_ever_more_slowly_but_within_0_8_s() {
+    for (mood, state) in [(Mood::Away, SourceState::Lost), (Mood::Unsupported, SourceState::Failed)] {
+        let rig = Rig::new(mood, "");
+        rig.pass(s(20)).await;
+        let openings = rig.openings();
+        let waits: Vec<_> = openings.windows(2).map(|two| two[1].at - two[0].at).collect();
+        assert!(growing(&[&[Duration::ZERO], &waits[..]].concat()) && waits.len() > 20, "{waits:?}");
+        assert!(openings.iter().enumerate().all(|(at, opening)| opening.number as usize == at));
+        assert_eq!((rig.states().len(), rig.state()), (1, state));
+        // Once it opens and gives frames, everything begins anew.
+        rig.mood(Mood::Socket);
+        rig.pass(ms(801)).await;
+        rig.frames(s(1), ms(40)).await;
+        rig.end("unplugged");
+        rig.pass(ms(1)).await;
+        assert_eq!(rig.openings().last().unwrap().number, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_ends_is_lost_for_its_reason_and_opened_anew() {
+    let rig = Rig::new(Mood::Socket, "");
+    rig.pass(ms(10)).await;
+    rig.frames(s(1), ms(40)).await;
+    rig.end("unplugged");
+    rig.pass(ms(1)).await;
+    let last = rig.states.lock().unwrap().last().unwrap().1.clone();
+    assert_eq!((last.state, last.text.as_str()), (SourceState::Lost, "unplugged"));
+    assert_eq!((rig.openings().len(), rig.closings().len()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_that_wants_another_password_is_asked_each_15_s_or_when_the_settings_change() {
+    let rig = Rig::new(Mood::Refuses, "");
+    rig.pass(s(100)).await;
+    let openings = rig.openings();
+    let waits: Vec<_> = openings.windows(2).map(|two| two[1].at - two[0].at).collect();
+    assert!(waits.iter().all(|&wait| wait >= s(15) && wait <= ms(15_802)) && waits.len() >= 6, "{waits:?}");
+    assert_eq!(rig.state(), SourceState::Failed);
+    rig.reread(&settings("fps = 10")).await;
+    rig.pass(ms(801)).await;
+    assert_eq!(rig.openings().len(), openings.len() + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_does_not_let_go_ends_the_program() {
+    let rig = Rig::new(Mood::Clings, "");
+    rig.pass(s(1)).await;
+    assert!(!rig.task.is_finished());
+    rig.end("unplugged");
+    assert!(matches!(rig.task.await.unwrap(), Err(CameraError::Stuck(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_closes_the_source() {
+    let rig = Rig::new(Mood::Socket, "");
+    rig.pass(s(1)).await;
+    rig.wishes.send(Wish::End).await.unwrap();
+    assert!(rig.task.await.unwrap().is_ok());
+    assert_eq!(rig.world.lock().unwrap().closings, [s(1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_settings_open_the_source_anew_but_not_where_it_is_pushed_to() {
+    let rig = Rig::new(Mood::Socket, "");
+    rig.pass(s(1)).await;
+    for (text, openings) in [
+        (settings("push = [\"rtmp://a/app/KEY\"]\nslate = false"), 1),
+        ("schema = 1\n[[stream".to_owned(), 1),
+        (settings("").replace("front", "rear"), 1),
+        (settings("bitrate = { min = \"300 kbit/s\", max = \"2 Mbit/s\" }"), 2),
+        (format!("{}[robot]\nkind = \"none\"\ninterface = \"eth7\"\n", settings("fps = 10")), 3),
+    ] {
+        rig.reread(&text).await;
+        rig.pass(ms(801)).await;
+        assert_eq!((rig.openings().len(), rig.closings().len()), (openings, openings - 1), "{text}");
+    }
+    assert_eq!(rig.openings()[1].bitrate, 2_000_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_change_while_a_source_opens_wait_for_it_and_close_it() {
+    let rig = Rig::new(Mood::Away, "");
+    rig.pass(s(5)).await;
+    rig.mood(Mood::Socket);
+    let tried = rig.openings().len();
+    let release = rig.opens_slowly().await;
+    rig.reread(&settings("bitrate = { min = \"300 kbit/s\", max = \"2 Mbit/s\" }")).await;
+    rig.reread(&settings("bitrate = { min = \"300 kbit/s\", max = \"3 Mbit/s\" }")).await;
+    assert_eq!((rig.openings().len(), rig.closings().len()), (tried + 1, 0), "never two at once");
+    release.send(()).unwrap();
+    rig.pass(ms(801)).await;
+    let (openings, closings) = (rig.openings(), rig.closings());
+    assert_eq!((openings.len(), closings.len()), (tried + 2, 1));
+    assert!(closings[0] <= openings[tried + 1].at);
+    assert_eq!(openings[tried + 1].bitrate, 3_000_000, "as the settings say at last");
+    rig.frames(s(1), ms(40)).await;
+    assert_eq!(rig.state(), SourceState::Live);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_waits_for_no_source_that_opens() {
+    let rig = Rig::new(Mood::Away, "");
+    rig.pass(s(5)).await;
+    let release = rig.opens_slowly().await;
+    rig.wishes.send(Wish::End).await.unwrap();
+    assert!(rig.task.await.unwrap().is_ok());
+    release.send(()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_takes_a_minute_to_open_is_left_to_the_watchdog() {
+    let rig = Rig::new(Mood::Away, "");
+    rig.pass(s(5)).await;
+    let release = rig.opens_slowly().await;
+    let settle = async || {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let turns = async || {
+        settle().await;
+        rig.requests.try_send(Request::Keyframe).unwrap();
+        settle().await;
+        rig.requests.capacity() == rig.requests.max_capacity()
+    };
+    tokio::time::advance(s(59)).await;
+    assert!(turns().await, "until then the loop does its duties, and the watchdog hears of it");
+    tokio::time::advance(s(2)).await;
+    assert!(!turns().await);
+    release.send(()).unwrap();
+    rig.pass(s(2)).await;
+    assert!(turns().await, "if it opens after all, well and good");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_on_demand_rests_10_s_after_its_last_reader_left_until_the_next_comes() {
+    let rig = Rig::new(Mood::Socket, "start = \"on-demand\"");
+    rig.readers.send_replace(1);
+    rig.pass(ms(10)).await;
+    rig.frames(s(30), ms(40)).await;
+    let unit = AccessUnit {
+        data: Bytes::from_static(b"x"),
+        pts: Stamp(1),
+        dts: Stamp(1),
+        arrived: Stamp(1),
+        keyframe: true,
+    };
+    rig.feed.push(unit);
+    assert_eq!((rig.state(), rig.openings().len()), (SourceState::Live, 1));
+    rig.readers.send_replace(0);
+    let left = rig.began.elapsed();
+    rig.frames(s(11), ms(40)).await;
+    let closings = rig.closings();
+    assert!(closings.len() == 1 && about(closings[0], left + s(10)), "{closings:?}");
+    assert_eq!(rig.states().last().unwrap().1, SourceState::Resting);
+    assert_eq!(rig.feed.subscribe().try_next(), hop::Taken::Nothing, "a new reader gets no old picture");
+    rig.pass(s(3600)).await;
+    assert_eq!((rig.openings().len(), rig.state()), (1, SourceState::Resting));
+    rig.readers.send_replace(1);
+    rig.pass(ms(1)).await;
+    assert_eq!(rig.openings().len(), 2, "at once");
+    rig.frames(s(1), ms(40)).await;
+    // Who comes back within the time does not disturb it.
+    rig.readers.send_replace(0);
+    rig.frames(s(9), ms(40)).await;
+    rig.readers.send_replace(1);
+    rig.frames(s(9), ms(40)).await;
+    rig.readers.send_replace(0);
+    rig.frames(s(9), ms(40)).await;
+    assert_eq!((rig.openings().len(), rig.state()), (2, SourceState::Live));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_on_demand_that_nobody_reads_rests_after_10_s_however_its_source_is() {
+    for mood in [Mood::Socket, Mood::Away, Mood::Refuses] {
+        let rig = Rig::new(mood, "start = \"on-demand\"");
+        rig.pass(s(11)).await;
+        assert_eq!(rig.states().last().unwrap().1, SourceState::Resting, "{mood:?}");
+        let openings = rig.openings();
+        assert!(openings.last().unwrap().at <= s(10), "{mood:?} {openings:?}");
+        rig.pass(s(600)).await;
+        assert_eq!(rig.openings().len(), openings.len(), "{mood:?}");
+        rig.wishes.send(Wish::End).await.unwrap();
+        assert!(rig.task.await.unwrap().is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_that_is_always_on_never_rests() {
+    let rig = Rig::new(Mood::Socket, "");
+    rig.pass(ms(10)).await;
+    rig.frames(s(60), ms(40)).await;
+    assert_eq!((rig.openings().len(), rig.state()), (1, SourceState::Live));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bitrate_that_was_asked_for_within_bounds_is_what_the_next_opening_aims_at() {
+    let rig = Rig::new(Mood::Away, "bitrate = { min = \"300 kbit/s\", max = \"2 Mbit/s\" }");
+    let next = async || {
+        rig.pass(s(2)).await;
+        rig.openings().last().unwrap().bitrate
+    };
+    assert_eq!(next().await, 2_000_000);
+    rig.requests.send(Request::Bitrate(Bitrate::from_bps(1_400_000))).await.unwrap();
+    assert_eq!(next().await, 1_400_000);
+    rig.orders.send(CameraOrder::TargetBitrate(1)).await.unwrap();
+    assert_eq!(next().await, 300_000);
+    rig.requests.send(Request::Bitrate(Bitrate::from_bps(9_000_000))).await.unwrap();
+    assert_eq!(next().await, 2_000_000);
+    assert!(rig.openings().iter().all(|opening| opening.source == "test:"));
+}
