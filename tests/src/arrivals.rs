@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::flv::Recording;
 use crate::nginx::Nginx;
-use crate::slices::Slice;
+use crate::slices::{Sent, Slice, held_up};
 
 /// Watches what is recorded under one key.
 #[derive(Debug)]
@@ -44,14 +44,24 @@ impl<'a> Arrivals<'a> {
         self.seen.iter().filter(|(_, slices)| ours(slices)).map(|(at, _)| *at).collect()
     }
 
-    /// How long no frame made of these slices came, at the longest, counted from `since`. Known once `enough` came
-    /// after that.
+    /// How long no frame came of those made of slices that `is_meant`, at the longest, counted from `since`, beyond what the
+    /// robot itself was late with. Known once `enough` came after that.
     ///
     /// # Errors
     /// How many came.
-    pub fn silence(&self, since: Instant, of: &HashSet<Slice>, enough: usize) -> Result<Duration, String> {
-        let times: Vec<_> = self.times(of).into_iter().filter(|at| *at >= since).collect();
-        let gaps = std::iter::once(&since).chain(&times).zip(&times).map(|(before, after)| *after - *before);
+    pub fn silence(
+        &self,
+        since: Instant,
+        sent: &[Sent],
+        is_meant: impl Fn(&Slice) -> bool,
+        enough: usize,
+    ) -> Result<Duration, String> {
+        let of = sent.iter().map(|sent| sent.slice).filter(is_meant).collect();
+        let times: Vec<_> = self.times(&of).into_iter().filter(|at| *at >= since).collect();
+        let gaps = std::iter::once(&since)
+            .chain(&times)
+            .zip(&times)
+            .map(|(before, after)| (*after - *before).saturating_sub(held_up(sent, *before, *after)));
         let longest = gaps.enumerate().max_by_key(|(_, gap)| *gap);
         match longest {
             Some((index, gap)) if times.len() - index >= enough => Ok(gap),

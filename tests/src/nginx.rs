@@ -1,14 +1,17 @@
 //! A real nginx with the RTMP module, which records what is published to it.
 
+use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::certificates::Certificate;
-use crate::flv::Recording;
-use crate::machine::free_port;
+use crate::flv::{Frame, Recording};
+use crate::machine::{free_port, scratch};
 use crate::process::{Process, command};
 use crate::waiting::{SOON, wait};
 
@@ -34,6 +37,8 @@ pub struct Nginx {
     tls_port: u16,
     /// What it is started by, such as `ip netns exec NAME`.
     by: Vec<String>,
+    /// What was read of its recordings so far: they grow while tests look.
+    read: Mutex<BTreeMap<PathBuf, Recording>>,
 }
 
 impl Nginx {
@@ -62,7 +67,7 @@ impl Nginx {
 
     fn with(host: &str, port: u16, by: Vec<String>, tls: &str, more: &str) -> Self {
         let tls_port = free_port();
-        let folder = tempfile::Builder::new().prefix("robocast-nginx-").tempdir().unwrap();
+        let folder = scratch("nginx");
         let at = folder.path().display();
         let (module, proxy) = match tls {
             "" => (String::new(), String::new()),
@@ -83,7 +88,8 @@ impl Nginx {
              }} }}\n"
         );
         write(&folder.path().join("conf"), &text);
-        let mut nginx = Self { folder, process: None, host: host.to_owned(), port, tls_port, by };
+        let mut nginx =
+            Self { folder, process: None, host: host.to_owned(), port, tls_port, by, read: Mutex::default() };
         nginx.start_again();
         nginx
     }
@@ -106,6 +112,11 @@ impl Nginx {
     /// Kills it as `kill -9` does.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        self.process.as_ref().expect("it runs").pid()
     }
 
     /// Makes it neither take nor say anything, its connections open; or go on.
@@ -152,7 +163,19 @@ impl Nginx {
 
     /// How many frames were recorded under `key`, over all publications.
     pub fn frames(&self, key: &str) -> usize {
-        self.recordings(key).iter().map(|path| Recording::read(path).frames.len()).sum()
+        self.frames_that(key, |_| true)
+    }
+
+    /// Of those, how many fit.
+    pub fn frames_that(&self, key: &str, fit: impl Fn(&Frame) -> bool) -> usize {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = 0;
+        for path in self.recordings(key) {
+            let recording = read.entry(path.clone()).or_default();
+            recording.read_on(&path);
+            count += recording.frames.iter().filter(|frame| fit(frame)).count();
+        }
+        count
     }
 
     /// The connections over which `key` was published so far, oldest first, as nginx numbers them: `PID#*NUMBER`.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::machine;
 use crate::waiting::wait;
 
 /// What a process wrote before it ended is read within this.
@@ -75,6 +76,7 @@ pub struct Process {
 impl Process {
     /// Starts it; `name` is what it is called when something fails.
     pub fn start(name: &str, mut command: Command) -> Self {
+        machine::watch();
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::machine::scratch;
 use crate::nginx::write;
 use crate::process::{Process, command};
 use crate::programs::program;
@@ -29,7 +30,7 @@ pub struct Place(TempDir);
 impl Place {
     /// An empty box with a settings file.
     pub fn new(settings: &str) -> Self {
-        let place = Self(tempfile::Builder::new().prefix("robocast-box-").tempdir().unwrap());
+        let place = Self(scratch("box"));
         place.write_settings(settings);
         place
     }
@@ -227,7 +228,8 @@ fn children(pid: Pid) -> Vec<Pid> {
         .collect()
 }
 
-fn descendants(pid: Pid) -> Vec<Pid> {
+/// What a process started, and what these started.
+pub fn descendants(pid: Pid) -> Vec<Pid> {
     let own = children(pid);
     own.iter().copied().chain(own.iter().flat_map(|&child| descendants(child))).collect()
 }

@@ -10,10 +10,11 @@ use tempfile::TempDir;
 
 use crate::certificates::Certificate;
 use crate::flv::Recording;
-use crate::machine::free_group;
+use crate::machine::{self, free_group, free_port, scratch};
+use crate::passing;
 use crate::process::{Process, command};
 use crate::programs::program;
-use crate::slices::{self, Slice};
+use crate::slices::{self, Sent, Slice};
 use crate::waiting::{SOON, wait};
 
 /// Real footage: 1280x720, 25 pictures a second, a keyframe every 5.28 s, over and over.
@@ -75,17 +76,17 @@ impl Robot {
     }
 
     fn camera(more: &[&str], footage: &[&str], options: &str) -> Self {
-        let place = [&["rtsp", "--listen", "127.0.0.1:0"], more].concat();
+        // At the same port when it starts again.
+        let listen = format!("127.0.0.1:{}", free_port());
+        let place = [&["rtsp", "--listen", &listen], more].concat();
         let mut robot = Self::new(&place, footage, String::new());
         let ready = robot.start();
         robot.source = format!("{}{options}", ready["urls"][0].as_str().unwrap());
-        // At the same port when it starts again.
-        robot.arguments[2] = format!("127.0.0.1:{}", ready["port"]);
         robot
     }
 
     fn new(place: &[&str], footage: &[&str], source: String) -> Self {
-        let folder = tempfile::Builder::new().prefix("robocast-robot-").tempdir().unwrap();
+        let folder = scratch("robot");
         let path = |name| folder.path().join(name).to_str().unwrap().to_owned();
         let files = ["--log".to_owned(), path("slices"), "--control".to_owned(), path("control")];
         let words = place.iter().chain(footage).map(|word| (*word).to_owned());
@@ -124,9 +125,14 @@ impl Robot {
         assert_eq!(answer, "ok\n", "{order}");
     }
 
-    /// All coded slices that it ever sent.
-    pub fn sent(&self) -> Vec<Slice> {
+    /// All coded slices that it ever sent, and when.
+    pub fn record(&self) -> Vec<Sent> {
         slices::sent(&self.log())
+    }
+
+    /// The slices alone.
+    pub fn sent(&self) -> Vec<Slice> {
+        self.record().into_iter().map(|sent| sent.slice).collect()
     }
 
     /// The same, to look up.
@@ -134,19 +140,21 @@ impl Robot {
         self.sent().into_iter().collect()
     }
 
-    /// That the recording, from this robot's first frame on, is what it sent: in order, none missing, none extra.
+    /// That the recording, from this robot's first frame on, is what it sent: in order, none missing, none extra; but for where
+    /// it was silent for long (see `passing`).
     ///
     /// # Errors
     /// What differs.
     pub fn sent_exactly(&self, recording: &Recording) -> Result<(), String> {
-        let (recorded, sent) = (recording.slices(), self.sent());
-        slices::place(slices::from_first_sent(&recorded, &sent), &sent)?;
-        recording.times_rise()?;
-        // A whole round of a film that went missing would show in the times alone.
-        match recording.longest_gap() {
-            0..1000 => Ok(()),
-            ms => Err(format!("a gap of {ms} ms")),
-        }
+        self.sent_exactly_in(std::slice::from_ref(recording))
+    }
+
+    /// The same of several recordings, one behind the other.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn sent_exactly_in(&self, recordings: &[Recording]) -> Result<(), String> {
+        passing::exactly(recordings, &self.record(), &machine::held_up)
     }
 
     fn log(&self) -> PathBuf {

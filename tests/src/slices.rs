@@ -1,8 +1,10 @@
 //! Coded slices, as the robot's log names them and as a recording holds them.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::time::{ClockId, clock_gettime};
 
 /// The identity of a coded slice (H.264 NAL unit types 1 to 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,16 +30,28 @@ pub fn fnv1a(bytes: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+/// A slice of the robot's log.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// When its access unit had been sent.
+    pub at: Instant,
+    pub slice: Slice,
+}
+
 /// The slices in a robot's log (`--log`), in sending order.
-pub fn sent(log: &Path) -> Vec<Slice> {
+pub fn sent(log: &Path) -> Vec<Sent> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
+    // The log's clock is that of `Instant`, which does not say so.
+    let (now, clock) = (Instant::now(), Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap()));
     let parse = |line: &str| {
         let mut words = line.split(' ').skip(1);
-        Some(Slice {
+        let slice = Slice {
             kind: words.next()?.parse().ok()?,
             hash: u64::from_str_radix(words.next()?, 16).ok()?,
             length: words.next()?.parse().ok()?,
-        })
+        };
+        let time = Duration::from_micros(words.next()?.parse().ok()?);
+        Some(Sent { at: now - clock.checked_sub(time)?, slice })
     };
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole
@@ -46,65 +60,42 @@ pub fn sent(log: &Path) -> Vec<Slice> {
         .collect()
 }
 
-/// The recording without what stands before the first slice that the robot sent: the slate, where a film's first keyframe
-/// was long in coming.
-pub fn from_first_sent<'r>(recorded: &'r [Slice], sent: &[Slice]) -> &'r [Slice] {
-    let sent: HashSet<_> = sent.iter().collect();
-    let first = recorded.iter().position(|slice| sent.contains(slice)).unwrap_or(0);
-    &recorded[first..]
+/// What lies between two pictures as a rule.
+pub fn usual(sent: &[Sent]) -> Duration {
+    let gaps = sent.windows(2).map(|pair| pair[1].at - pair[0].at);
+    let mut gaps: Vec<_> = gaps.filter(|gap| !gap.is_zero()).collect();
+    gaps.sort();
+    gaps.get(gaps.len() / 2).copied().unwrap_or_default()
 }
 
-/// Where in `sent` the recording stands as one piece: begun with a keyframe, in order, none missing, none extra. Footage
-/// that repeats stands at several places; this is the last.
-///
-/// # Errors
-/// What differs, at the place where most of it fits.
-pub fn place(recorded: &[Slice], sent: &[Slice]) -> Result<usize, String> {
-    let Some(first) = recorded.first() else { return Err("nothing was recorded".into()) };
-    if first.kind != 5 {
-        return Err(format!("the recording begins with {first}, not with a keyframe"));
-    }
-    let fitting =
-        |at: usize| sent[at..].iter().zip(recorded).take_while(|(sent, recorded)| sent == recorded).count();
-    let best = (0..sent.len()).filter(|&at| sent[at] == *first).max_by_key(|&at| fitting(at));
-    let Some(at) = best else { return Err(format!("the first slice, {first}, was never sent")) };
-    let count = fitting(at);
-    if count == recorded.len() {
-        return Ok(at);
-    }
-    let was_sent: HashSet<_> = sent.iter().collect();
-    Err(format!(
-        "of {} slices {count} fit, then comes {} ({}) where {} was sent",
-        recorded.len(),
-        recorded[count],
-        if was_sent.contains(&recorded[count]) { "sent at another place" } else { "never sent" },
-        sent.get(at + count).map_or("nothing".into(), Slice::to_string),
-    ))
+/// How much longer than it should a robot sent nothing, all in all, between two moments; nothing for one that kept its time.
+pub fn held_up(sent: &[Sent], from: Instant, to: Instant) -> Duration {
+    let allowed = usual(sent) * 2 + JITTER;
+    let within = sent.iter().map(|sent| sent.at).filter(|at| (from..to).contains(at));
+    let times: Vec<_> = std::iter::once(from).chain(within).chain([to]).collect();
+    times.windows(2).map(|pair| (pair[1] - pair[0]).saturating_sub(allowed)).sum()
 }
+
+/// What a timer may be late by on a machine that has time.
+const JITTER: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn slices(hashes: &[u64]) -> Vec<Slice> {
-        hashes
-            .iter()
-            .map(|&hash| Slice { kind: if hash % 10 == 0 { 5 } else { 1 }, hash, length: 9 })
-            .collect()
-    }
-
     #[test]
-    fn a_whole_piece_has_its_place_and_any_other_is_told_apart() {
-        let sent = slices(&[10, 11, 12, 20, 21, 22, 10, 11]);
-        let told = |hashes: &[u64]| place(&slices(hashes), &sent);
-        assert_eq!(told(&[20, 21, 22, 10]), Ok(3));
-        assert_eq!(told(&[10, 11]), Ok(6));
-        assert!(told(&[20, 22]).unwrap_err().contains("of 2 slices 1 fit"));
-        assert!(told(&[20, 21, 23]).unwrap_err().contains("never sent"));
-        assert!(told(&[10, 11, 11]).unwrap_err().contains("sent at another place"));
-        assert!(told(&[11, 12]).unwrap_err().contains("not with a keyframe"));
-        assert!(told(&[30]).unwrap_err().contains("was never sent"));
-        assert!(told(&[]).is_err());
+    fn a_robot_that_keeps_its_time_is_not_held_up_and_one_that_does_not_by_so_long() {
+        let slice = Slice { kind: 1, hash: 1, length: 9 };
+        let begin = Instant::now();
+        let at = |ms: u64| begin + Duration::from_millis(ms);
+        let sent = |times: &[u64]| times.iter().map(|&ms| Sent { at: at(ms), slice }).collect::<Vec<_>>();
+        let even: Vec<_> = (0..50).map(|number| number * 40).collect();
+        assert_eq!(held_up(&sent(&even), at(100), at(1900)), Duration::ZERO);
+        let late: Vec<_> = even.iter().map(|&ms| if ms > 1000 { ms + 1160 } else { ms }).collect();
+        assert_eq!(held_up(&sent(&late), at(100), at(3000)), Duration::from_millis(1100));
+        assert_eq!(held_up(&sent(&late), at(100), at(900)), Duration::ZERO);
+        assert_eq!(held_up(&sent(&late), at(1300), at(2000)), Duration::from_millis(600));
+        assert_eq!(held_up(&sent(&even), at(100), at(5000)), Duration::from_millis(5000 - 1960 - 100));
     }
 
     #[test]

@@ -127,6 +127,9 @@ pub struct ProbeArguments {
     /// How long to watch, from the first picture on
     #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = seconds)]
     pub seconds: f64,
+    /// Ends after so many pictures, however long they take up to then
+    #[arg(long, value_name = "N")]
+    pub frames: Option<u64>,
     /// How long to try for the first picture
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     pub wait: f64,

@@ -96,9 +96,12 @@ fn attempt(
         return Ok(message.map_or_else(|| Ended::Stream("cannot play".into()), |message| ended_by(&message)));
     }
     loop {
-        let first = watch.seen().tally.first_frame();
+        let seen = watch.seen();
+        let (first, frames) = (seen.tally.first_frame(), seen.tally.frames());
+        drop(seen);
         let until = match first {
             Some(_) if arguments.until_first => return Ok(Ended::Time),
+            Some(_) if arguments.frames.is_some_and(|wanted| frames >= wanted) => return Ok(Ended::Time),
             Some(first) => first + Duration::from_secs_f64(arguments.seconds),
             None => began + Duration::from_secs_f64(arguments.wait),
         };

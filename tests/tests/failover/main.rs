@@ -5,24 +5,38 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use robocast_tests::arrivals::Arrivals;
 use robocast_tests::bus::{self, Bus};
 use robocast_tests::flv::Recording;
-use robocast_tests::machine::alone;
+use robocast_tests::machine::Stretch;
 use robocast_tests::net::Net;
 use robocast_tests::nginx::{self, Nginx};
 use robocast_tests::product::{Product, stream};
 use robocast_tests::programs::have;
 use robocast_tests::robot::{Robot, SMALL};
-use robocast_tests::slices;
 use robocast_tests::two_ways::{self, SERVER, TwoWays};
 use robocast_tests::waiting::{SOON, holds, wait, when};
 
 const KEY: &str = "front";
 /// The least frames that say that a way works.
 const ENOUGH: usize = 30;
+
+/// For how long nothing came.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    lasted: Duration,
+    /// What of it the machine took at most.
+    held_up: Duration,
+}
+
+impl Silence {
+    #[track_caller]
+    fn is_below(self, seconds: u64) {
+        assert!(self.lasted < Duration::from_secs(seconds) + self.held_up, "{self:?}");
+    }
+}
 
 /// Torn down in this order.
 struct Stage {
@@ -81,37 +95,38 @@ impl Stage {
         });
     }
 
-    /// The longest time without a frame at the server after `event`.
+    /// The longest time without a frame at the server after `event`, beyond what the robot was late with; and how much of it the
+    /// machine took at most.
     #[track_caller]
-    fn silence_after(&self, what: &str, event: impl FnOnce()) -> Duration {
+    fn silence_after(&self, what: &str, event: impl FnOnce()) -> Silence {
         let mut arrivals = Arrivals::watch(&self.nginx, KEY);
-        let since = Instant::now();
+        let stretch = Stretch::begin(&[self.product.process.pid(), self.nginx.pid()]);
         event();
-        let silence = wait(SOON, "frames at the server again", || {
+        let lasted = wait(SOON, "frames at the server again", || {
             arrivals.look();
-            arrivals.silence(since, &self.robot.all_sent(), ENOUGH)
+            arrivals.silence(stretch.since, &self.robot.record(), |_| true, ENOUGH)
         });
-        println!("{what}: {:.2} s without a frame at the server", silence.as_secs_f64());
+        let silence = Silence { lasted, held_up: stretch.held_up() };
+        println!("{what}: {silence:.2?} without a frame at the server");
         silence
     }
 
-    /// That the recordings with these indices are, one behind the other, what the robot sent: none missing, none twice.
+    /// That the recordings are, one behind the other, what the robot sent: none missing, none twice.
     #[track_caller]
     fn nothing_is_lost(&self, recordings: &[PathBuf]) {
-        let recorded: Vec<_> = recordings.iter().flat_map(|path| Recording::read(path).slices()).collect();
-        let sent = self.robot.sent();
-        assert!(recorded.len() > 2 * ENOUGH, "{} slices", recorded.len());
-        slices::place(slices::from_first_sent(&recorded, &sent), &sent).unwrap();
-        println!("{} slices in {} recordings, none lost", recorded.len(), recordings.len());
+        let recordings: Vec<_> = recordings.iter().map(|path| Recording::read(path)).collect();
+        let count: usize = recordings.iter().map(|recording| recording.frames.len()).sum();
+        assert!(count > 2 * ENOUGH, "{count} frames");
+        assert_eq!(self.robot.sent_exactly_in(&recordings), Ok(()));
+        println!("{count} frames in {} recordings, none lost", recordings.len());
     }
 }
 
 #[test]
 fn tcp_leaves_a_way_that_is_cut_behind_the_access_point() {
-    let _machine = alone();
     let Some(mut stage) = Stage::set(false, "500ms") else { return };
     let silence = stage.silence_after("TCP, path cut", || stage.ways.cut("wl0", true));
-    assert!(silence < Duration::from_secs(4), "{silence:?}");
+    silence.is_below(4);
     assert_eq!(stage.net.chosen(), "wn0", "what the connection showed had it chosen");
     stage.goes_by("wn0", false);
     assert!(stage.product.end().success());
@@ -119,12 +134,11 @@ fn tcp_leaves_a_way_that_is_cut_behind_the_access_point() {
 
 #[test]
 fn tcp_goes_over_to_another_uplink_and_back_without_losing_a_frame_while_both_work() {
-    let _machine = alone();
     let Some(mut stage) = Stage::set(false, "5s") else { return };
     for uplink in ["wn0", "wl0"] {
         let what = format!("TCP, over to {uplink} while both work");
         let silence = stage.silence_after(&what, || stage.net.choose(uplink));
-        assert!(silence < Duration::from_secs(4), "{silence:?}");
+        silence.is_below(4);
         stage.goes_by(uplink, false);
         stage.more_frames();
     }
@@ -136,12 +150,11 @@ fn tcp_goes_over_to_another_uplink_and_back_without_losing_a_frame_while_both_wo
 
 #[test]
 fn a_server_that_still_has_the_old_session_is_asked_until_it_has_dropped_it() {
-    let _machine = alone();
     let Some(mut stage) = Stage::set(false, "5s") else { return };
     let silence =
         stage.silence_after("TCP, path cut, the server holds on for 5 s", || stage.ways.cut("wl0", true));
-    assert!(silence > Duration::from_secs(4), "the server held nothing: {silence:?}");
-    assert!(silence < Duration::from_secs(9), "{silence:?}");
+    assert!(silence.lasted > Duration::from_secs(4), "the server held nothing: {silence:?}");
+    silence.is_below(9);
     stage.product.wait_log(0, "still has a session of this name");
     stage.goes_by("wn0", false);
     assert!(stage.product.end().success());
@@ -149,20 +162,18 @@ fn a_server_that_still_has_the_old_session_is_asked_until_it_has_dropped_it() {
 
 #[test]
 fn tcp_leaves_a_link_that_is_taken_down() {
-    let _machine = alone();
     let Some(mut stage) = Stage::set(false, "500ms") else { return };
     let silence = stage.silence_after("TCP, link down", || {
         stage.ways.link_down("wl0", true);
         stage.net.choose("wn0");
     });
-    assert!(silence < Duration::from_secs(4), "{silence:?}");
+    silence.is_below(4);
     stage.goes_by("wn0", false);
     assert!(stage.product.end().success());
 }
 
 #[test]
 fn a_way_that_loses_2_percent_is_no_reason_to_leave_it() {
-    let _machine = alone();
     if !have(&["nft"]) {
         return;
     }
@@ -179,10 +190,9 @@ fn a_way_that_loses_2_percent_is_no_reason_to_leave_it() {
 
 #[test]
 fn mptcp_loses_nothing_when_a_way_is_cut_behind_the_access_point_nor_when_it_comes_back() {
-    let _machine = alone();
     let Some(mut stage) = Stage::set(true, "5s") else { return };
     let silence = stage.silence_after("MPTCP, path cut", || stage.ways.cut("wl0", true));
-    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    silence.is_below(2);
     stage.goes_by("wn0", true);
     wait(SOON, "the evidence against wl0", || when(stage.net.chosen(), |chosen| chosen == "wn0"));
     stage.more_frames();
@@ -190,7 +200,7 @@ fn mptcp_loses_nothing_when_a_way_is_cut_behind_the_access_point_nor_when_it_com
 
     stage.ways.cut("wl0", false);
     let silence = stage.silence_after("MPTCP, back to the preferred uplink", || stage.net.choose("wl0"));
-    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    silence.is_below(2);
     stage.more_frames();
     assert!(stage.product.end().success());
     stage.nothing_is_lost(&stage.nginx.recordings(KEY));
@@ -198,20 +208,19 @@ fn mptcp_loses_nothing_when_a_way_is_cut_behind_the_access_point_nor_when_it_com
 
 #[test]
 fn mptcp_loses_nothing_when_a_link_is_taken_down_nor_when_it_comes_back() {
-    let _machine = alone();
     let Some(mut stage) = Stage::set(true, "5s") else { return };
     let silence = stage.silence_after("MPTCP, link down", || {
         stage.ways.link_down("wl0", true);
         stage.net.choose("wn0");
     });
-    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    silence.is_below(2);
     stage.goes_by("wn0", true);
     stage.more_frames();
     stage.nginx.one_connection(KEY).unwrap();
 
     stage.ways.link_down("wl0", false);
     let silence = stage.silence_after("MPTCP, link up again", || stage.net.choose("wl0"));
-    assert!(silence < Duration::from_secs(2), "{silence:?}");
+    silence.is_below(2);
     stage.more_frames();
     assert!(stage.product.end().success());
     stage.nothing_is_lost(&stage.nginx.recordings(KEY));

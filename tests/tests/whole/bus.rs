@@ -1,7 +1,6 @@
 //! What is seen and asked for on D-Bus.
 
 use robocast_tests::bus::{self, Bus};
-use robocast_tests::machine::together;
 use robocast_tests::nginx::{self, Nginx};
 use robocast_tests::process::run;
 use robocast_tests::product::{Place, Product, stream};
@@ -17,7 +16,6 @@ fn a_stream_on_demand_is_started_steered_and_stopped_over_the_bus_and_its_camera
     if !have(&nginx::NEEDED) || !have(&bus::NEEDED) {
         return;
     }
-    let _machine = together();
     let (nginx, bus) = (Nginx::start(), Bus::start());
     let more = "start = \"on-demand\"\nsize = \"320x180\"\nkeyframe_interval = \"1 s\"";
     let sections = [stream("4k-cam", "test:", &[&nginx.url("cam")], more)];

@@ -1,11 +1,14 @@
 //! The judges themselves: what they are to notice, they notice.
 
+use std::time::{Duration, Instant};
+
 use robocast_tests::decoding::{Picture, decodes, pictures};
-use robocast_tests::flv::Recording;
+use robocast_tests::flv::{Frame, Recording};
+use robocast_tests::passing::exactly;
 use robocast_tests::process::{command, run};
 use robocast_tests::programs::have;
 use robocast_tests::robot::FILM;
-use robocast_tests::slices::place;
+use robocast_tests::slices::Sent;
 
 /// The film as FLV, and its tags: the position of each in the file.
 fn film() -> (tempfile::TempDir, std::path::PathBuf) {
@@ -45,7 +48,16 @@ fn a_recording_is_read_and_a_missing_picture_noticed_by_comparison_and_by_decode
     std::fs::write(&path, broken).unwrap();
     let lacking = Recording::read(&path);
     assert_eq!((lacking.frames.len(), lacking.longest_gap()), (131, 80));
-    let told = place(&lacking.slices(), &whole.slices()).unwrap_err();
-    assert!(told.contains("sent at another place"), "{told}");
+    let begin = Instant::now();
+    let at = |frame: &Frame| begin + Duration::from_millis(frame.ms.into());
+    let sent: Vec<_> = whole
+        .frames
+        .iter()
+        .flat_map(|frame| frame.slices.iter().map(|&slice| Sent { at: at(frame), slice }))
+        .collect();
+    let judged = |recording: Recording| exactly(&[recording], &sent, &|_, _| Duration::ZERO);
+    let told = judged(lacking).unwrap_err();
+    assert!(told.contains("of 131 pictures 58 fit") && told.contains("sent elsewhere"), "{told}");
+    assert_eq!(judged(whole), Ok(()));
     assert!(decodes(&path).is_err(), "a decoder that says nothing of a missing reference is no judge");
 }

@@ -8,17 +8,26 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use robocast_tests::arrivals::Arrivals;
 use robocast_tests::decoding::{Picture, decodes, pictures};
-use robocast_tests::machine::{alone, free_port, together};
+use robocast_tests::machine::{Stretch, free_port};
 use robocast_tests::nginx::{NEEDED, Nginx, write};
 use robocast_tests::product::{Product, stream};
 use robocast_tests::programs::have;
 use robocast_tests::robot::{LARGE, Robot, SMALL};
+use robocast_tests::slices::Slice;
 use robocast_tests::waiting::{SOON, holds, wait, when};
 
-/// One second, one keyframe interval of the robot, and what a busy machine takes for scheduling.
+/// One second, one keyframe interval of the robot, and what a machine takes for scheduling; what the robot was late with and what
+/// a busy machine held the product up for is counted apart.
 const ALLOWED: Duration = Duration::from_millis(1000 + 1000 + 500);
 /// After so many frames the stream runs again.
 const ENOUGH: usize = 30;
+
+/// That no video came for so long at most.
+fn judge(what: &str, silence: Duration, stretch: &Stretch) {
+    let (silence, held_up) = (silence.as_millis(), stretch.held_up().as_millis());
+    println!("measured: {what}: {silence} ms without video, of which the machine took {held_up} ms at most");
+    assert!(silence < ALLOWED.as_millis() + held_up, "{what}: {silence} ms without video");
+}
 
 /// A robot, a server and the product between them, with video running.
 struct Scene {
@@ -41,24 +50,28 @@ impl Scene {
         &self,
         what: &str,
         arrivals: &mut Arrivals<'_>,
-        since: Instant,
+        stretch: &Stretch,
         and: impl Fn() -> Result<(), String>,
     ) {
         let silence = wait(SOON, &format!("video again after {what}"), || {
             arrivals.look();
             and()?;
-            arrivals.silence(since, &self.robot.all_sent(), ENOUGH)
+            arrivals.silence(stretch.since, &self.robot.record(), |_| true, ENOUGH)
         });
-        println!("measured: {what}: {} ms without video", silence.as_millis());
-        assert!(silence < ALLOWED, "{what}: {} ms without video", silence.as_millis());
+        judge(what, silence, stretch);
+    }
+
+    /// From now on.
+    fn stretch(&self) -> Stretch {
+        Stretch::begin(&[self.product.process.pid(), self.nginx.pid()])
     }
 
     /// Kills one of the product's programs while video runs.
     fn program_dies(&self, role: &str) {
         let mut arrivals = Arrivals::watch(&self.nginx, "front");
-        let since = Instant::now();
+        let stretch = self.stretch();
         let dead = self.product.kill_child(role, "front");
-        self.heals(&format!("kill -9 of {role}"), &mut arrivals, since, || {
+        self.heals(&format!("kill -9 of {role}"), &mut arrivals, &stretch, || {
             match self.product.child(role, "front") {
                 Some(pid) if pid != dead => Ok(()),
                 other => Err(format!("{role} runs as {other:?}")),
@@ -71,9 +84,9 @@ impl Scene {
     /// The robot begins a new session, without a pause.
     fn robot_begins_anew(self, what: &str) {
         let mut arrivals = Arrivals::watch(&self.nginx, "front");
-        let since = Instant::now();
+        let stretch = self.stretch();
         self.robot.tell("restart");
-        self.heals(what, &mut arrivals, since, || Ok(()));
+        self.heals(what, &mut arrivals, &stretch, || Ok(()));
         self.product
             .wait("front", "live without a restart", |said| said["state"] == "live" && said["restarts"] == 0);
         assert!(self.nginx.one_connection("front").is_ok(), "the session outlives the robot's");
@@ -83,9 +96,9 @@ impl Scene {
         self.robot.kill();
         self.product.wait_state("front", "slate");
         self.robot.start();
-        let since = Instant::now();
+        let stretch = self.stretch();
         let mut arrivals = Arrivals::watch(&self.nginx, "front");
-        self.heals(what, &mut arrivals, since, || Ok(()));
+        self.heals(what, &mut arrivals, &stretch, || Ok(()));
         self.product
             .wait("front", "live without a restart", |said| said["state"] == "live" && said["restarts"] == 0);
         assert!(self.nginx.one_connection("front").is_ok(), "the session outlives the robot");
@@ -95,7 +108,6 @@ impl Scene {
 #[test]
 fn a_camera_program_that_is_killed_is_back_at_once_and_the_session_stays() {
     if have(&NEEDED) {
-        let _machine = alone();
         let mut scene = Scene::set(Robot::go2(&SMALL));
         scene.program_dies("camera");
         scene.nginx.one_connection("front").unwrap();
@@ -108,7 +120,6 @@ fn a_camera_program_that_is_killed_is_back_at_once_and_the_session_stays() {
 #[test]
 fn a_push_program_that_is_killed_is_back_at_once() {
     if have(&NEEDED) {
-        let _machine = alone();
         let mut scene = Scene::set(Robot::go2(&SMALL));
         scene.program_dies("push");
         assert_eq!(scene.nginx.connections("front").len(), 2);
@@ -122,16 +133,15 @@ fn a_push_program_that_is_killed_is_back_at_once() {
 #[test]
 fn a_server_that_is_killed_gets_video_as_soon_as_it_listens_again() {
     if have(&NEEDED) {
-        let _machine = alone();
         let mut scene = Scene::set(Robot::go2(&SMALL));
         scene.nginx.kill();
         scene.product.wait("front", "offline, the sink waiting", |said| {
             said["state"] == "offline" && said["sinks"][0]["state"] == "waiting"
         });
         scene.nginx.start_again();
-        let since = Instant::now();
+        let stretch = scene.stretch();
         let mut arrivals = Arrivals::watch(&scene.nginx, "front");
-        scene.heals("kill -9 of the server", &mut arrivals, since, || Ok(()));
+        scene.heals("kill -9 of the server", &mut arrivals, &stretch, || Ok(()));
         scene.product.wait("front", "live after a reconnect", |said| {
             said["state"] == "live" && said["sinks"][0]["reconnects"] == 1 && said["restarts"] == 0
         });
@@ -141,7 +151,6 @@ fn a_server_that_is_killed_gets_video_as_soon_as_it_listens_again() {
 #[test]
 fn a_robot_that_is_killed_is_found_again() {
     if have(&NEEDED) {
-        let _machine = alone();
         Scene::set(Robot::go2(&SMALL)).robot_dies("kill -9 of the robot");
     }
 }
@@ -149,7 +158,6 @@ fn a_robot_that_is_killed_is_found_again() {
 #[test]
 fn an_rtsp_camera_that_is_killed_is_found_again() {
     if have(&NEEDED) {
-        let _machine = alone();
         Scene::set(Robot::rtsp(&SMALL)).robot_dies("kill -9 of the RTSP camera");
     }
 }
@@ -157,7 +165,6 @@ fn an_rtsp_camera_that_is_killed_is_found_again() {
 #[test]
 fn a_robot_that_begins_another_session_is_followed() {
     if have(&NEEDED) {
-        let _machine = alone();
         Scene::set(Robot::go2(&SMALL)).robot_begins_anew("another session of the robot");
     }
 }
@@ -165,7 +172,6 @@ fn a_robot_that_begins_another_session_is_followed() {
 #[test]
 fn an_rtsp_camera_that_begins_another_session_is_followed() {
     if have(&NEEDED) {
-        let _machine = alone();
         Scene::set(Robot::rtsp(&SMALL)).robot_begins_anew("another session of the RTSP camera");
     }
 }
@@ -175,28 +181,27 @@ fn the_session_survives_a_robot_that_vanishes_for_ten_seconds() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = alone();
     let Scene { robot, nginx, mut product } = Scene::set(Robot::go2(&LARGE));
     // The slate is made after two seconds of video.
     wait(SOON, "60 frames", || when(nginx.frames("front"), |&count| count > 60));
     let connection = nginx.one_connection("front").unwrap();
-    let vanished = Instant::now();
+    let whole = Stretch::begin(&[product.process.pid(), nginx.pid()]);
     robot.tell("vanish");
     let before = robot.all_sent();
     product.wait_state("front", "slate");
-    holds(Duration::from_secs(10).saturating_sub(vanished.elapsed()), "the session", || {
+    holds(Duration::from_secs(10).saturating_sub(whole.since.elapsed()), "the session", || {
         nginx.one_connection("front").map(drop)
     });
     robot.tell("return");
-    let returned = Instant::now();
-    let new = || robot.all_sent().difference(&before).copied().collect();
+    let stretch = Stretch::begin(&[product.process.pid(), nginx.pid()]);
+    let new = |slice: &Slice| !before.contains(slice);
     let mut arrivals = Arrivals::watch(&nginx, "front");
     let silence = wait(SOON, "the robot's video again", || {
         arrivals.look();
-        arrivals.silence(returned, &new(), ENOUGH)
+        arrivals.silence(stretch.since, &robot.record(), new, ENOUGH)
     });
-    println!("measured: a robot that vanished for 10 s: {} ms without its video", silence.as_millis());
-    assert!(silence < ALLOWED);
+    judge("a robot that vanished for 10 s", silence, &stretch);
+    let held_up = whole.held_up().as_millis();
     product.wait("front", "live without a restart", |said| said["state"] == "live" && said["restarts"] == 0);
     assert_eq!(nginx.one_connection("front"), Ok(connection));
     assert!(product.end().success());
@@ -208,9 +213,11 @@ fn the_session_survives_a_robot_that_vanishes_for_ten_seconds() {
     println!("measured: {} slate frames, no frame for {} ms at most", slate.len(), recording.longest_gap());
     assert!(slate.len() >= 35 && slate[0].keyframe);
     assert!(slate.iter().filter(|frame| frame.keyframe).count() >= 4, "a slate has keyframes of its own");
-    assert!(recording.longest_gap() < 1500, "{} ms without any frame", recording.longest_gap());
+    let gap = u128::from(recording.longest_gap());
+    assert!(gap < 1500 + held_up, "{gap} ms without any frame, the machine's part {held_up} ms at most");
     assert_eq!(recording.times_rise(), Ok(()));
-    assert_eq!(recording.frames_of(&new()).first().map(|frame| frame.keyframe), Some(true));
+    let new = sent.into_iter().filter(new).collect();
+    assert_eq!(recording.frames_of(&new).first().map(|frame| frame.keyframe), Some(true));
     assert_eq!(decodes(&path), Ok(()));
     assert_eq!(pictures(&path), vec![Picture { width: 1280, height: 720 }; recording.frames.len()]);
 }
@@ -220,7 +227,6 @@ fn a_robot_that_is_off_at_start_is_a_state() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let nginx = Nginx::start();
     let mut robot = Robot::go2_switched_off(&SMALL);
     let nobody = format!("rtsp://127.0.0.1:{}/front", free_port());
@@ -251,7 +257,7 @@ fn a_robot_that_is_off_at_start_is_a_state() {
     let mut arrivals = Arrivals::watch(&nginx, "front");
     let silence = wait(SOON, "the robot's video", || {
         arrivals.look();
-        arrivals.silence(since, &robot.all_sent(), ENOUGH)
+        arrivals.silence(since, &robot.record(), |_| true, ENOUGH)
     });
     println!("measured: a robot that is switched on: {} ms without its video", silence.as_millis());
     product.wait("front", "live without a restart", |said| said["state"] == "live" && said["restarts"] == 0);
@@ -263,7 +269,6 @@ fn a_program_that_hangs_is_killed_by_the_watchdog_and_started_again() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let scene = Scene::set(Robot::go2(&SMALL));
     for (role, restarts) in [("camera", 1), ("push", 2)] {
         let hung = scene.product.child(role, "front").unwrap();
@@ -285,7 +290,6 @@ fn a_camera_that_opens_slowly_is_not_killed() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let folder = tempfile::tempdir().unwrap();
     let (gate, scanner) = (folder.path().join("gate"), folder.path().join("scanner"));
     mkfifo(&gate, Mode::S_IRWXU).unwrap();
@@ -305,6 +309,7 @@ fn a_camera_that_opens_slowly_is_not_killed() {
     let open = std::fs::File::options().write(true).open(&gate).unwrap();
     std::fs::remove_file(&gate).unwrap();
     drop(open);
-    let said = product.wait_state("front", "live");
+    // It looks at every plugin there is, all by itself: that is work, for which a busy machine takes its time.
+    let said = product.wait_for(Duration::from_secs(45), "front", "live", |said| said["state"] == "live");
     assert_eq!((&said["restarts"], product.child("camera", "front")), (&0.into(), first));
 }

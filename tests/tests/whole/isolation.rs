@@ -1,9 +1,9 @@
 //! What fails disturbs nothing else.
 
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use robocast_tests::machine::{free_port, together};
+use robocast_tests::machine::{Stretch, free_port};
 use robocast_tests::nginx::{NEEDED, Nginx};
 use robocast_tests::product::{Product, stream};
 use robocast_tests::programs::have;
@@ -13,10 +13,8 @@ use robocast_tests::waiting::{SOON, wait, when};
 /// Waits until so many frames more than now of `robot` are recorded under `key`.
 fn more_frames(nginx: &Nginx, key: &str, robot: &Robot, more: usize) {
     let count = || {
-        nginx
-            .recordings(key)
-            .first()
-            .map_or(0, |path| robocast_tests::flv::Recording::read(path).frames_of(&robot.all_sent()).len())
+        let sent = robot.all_sent();
+        nginx.frames_that(key, |frame| frame.is_of(&sent))
     };
     let before = count();
     wait(SOON, &format!("{more} more frames of {key}"), || when(count(), |&count| count >= before + more));
@@ -27,7 +25,6 @@ fn four_streams_at_once_one_failing_leave_the_others_bit_exact() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let nginx = Nginx::start();
     let names = ["front", "left", "right"];
     let robots = [Robot::go2(&FILM), Robot::go2(&FILM), Robot::rtsp(&FILM)];
@@ -67,7 +64,6 @@ fn a_sink_that_fails_never_disturbs_the_other_sink_of_the_same_stream() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let (good, mut bad) = (Nginx::start(), Nginx::start());
     // Takes connections and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -89,13 +85,13 @@ fn a_sink_that_fails_never_disturbs_the_other_sink_of_the_same_stream() {
         .wait("front", "published once", |said| sink(said, 0) == "waiting" && sink(said, 1) == "publishing");
     more_frames(&good, "front", &robot, 50);
     bad.start_again();
-    let since = Instant::now();
+    let stretch = Stretch::begin(&[product.process.pid(), bad.pid()]);
     product.wait("front", "published twice again", |said| {
         sink(said, 0) == "publishing"
             && said["sinks"][0]["reconnects"] == 1
             && said["sinks"][1]["reconnects"] == 0
     });
-    assert!(since.elapsed() < Duration::from_secs(4));
+    assert!(stretch.took() < Duration::from_secs(4), "{stretch:?}");
     more_frames(&good, "front", &robot, 50);
     good.one_connection("front").unwrap();
     assert!(product.end().success());

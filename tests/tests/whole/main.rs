@@ -1,9 +1,11 @@
 //! Whole-program tests with real peers: `robocast-sim` robots, `robocast run`, nginx with the RTMP module, ffmpeg.
-//! One executable, so that tests that measure time can keep the others off the machine (`machine::alone`).
+//! Tests run beside one another: each has robots, servers and a box of its own, and is judged by what these did.
 
 // Helpers of tests panic as tests do; what was measured is for people to read.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+// The longest, and first by its name: tests begin in the order of their names.
+mod bit_exact;
 mod bus;
 mod command_line;
 mod harness;
@@ -11,7 +13,6 @@ mod healing;
 mod image;
 mod isolation;
 mod net;
-mod passing_through;
 mod rereading;
 mod stick;
 mod support;

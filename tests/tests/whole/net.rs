@@ -2,7 +2,6 @@
 
 use robocast_bus::view;
 use robocast_tests::bus::{self, Bus};
-use robocast_tests::machine::together;
 use robocast_tests::net::Net;
 use robocast_tests::process::run;
 use robocast_tests::product::Place;
@@ -16,7 +15,6 @@ fn the_choice_is_followed_through_programs_and_buses_that_come_and_go() {
     if !have(&bus::NEEDED) {
         return;
     }
-    let _machine = together();
     let mut bus = Bus::start();
     let address = bus.address();
     let (tell, chosen) = watch::channel(String::new());
@@ -54,7 +52,6 @@ fn status_shows_the_network_where_there_is_a_net_program() {
     if !have(&bus::NEEDED) {
         return;
     }
-    let _machine = together();
     let bus = Bus::start();
     let place = Place::new("schema = 1\n");
     let status = |more: &[&str]| {

@@ -1,6 +1,5 @@
 //! New settings while video runs (SIGHUP).
 
-use robocast_tests::machine::together;
 use robocast_tests::nginx::{NEEDED, Nginx};
 use robocast_tests::product::{Product, settings, stream};
 use robocast_tests::programs::have;
@@ -12,7 +11,6 @@ fn new_settings_touch_only_what_is_new_in_them() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let (nginx, robot) = (Nginx::start(), Robot::go2(&SMALL));
     let (first, second) = (nginx.url("first"), nginx.url("second"));
     let text = |push: &[&str]| settings(&[stream("front", robot.source(), push, "")]);
@@ -68,7 +66,6 @@ fn a_stream_that_is_added_or_taken_away_leaves_the_other_alone() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let (nginx, robot, another) = (Nginx::start(), Robot::go2(&SMALL), Robot::go2(&SMALL));
     let front = stream("front", robot.source(), &[&nginx.url("front")], "");
     let rear = stream("rear", another.source(), &[&nginx.url("rear")], "");

@@ -1,7 +1,6 @@
 //! RTMPS: whom the box trusts, and that a stream key stays where it belongs.
 
 use robocast_tests::certificates::Authority;
-use robocast_tests::machine::together;
 use robocast_tests::nginx::{NEEDED_FOR_TLS, Nginx};
 use robocast_tests::product::{Product, command_line, stream};
 use robocast_tests::programs::have;
@@ -26,7 +25,6 @@ fn rtmps_goes_to_servers_that_the_settings_trust_and_to_no_others() {
     if !have(&NEEDED_FOR_TLS) {
         return;
     }
-    let _machine = together();
     let (ours, theirs) = (Authority::new(), Authority::new());
     let good = Nginx::start_with_tls(&ours.server(LOCAL));
     let foreign = Nginx::start_with_tls(&theirs.server(LOCAL));
@@ -88,7 +86,6 @@ fn rtmps_trusts_whom_ssl_cert_file_names() {
     if !have(&NEEDED_FOR_TLS) {
         return;
     }
-    let _machine = together();
     let authority = Authority::new();
     let nginx = Nginx::start_with_tls(&authority.server(LOCAL));
     let robot = Robot::go2(&SMALL);

@@ -1,12 +1,13 @@
 //! What comes over the robot's wire.
 
+use std::collections::HashSet;
+
 use robocast_tests::decoding::{Picture, decodes, pictures};
-use robocast_tests::flv::Recording;
-use robocast_tests::machine::together;
 use robocast_tests::nginx::{NEEDED, Nginx};
 use robocast_tests::product::{Product, stream};
 use robocast_tests::programs::have;
 use robocast_tests::robot::{Robot, SMALL};
+use robocast_tests::slices::Slice;
 use robocast_tests::waiting::{SOON, wait, when};
 
 #[test]
@@ -14,18 +15,17 @@ fn another_resolution_goes_on_over_the_same_connection_with_a_new_sequence_heade
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let (nginx, robot) = (Nginx::start(), Robot::go2(&SMALL));
     let mut product = Product::start(&[stream("front", robot.source(), &[&nginx.url("front")], "")]);
     product.wait_state("front", "live");
     wait(SOON, "frames", || when(nginx.frames("front"), |&count| count > 30));
     let before = robot.all_sent();
     robot.tell("resolution 320x180");
-    let recording = || Recording::read(&nginx.recordings("front")[0]);
-    let after = || robot.all_sent().difference(&before).copied().collect();
+    let after = || -> HashSet<Slice> { robot.all_sent().difference(&before).copied().collect() };
     // Some of these may still be of the old size.
     wait(SOON, "frames after the change", || {
-        when(recording().frames_of(&after()).len(), |&count| count > 60)
+        let after = after();
+        when(nginx.frames_that("front", |frame| frame.is_of(&after)), |&count| count > 60)
     });
     nginx.one_connection("front").unwrap();
     assert!(product.end().success());
@@ -48,7 +48,6 @@ fn lost_packets_cost_pictures_but_nothing_broken_is_sent_on() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let (nginx, robot) = (Nginx::start(), Robot::go2(&SMALL));
     let mut product =
         Product::start(&[stream("front", robot.source(), &[&nginx.url("front")], "slate = false")]);
@@ -83,7 +82,6 @@ fn strangers_duplicates_and_disorder_change_nothing() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let (nginx, robot) = (Nginx::start(), Robot::go2(&SMALL));
     let patient = "jitter_buffer = \"200 ms\"";
     let mut product = Product::start(&[stream("front", robot.source(), &[&nginx.url("front")], patient)]);
@@ -105,7 +103,6 @@ fn another_payload_type_is_not_the_robots_video() {
     if !have(&NEEDED) {
         return;
     }
-    let _machine = together();
     let (nginx, robot) = (Nginx::start(), Robot::go2(&SMALL));
     let product = Product::start(&[stream("front", robot.source(), &[&nginx.url("front")], "")]);
     product.wait_state("front", "live");

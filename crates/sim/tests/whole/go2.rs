@@ -62,12 +62,13 @@ fn a_player_decodes_the_footage_from_the_group() {
     let receiver = Receiver::join();
     let url = format!("rtp://{}:{}?interface=lo", receiver.group, receiver.port);
     drop(receiver);
-    let probe = Probe::start(&url, &["--seconds", "2", "--wait", "14"]);
+    let probe = Probe::start(&url, &["--frames", "45", "--wait", "14"]);
     let (group, port) = url["rtp://".len()..].trim_end_matches("?interface=lo").split_once(':').unwrap();
     let _robot = Robot::start(&["go2", "--group", group, "--port", port, "--file", FOOTAGE]);
     let (report, seen) = probe.report();
     assert!(seen);
     assert!(report["frames"].as_u64().unwrap() >= 45, "{report}");
+    assert_eq!((&report["gaps"], &report["ended"]), (&0.into(), &"time".into()), "{report}");
     assert_eq!((&report["width"], &report["height"]), (&1280.into(), &720.into()));
 }
 

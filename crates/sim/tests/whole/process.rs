@@ -126,6 +126,8 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The lines of a robot's log, without their times.
 pub fn log_lines(path: &std::path::Path) -> Vec<String> {
-    std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| line.rsplit_once(' ').expect("a time").0.to_owned()).collect()
 }

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use robocast_tests::certificates::Authority;
 use robocast_tests::decoding::decodes;
-use robocast_tests::flv::Recording;
-use robocast_tests::machine::{alone, only_one};
+use robocast_tests::machine::only_one;
 use robocast_tests::nginx::{NEEDED, Nginx};
 use robocast_tests::product::{self, Product, stream};
 use robocast_tests::programs::have;
 use robocast_tests::robot::{FILM, Robot};
-use robocast_tests::waiting::wait;
+use robocast_tests::waiting::{wait, when};
 
 /// Lets the robot's film pass for so long and judges what was recorded.
 fn pass_through(robot: &Robot, seconds: u32) {
@@ -23,11 +22,15 @@ fn pass_through_with(robot: &Robot, seconds: u32, section: String) {
     let mut product = Product::start(&[section, stream]);
     product.wait_state("front", "live");
     let wanted = seconds as usize * 25;
-    wait(Duration::from_secs(u64::from(seconds) + 20), &format!("{wanted} frames in the recording"), || {
-        // The film repeats itself, so all of it is known soon; a slate before its first keyframe does not count.
-        let count = Recording::read(&nginx.recordings("front")[0]).frames_of(&robot.all_sent()).len();
-        if count > wanted { Ok(()) } else { Err(format!("{count} frames")) }
-    });
+    wait(
+        Duration::from_secs(u64::from(seconds) * 2 + 20),
+        &format!("{wanted} frames in the recording"),
+        || {
+            // The film repeats itself, so all of it is known soon; a slate before its first keyframe does not count.
+            let sent = robot.all_sent();
+            when(nginx.frames_that("front", |frame| frame.is_of(&sent)), |&count| count > wanted)
+        },
+    );
     assert!(product.end().success());
 
     let (path, recording) = nginx.recording("front");
@@ -47,7 +50,6 @@ fn pass_through_is_bit_exact_for_a_minute() {
 #[test]
 fn an_rtsp_camera_is_passed_through_bit_exact() {
     if have(&NEEDED) {
-        let _machine = alone();
         pass_through(&Robot::rtsp(&FILM), 20);
     }
 }
@@ -55,7 +57,6 @@ fn an_rtsp_camera_is_passed_through_bit_exact() {
 #[test]
 fn an_rtsp_camera_over_udp_is_passed_through_bit_exact() {
     if have(&NEEDED) {
-        let _machine = alone();
         pass_through(&Robot::rtsp_over_udp(&FILM), 8);
     }
 }
@@ -65,7 +66,6 @@ fn an_rtsp_camera_over_tls_is_passed_through_when_its_certificate_is_trusted_and
     if !have(&NEEDED) || !have(&["openssl"]) {
         return;
     }
-    let _machine = alone();
     let (trusted, other) = (Authority::new(), Authority::new());
     let robot = Robot::rtsps(&FILM, &trusted.server("DNS:localhost,IP:127.0.0.1"));
     let ca = |authority: &Authority| format!("[tls]\nca = \"\"\"\n{}\"\"\"\n", authority.pem());
@@ -79,7 +79,6 @@ fn an_rtsp_camera_over_tls_is_passed_through_when_its_certificate_is_trusted_and
 #[test]
 fn a_go2_is_found_where_every_go2_sends() {
     if have(&NEEDED) {
-        let _machine = alone();
         let _group = only_one("go2");
         pass_through(&Robot::real_go2(&FILM), 6);
     }
