@@ -105,7 +105,8 @@ impl World {
         let mut daemon = command("dbus-daemon");
         daemon.args(["--nofork", "--nopidfile", "--config-file=/run/dbus/conf"]);
         *self.bus.borrow_mut() = Some(Process::start("dbus-daemon", daemon));
-        wait(SOON, "the bus", || when(std::path::Path::new(SOCKET).exists(), |there| *there));
+        // The file is there before anybody listens at it.
+        wait(SOON, "the bus", || std::os::unix::net::UnixStream::connect(SOCKET).map(drop));
     }
 
     /// Ends it as a fault would.
