@@ -1,5 +1,6 @@
 //! A real D-Bus daemon on a socket of its own, standing in for the system bus.
 
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -39,7 +40,8 @@ impl Bus {
         daemon.arg(format!("--config-file={}", self.folder.path().join("bus.conf").display()));
         self.daemon = Some(Process::start("dbus-daemon", daemon));
         let socket = self.folder.path().join("bus");
-        wait(SOON, "the bus's socket", || when(socket.exists(), |&there| there));
+        // Its file is there before anybody listens.
+        wait(SOON, "the bus to listen", || UnixStream::connect(&socket));
     }
 
     /// Ends it.

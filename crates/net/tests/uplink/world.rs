@@ -105,7 +105,7 @@ impl World {
         let mut daemon = command("dbus-daemon");
         daemon.args(["--nofork", "--nopidfile", "--config-file=/run/dbus/conf"]);
         *self.bus.borrow_mut() = Some(Process::start("dbus-daemon", daemon));
-        wait(SOON, "the bus", || when(std::path::Path::new(SOCKET).exists(), |there| *there));
+        wait(SOON, "the bus", || std::os::unix::net::UnixStream::connect(SOCKET));
     }
 
     /// Ends it as a fault would.
