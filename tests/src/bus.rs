@@ -40,8 +40,8 @@ impl Bus {
         daemon.arg(format!("--config-file={}", self.folder.path().join("bus.conf").display()));
         self.daemon = Some(Process::start("dbus-daemon", daemon));
         let socket = self.folder.path().join("bus");
-        // The file is there before anybody listens at it.
-        wait(SOON, "the bus's socket", || UnixStream::connect(&socket).map(drop));
+        // Its file is there before anybody listens.
+        wait(SOON, "the bus to listen", || UnixStream::connect(&socket));
     }
 
     /// Ends it.

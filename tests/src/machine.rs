@@ -161,6 +161,10 @@ mod tests {
         let mut sleeper = crate::process::command("sleep");
         sleeper.arg("60");
         let sleeper = crate::process::Process::start("sleep", sleeper);
+        let sleeps = || std::fs::read_to_string(format!("/proc/{}/wchan", sleeper.pid())).unwrap_or_default();
+        wait(crate::waiting::SOON, "it to sleep", || {
+            crate::waiting::when(sleeps(), |place| place.contains("nanosleep"))
+        });
         let stretch = Stretch::begin(&[sleeper.pid()]);
         assert!(waited(&[sleeper.pid()]).contains_key(&sleeper.pid()), "no sched-stats");
         thread::park_timeout(Duration::from_millis(300));

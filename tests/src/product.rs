@@ -212,9 +212,10 @@ pub fn command_line(pid: Pid) -> Vec<String> {
     text.split_terminator('\0').map(str::to_owned).collect()
 }
 
-/// Whether a process runs: neither gone nor waiting to be reaped.
+/// Whether a process runs: neither gone nor waiting to be reaped. One that just begins has no command line yet.
 pub fn runs(pid: Pid) -> bool {
-    !command_line(pid).is_empty()
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
 }
 
 /// Children of every thread of a process.
