@@ -137,9 +137,10 @@ class Container(Machine):
                 configuration = configuration.replace("bundle-formats=verity", "bundle-formats=plain")
             (self.folder / "rig/system.conf").write_text(configuration)
             self._network()
+            # It does not outlive the tests: systemd-nspawn takes SIGTERM for its end.
             with self.console.open("ab") as console:
                 self.process = subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "KILL", HERE / "boot", self.folder, label, self.space, f"rauc.slot={slot}",
+                    ["setpriv", "--pdeathsig", "TERM", HERE / "boot", self.folder, label, self.space, f"rauc.slot={slot}",
                      "systemd.mask=dev-zram0.swap", "systemd.mask=rig-console.service"],
                     stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True)
             self.boots += 1
