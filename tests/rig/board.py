@@ -199,7 +199,9 @@ class ContainerBoard(Board, Container):
 
     def again(self, seconds=120):
         # A boot that was not seen yet, whose systemd answers.
-        until("the board starts", seconds, lambda: self.boots > self.seen)
+        until("the board starts", seconds, lambda: self.boots > self.seen or self.broken)
+        if self.broken:
+            raise self.broken
         self.seen = self.boots
         try:
             self.until("the board answers", seconds, "systemctl show -P Version")

@@ -19,8 +19,8 @@ from world import run, until
 
 HERE = pathlib.Path(__file__).resolve().parent
 LABELS = ("boot", "env", "rootfs-a", "rootfs-b", "data")
-# What `boot` ends with when the board wants to boot anew, and when its slot holds no root.
-REBOOT, NO_ROOT = 133, 32
+# What `boot` ends with when its slot holds no root.
+NO_ROOT = 32
 # ext4 stops where it is, its journal unwritten: as if there was no power any more (EXT4_IOC_SHUTDOWN).
 SHUTDOWN, WITHOUT_JOURNAL = 0x8004587D, 2
 
@@ -34,7 +34,7 @@ class Container(Machine):
         self.console.write_bytes(b"")
         self.space = f"{world.name}-board"
         self.life = self.process = None
-        self.powered = False
+        self.powered, self.broken = False, None
         self.boots = 0
         # Its USB port: the loop devices of the sticks that are in it.
         self.port = {}
@@ -44,7 +44,7 @@ class Container(Machine):
     def on(self):
         """Power: slot after slot, until the plug is pulled or the board switches itself off."""
         assert not self.powered
-        self.powered, self.began = True, time.monotonic()
+        self.powered, self.broken, self.began = True, None, time.monotonic()
         self.console.write_bytes(b"")
         self.life = threading.Thread(target=self._live, daemon=True)
         self.life.start()
@@ -101,7 +101,14 @@ class Container(Machine):
         return None
 
     def _live(self):
-        start, size = self.partition("env")
+        try:
+            self._go_on()
+        except Exception as error:  # told by whoever waits for the board
+            self.broken = error
+        self.process = None
+
+    def _go_on(self):
+        start, _ = self.partition("env")
         while self.powered:
             code = NO_ROOT
             for slot in slots(lambda at, size: self._env(start + at, size), lambda at, data: self.write(start + at, data)):
@@ -109,9 +116,8 @@ class Container(Machine):
                 if code != NO_ROOT:
                     break
                 self._say(f"robocast: slot {slot} does not start")
-            if code not in (REBOOT, 128 + signal.SIGKILL, 255, 1):
+            if code == 0:
                 break
-        self.process = None
 
     def _env(self, at, size):
         with self.disk.open("rb") as disk:
@@ -148,15 +154,19 @@ class Container(Machine):
             return self.process.wait() % 256
         finally:
             subprocess.run(["ip", "netns", "delete", self.space], capture_output=True)
-            subprocess.run(["partx", "--delete", loop], capture_output=True)
-            until("the board lets go of its disk", 30, lambda: self._detached(loop))
+            # A device that is given back with partitions would have them for whoever gets it next.
+            until("the board lets go of its disk", 30, lambda: self._without_partitions(loop))
+            run("losetup", "--detach", loop)
 
-    def _detached(self, loop):
-        subprocess.run(["losetup", "--detach", loop], capture_output=True)
-        return run("losetup", "--noheadings", "--output", "BACK-FILE", loop, check=False).stdout.strip() == ""
+    def _without_partitions(self, loop):
+        name = pathlib.Path(loop).name
+        if list(pathlib.Path("/sys/class/block", name).glob(f"{name}p*")):
+            subprocess.run(["partx", "--delete", loop], capture_output=True)
+        return not list(pathlib.Path("/sys/class/block", name).glob(f"{name}p*"))
 
     def _tell_partitions(self, loop):
         """What a kernel that reads the table says of the partitions: nodes, and their labels in uevent."""
+        until(f"{loop} has no other partitions", 30, lambda: self._without_partitions(loop))
         run("partx", "--add", loop)
         rig = self.folder / "rig"
         shutil.rmtree(rig, ignore_errors=True)
