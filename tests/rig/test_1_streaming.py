@@ -59,6 +59,17 @@ def test_the_root_is_read_only(streaming_board):
     assert board.ask("touch /var/lib/robocast/x && rm /var/lib/robocast/x")[1] == 0
 
 
+def test_a_program_writes_where_its_unit_says_and_nowhere_else(streaming_board):
+    """As its own mounts have it, not as its user would be let."""
+    for unit, may in (("robocast-camera@front", "/run/robocast/camera"), ("robocast-push@front", None), ("robocast-net", "/run/robocast")):
+        inside = f"nsenter --target $(systemctl show -P MainPID {unit}) --mount"
+        for place in ("/run", "/etc", "/usr", "/var", "/var/lib", "/root"):
+            out, status = streaming_board.ask(f"{inside} touch {place}/x")
+            assert status != 0, f"{unit} may write to {place}"
+        if may:
+            streaming_board.run(f"{inside} touch {may}/x && rm {may}/x")
+
+
 def test_nobody_but_root_reads_the_settings(streaming_board):
     board = streaming_board
     assert board.run("stat -c '%a %U' /var/lib/robocast/settings.toml") == "600 root"
