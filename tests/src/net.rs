@@ -2,7 +2,7 @@
 
 use std::thread::JoinHandle;
 
-use robocast_bus::{Evidence, NetStatus, service, view};
+use robocast_bus::{Evidence, NetStatus, client, server};
 use tokio::sync::{mpsc, watch};
 use zbus::connection::Builder;
 
@@ -28,10 +28,10 @@ impl Net {
         let (end, mut ended) = mpsc::channel(1);
         let chooses = status.clone();
         let work = async move {
-            let shown = service::net_by(Builder::address(address.as_str()), chooses.subscribe());
+            let shown = server::net_by(Builder::address(address.as_str()), chooses.subscribe());
             let owned = address.clone();
             let (tell, mut rows) = mpsc::unbounded_channel();
-            let followed = view::follow_evidence_by(move || Builder::address(owned.as_str()), tell);
+            let followed = client::follow_evidence_by(move || Builder::address(owned.as_str()), tell);
             let judging = async {
                 while let Some((_, rows)) = rows.recv().await {
                     chooses.send_if_modified(|status| judge(status, &rows));

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use robocast_bus::{NetStatus, UplinkState, UplinkStatus, service};
+use robocast_bus::{NetStatus, UplinkState, UplinkStatus, server};
 use tokio::sync::{mpsc, watch};
 use zbus::connection::Builder;
 use zbus::object_server::SignalEmitter;
@@ -135,7 +135,7 @@ impl Systemd {
             let _systemd = builder.name("org.freedesktop.systemd1").build().await.unwrap();
             tell.send(()).unwrap();
             tokio::select! {
-                ended = service::net_by(Builder::address(address.as_str()), net.subscribe()) => {
+                ended = server::net_by(Builder::address(address.as_str()), net.subscribe()) => {
                     panic!("the stand-in of net ended: {ended:?}")
                 }
                 _ = ended.recv() => {}

@@ -3,12 +3,12 @@
 //! The same types ride in three places: on the notify socket to `robocast run`, as D-Bus properties
 //! on the box, and in what `robocast status --json` prints.
 
+pub mod client;
 pub mod evidence;
 pub mod names;
 pub mod net;
-pub mod service;
+pub mod server;
 pub mod status;
-pub mod view;
 
 pub use evidence::Evidence;
 pub use net::{NetStatus, RobotSideStatus, UplinkState, UplinkStatus};

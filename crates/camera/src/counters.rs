@@ -1,6 +1,6 @@
 //! What a camera counts, shared between the streaming threads and the loop that reports.
 
-use robocast_media::clock::Stamp;
+use robocast_video::clock::MonoTime;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct Counters {
 
 impl Counters {
     /// Something came from the source at `now`.
-    pub fn came(&self, now: Stamp) {
+    pub fn came(&self, now: MonoTime) {
         self.frames_in.fetch_add(1, Relaxed);
         self.last.store(now.0, Relaxed);
     }
@@ -43,10 +43,10 @@ impl Counters {
 
     /// How long ago the last frame came; none before the first.
     #[must_use]
-    pub fn silence(&self, now: Stamp) -> Option<Duration> {
+    pub fn silence(&self, now: MonoTime) -> Option<Duration> {
         match self.last.load(Relaxed) {
             0 => None,
-            last => Some(now.since(Stamp(last))),
+            last => Some(now.since(MonoTime(last))),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! With pictures in display order the two are the same. Where pictures are reordered, the decoding
 //! times are the presentation times in sorted order, late by as many pictures as may be reordered.
 
-use robocast_media::clock::Stamp;
+use robocast_video::clock::MonoTime;
 
 /// The deepest reordering that H.264 allows (its DPB holds 16 frames).
 const DEEPEST: usize = 16;
@@ -13,8 +13,8 @@ const DEEPEST: usize = 16;
 pub struct DecodeTimes {
     depth: usize,
     /// Presentation times not given out yet, sorted.
-    pending: Vec<Stamp>,
-    last: Option<Stamp>,
+    pending: Vec<MonoTime>,
+    last: Option<MonoTime>,
 }
 
 impl DecodeTimes {
@@ -25,7 +25,7 @@ impl DecodeTimes {
 
     /// The decoding and presentation time of the next picture in coding order, whose presentation
     /// time is `pts`. Decoding times rise strictly and are never later than the presentation time.
-    pub fn next(&mut self, pts: Stamp) -> (Stamp, Stamp) {
+    pub fn next(&mut self, pts: MonoTime) -> (MonoTime, MonoTime) {
         let at = self.pending.partition_point(|&earlier| earlier <= pts);
         self.pending.insert(at, pts);
         let wanted = if self.pending.len() > self.depth {
@@ -33,10 +33,10 @@ impl DecodeTimes {
         } else {
             // At the start: as if the missing pictures had come a nanosecond apart before it.
             let missing = (self.depth + 1 - self.pending.len()) as u64;
-            Stamp(self.pending[0].0.saturating_sub(missing))
+            MonoTime(self.pending[0].0.saturating_sub(missing))
         };
         let dts = match self.last {
-            Some(last) if wanted <= last => Stamp(last.0 + 1),
+            Some(last) if wanted <= last => MonoTime(last.0 + 1),
             _ => wanted,
         };
         if pts < dts {
@@ -54,7 +54,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn run(times: &mut DecodeTimes, pts: &[u64]) -> Vec<(u64, u64)> {
-        pts.iter().map(|&pts| times.next(Stamp(pts))).map(|(dts, pts)| (dts.0, pts.0)).collect()
+        pts.iter().map(|&pts| times.next(MonoTime(pts))).map(|(dts, pts)| (dts.0, pts.0)).collect()
     }
 
     #[test]

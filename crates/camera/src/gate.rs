@@ -2,11 +2,11 @@
 //! next keyframe; at each keyframe the parameter sets are repeated. Slices pass untouched.
 
 use bytes::Bytes;
-use robocast_media::h264::{NalKind, ParameterSets, Picture, nals, push_nal};
+use robocast_video::h264::{NalKind, ParameterSets, VideoFormat, nals, push_nal};
 
 /// What the gate makes of an access unit.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
+pub enum GateVerdict {
     /// It goes on.
     Pass {
         /// Annex B; parameter sets stand before the slices of a keyframe.
@@ -48,12 +48,12 @@ impl Gate {
 
     /// What the pictures look like, once known.
     #[must_use]
-    pub fn picture(&self) -> Option<Picture> {
-        self.sets.picture()
+    pub fn format(&self) -> Option<VideoFormat> {
+        self.sets.format()
     }
 
     /// Judges one whole access unit.
-    pub fn judge(&mut self, data: Vec<u8>) -> Verdict {
+    pub fn judge(&mut self, data: Vec<u8>) -> GateVerdict {
         let (mut idr, mut slices, mut own_sets, mut changed) = (false, false, false, false);
         for nal in nals(&data) {
             match NalKind::of(nal) {
@@ -66,24 +66,24 @@ impl Gate {
                 NalKind::Pps => changed |= self.sets.observe(nal),
                 NalKind::Invalid => {
                     self.open = false;
-                    return Verdict::Drop;
+                    return GateVerdict::Drop;
                 }
                 _ => {}
             }
         }
         if !slices {
-            return Verdict::NoPicture;
+            return GateVerdict::NoPicture;
         }
         if idr && self.sets.complete() {
             self.open = true;
             let data = if own_sets { data } else { with_sets(&data, &self.sets) };
-            return Verdict::Pass { data: data.into(), keyframe: true, changed };
+            return GateVerdict::Pass { data: data.into(), keyframe: true, changed };
         }
         if !self.open || (idr && !self.sets.complete()) {
             self.open = false;
-            return Verdict::Drop;
+            return GateVerdict::Drop;
         }
-        Verdict::Pass { data: data.into(), keyframe: false, changed }
+        GateVerdict::Pass { data: data.into(), keyframe: false, changed }
     }
 }
 
@@ -124,7 +124,7 @@ mod tests {
 
     fn passes(gate: &mut Gate, nals: &[&[u8]]) -> Option<(Vec<u8>, bool)> {
         match gate.judge(unit(nals)) {
-            Verdict::Pass { data, keyframe, .. } => Some((data.to_vec(), keyframe)),
+            GateVerdict::Pass { data, keyframe, .. } => Some((data.to_vec(), keyframe)),
             _ => None,
         }
     }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn sets_sent_once_are_repeated_at_each_keyframe_behind_the_delimiter() {
         let mut gate = Gate::default();
-        assert_eq!(gate.judge(unit(&[SPS, PPS])), Verdict::NoPicture);
+        assert_eq!(gate.judge(unit(&[SPS, PPS])), GateVerdict::NoPicture);
         let delimiter: &[u8] = &[0x09, 0x10];
         for _ in 0..2 {
             let out = passes(&mut gate, &[delimiter, IDR]).unwrap();
@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn a_changed_sequence_is_noticed() {
         let mut gate = Gate::default();
-        assert!(matches!(gate.judge(unit(&[SPS, PPS, IDR])), Verdict::Pass { changed: true, .. }));
-        assert!(matches!(gate.judge(unit(&[SPS, PPS, IDR])), Verdict::Pass { changed: false, .. }));
+        assert!(matches!(gate.judge(unit(&[SPS, PPS, IDR])), GateVerdict::Pass { changed: true, .. }));
+        assert!(matches!(gate.judge(unit(&[SPS, PPS, IDR])), GateVerdict::Pass { changed: false, .. }));
     }
 
     proptest! {
@@ -172,7 +172,7 @@ mod tests {
         fn hostile_units_never_panic_and_slices_pass_untouched(bytes in prop::collection::vec(prop_oneof![Just(0u8), Just(1), Just(0x65), Just(0x67), any::<u8>()], 0..200)) {
             let mut gate = Gate::default();
             passes(&mut gate, &[SPS, PPS, IDR]).unwrap();
-            if let Verdict::Pass { data, .. } = gate.judge(bytes.clone()) {
+            if let GateVerdict::Pass { data, .. } = gate.judge(bytes.clone()) {
                 let slices = |data: &[u8]| nals(data).filter(|nal| NalKind::of(nal).is_slice()).map(<[u8]>::to_vec).collect::<Vec<_>>();
                 prop_assert_eq!(slices(&data), slices(&bytes));
             }

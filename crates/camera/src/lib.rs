@@ -1,20 +1,20 @@
 //! The camera program: it owns one source and yields H.264 access units on the hop.
 //!
 //! ```text
-//! source (rtp, rtsp, v4l2, ...) -> Outlet: gate -> decoding times -> fits? --yes--> Feed -> hop
-//!                                                                      \--no--> Recoder --^
+//! source (rtp, rtsp, v4l2, ...) -> SourceOutput: gate -> decoding times -> fits? --yes--> Broadcast -> hop
+//!                                                                      \--no--> Transcoder --^
 //! ```
 //! One task: [`program::run`] opens the source, judges whether frames advance, opens it again when
-//! they do not, and obeys readers. Streaming threads only ever touch an [`outlet::Outlet`].
+//! they do not, and obeys readers. Streaming threads only ever touch an [`output::SourceOutput`].
 
 pub mod counters;
 pub mod decode_times;
-pub mod fit;
+pub mod encoder_control;
 pub mod gate;
-pub mod outlet;
+pub mod output;
+pub mod passthrough;
 pub mod program;
-pub mod recode_input;
-pub mod recoder;
 pub mod rtp;
 pub mod source;
-pub mod steering;
+pub mod transcoder;
+pub mod transcoder_input;

@@ -5,24 +5,24 @@ mod judge;
 mod tell;
 
 use crate::counters::Counters;
-use crate::outlet::{Notice, Shared};
-use crate::recode_input::RecodeInput;
-use crate::recoder::Recoder;
+use crate::encoder_control::BitrateControl;
+use crate::output::{CameraContext, OutputEvent};
 use crate::source::{Attempt, Ended, OpenError, Patience, Source};
-use crate::steering::Steer;
+use crate::transcoder::Transcoder;
+use crate::transcoder_input::TranscoderInput;
 use around::{Around, Opener, Video};
-use robocast_bus::service::{self, CameraOrder};
+use robocast_bus::server::{self, CameraOrder};
 use robocast_bus::{CameraStatus, SourceState};
 use robocast_config::{Bitrate, Settings, Stream};
 use robocast_daemon::backoff::Backoff;
 use robocast_daemon::notify::{self, Heartbeat};
-use robocast_daemon::signals::{Signals, Wish};
-use robocast_daemon::{journal, places};
-use robocast_media::clock::Stamp;
-use robocast_media::encoder::{Encoder, Target};
-use robocast_media::h264::Picture;
-use robocast_media::hop::{self, Feed, Limits, Request, Served, SourceReport};
-use robocast_media::pipeline::{PipelineError, PipelineEvent};
+use robocast_daemon::signals::{SignalEvent, Signals};
+use robocast_daemon::{journal, paths};
+use robocast_gst::encoder::{Encoder, Target};
+use robocast_gst::pipeline::{PipelineError, PipelineEvent};
+use robocast_video::clock::MonoTime;
+use robocast_video::h264::VideoFormat;
+use robocast_video::ipc::{self, Broadcast, Limits, Request, Served, SourceReport};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,8 +83,8 @@ struct Camera<S> {
     path: PathBuf,
     settings: Settings,
     opener: Opener<S>,
-    shared: Shared,
-    notices: mpsc::UnboundedReceiver<Notice>,
+    shared: CameraContext,
+    notices: mpsc::UnboundedReceiver<OutputEvent>,
     requests: mpsc::Receiver<Request>,
     report: watch::Sender<SourceReport>,
     /// How many read.
@@ -96,15 +96,15 @@ struct Camera<S> {
     tick: Interval,
     heartbeat: Heartbeat,
     target: Target,
-    picture: Option<Picture>,
+    picture: Option<VideoFormat>,
     /// Turns of the clock so far.
     round: u32,
     /// When the program started.
-    started: Stamp,
+    started: MonoTime,
     /// When the source was opened.
-    opened: Stamp,
+    opened: MonoTime,
     /// When the last reader left, if none is there.
-    unread_since: Option<Stamp>,
+    unread_since: Option<MonoTime>,
 }
 
 /// What made the loop turn.
@@ -140,16 +140,16 @@ impl Camera<Source> {
         let signals = Signals::listen().map_err(CameraError::Signals)?;
         let (ask, requests) = mpsc::channel(16);
         let report = watch::Sender::new(SourceReport { state: SourceState::Starting, text: String::new() });
-        let feed = Feed::new(KEPT);
-        let socket = places::camera_socket(name);
-        let served = hop::serve(&socket, feed.clone(), report.subscribe(), ask)
+        let feed = Broadcast::new(KEPT);
+        let socket = paths::camera_socket(name);
+        let served = ipc::serve(&socket, feed.clone(), report.subscribe(), ask)
             .map_err(|source| CameraError::Hop { path: socket, source })?;
         let status = watch::Sender::new(CameraStatus::default());
         let (order, orders) = mpsc::channel(4);
-        if service::wanted() {
+        if server::enabled() {
             let (stream, seen) = (name.to_owned(), status.subscribe());
             tokio::spawn(async move {
-                if let Err(error) = service::camera(&stream, seen, order).await {
+                if let Err(error) = server::camera(&stream, seen, order).await {
                     tracing::info!(stream, "not on the system bus: {}", journal::chain(&error));
                 }
             });
@@ -181,13 +181,13 @@ impl<S: Video> Camera<S> {
             path: path.to_owned(),
             opener,
             target: target_of(&stream),
-            shared: Shared {
+            shared: CameraContext {
                 stream: Arc::new(stream),
                 feed,
                 counters: Arc::new(Counters::default()),
                 notices: tell,
-                recode: RecodeInput::default(),
-                steer: Steer::default(),
+                recode: TranscoderInput::default(),
+                steer: BitrateControl::default(),
             },
             settings,
             notices,
@@ -201,9 +201,9 @@ impl<S: Video> Camera<S> {
             heartbeat: Heartbeat::from_env(),
             picture: None,
             round: 0,
-            started: Stamp::now(),
-            opened: Stamp::now(),
-            unread_since: Some(Stamp::now()),
+            started: MonoTime::now(),
+            opened: MonoTime::now(),
+            unread_since: Some(MonoTime::now()),
         }
     }
 
@@ -291,7 +291,7 @@ impl<S: Video> Camera<S> {
             self.shared.steer.set(None);
             return Ok(Turn::Changed);
         }
-        self.opened = Stamp::now();
+        self.opened = MonoTime::now();
         if opened.is_ok() {
             tracing::debug!(stream = self.name, source = %self.shared.stream.source, "source opened");
         }
@@ -300,7 +300,7 @@ impl<S: Video> Camera<S> {
 
     /// Stays with an open source until something must change.
     async fn attend(&mut self, mut source: S) -> Result<Turn<()>, CameraError> {
-        let mut recoder: Option<Recoder> = None;
+        let mut recoder: Option<Transcoder> = None;
         let mut encoders = 0;
         let turn = loop {
             let patience = source.patience();
@@ -338,11 +338,11 @@ impl<S: Video> Camera<S> {
         Ok(turn)
     }
 
-    fn recode(&mut self, number: usize) -> Option<Recoder> {
-        let started = robocast_media::pipeline::init().map_err(|e| journal::chain(&e)).and_then(|()| {
+    fn recode(&mut self, number: usize) -> Option<Transcoder> {
+        let started = robocast_gst::pipeline::init().map_err(|e| journal::chain(&e)).and_then(|()| {
             let encoders = Encoder::available().map_err(|e| journal::chain(&e))?;
             let encoder = encoders[number % encoders.len()];
-            Recoder::start(&self.shared, encoder, self.target).map_err(|e| journal::chain(&e))
+            Transcoder::start(&self.shared, encoder, self.target).map_err(|e| journal::chain(&e))
         });
         started.inspect_err(|why| self.away(true, why.clone())).ok()
     }
@@ -383,17 +383,17 @@ impl<S: Video> Camera<S> {
             tokio::select! {
                 done = &mut work => return Turn::Done(done),
                 wish = self.signals.next() => match wish {
-                    Wish::End => return Turn::End,
-                    Wish::Reread if self.reread() => return Turn::Changed,
-                    Wish::Reread => {}
+                    SignalEvent::Shutdown => return Turn::End,
+                    SignalEvent::Reload if self.reread() => return Turn::Changed,
+                    SignalEvent::Reload => {}
                 },
                 Some(request) = self.requests.recv() => self.obey(request),
                 Some(CameraOrder::TargetBitrate(bps)) = self.orders.recv() => {
                     self.obey(Request::Bitrate(Bitrate::from_bps(bps)));
                 }
                 Some(notice) = self.notices.recv() => match notice {
-                    Notice::Picture(picture) => self.picture = Some(picture),
-                    Notice::Unfit(reason) => return Turn::Unfit(reason),
+                    OutputEvent::Format(picture) => self.picture = Some(picture),
+                    OutputEvent::Unfit(reason) => return Turn::Unfit(reason),
                 },
                 _ = self.tick.tick() => {
                     self.heartbeat.beat();
@@ -462,7 +462,7 @@ impl<S: Video> Camera<S> {
 }
 
 /// Why the recoder failed; never without one.
-async fn broken(recoder: Option<&mut Recoder>) -> String {
+async fn broken(recoder: Option<&mut Transcoder>) -> String {
     match recoder {
         None => std::future::pending().await,
         Some(recoder) => match recoder.next_event().await {
@@ -472,7 +472,7 @@ async fn broken(recoder: Option<&mut Recoder>) -> String {
     }
 }
 
-async fn close_recoder(recoder: Option<Recoder>) -> Result<(), CameraError> {
+async fn close_recoder(recoder: Option<Transcoder>) -> Result<(), CameraError> {
     match recoder {
         Some(recoder) => recoder.stop(Duration::from_secs(5)).await.map_err(CameraError::Stuck),
         None => Ok(()),

@@ -2,23 +2,20 @@
 //! stood in for by a test picture under their names; the real ones were never run.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../media/tests/stand_ins/mod.rs"]
-mod stand_ins;
-
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use robocast_camera::counters::Counters;
-use robocast_camera::outlet::{Notice, Shared};
-use robocast_camera::recode_input::RecodeInput;
-use robocast_camera::recoder::Recoder;
+use robocast_camera::encoder_control::BitrateControl;
+use robocast_camera::output::{CameraContext, OutputEvent};
 use robocast_camera::source::{Attempt, Mode, OpenError, Source, choose};
-use robocast_camera::steering::Steer;
+use robocast_camera::transcoder::Transcoder;
+use robocast_camera::transcoder_input::TranscoderInput;
 use robocast_config::{Settings, Stream};
-use robocast_media::encoder::{Encoder, Target};
-use robocast_media::h264::{AccessUnit, ParameterSets};
-use robocast_media::hop::{Feed, Limits, Subscriber};
-use robocast_media::pipeline;
+use robocast_gst::encoder::{Encoder, Target};
+use robocast_gst::{pipeline, stand_ins};
+use robocast_video::h264::{AccessUnit, ParameterSets};
+use robocast_video::ipc::{Broadcast, Limits, Subscriber};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -27,8 +24,8 @@ use tokio::sync::mpsc;
 struct Bench {
     settings: Settings,
     stream: Stream,
-    shared: Shared,
-    notices: mpsc::UnboundedReceiver<Notice>,
+    shared: CameraContext,
+    notices: mpsc::UnboundedReceiver<OutputEvent>,
 }
 
 fn bench(source: &str, more: &str) -> Bench {
@@ -36,13 +33,13 @@ fn bench(source: &str, more: &str) -> Bench {
     let settings = robocast_config::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{e}")).settings;
     let stream = settings.streams[0].clone();
     let (tell, notices) = mpsc::unbounded_channel();
-    let shared = Shared {
+    let shared = CameraContext {
         stream: Arc::new(stream.clone()),
-        feed: Feed::new(Limits { lag: Duration::from_secs(5), bytes: 8 << 20 }),
+        feed: Broadcast::new(Limits { lag: Duration::from_secs(5), bytes: 8 << 20 }),
         counters: Arc::new(Counters::default()),
         notices: tell,
-        recode: RecodeInput::default(),
-        steer: Steer::default(),
+        recode: TranscoderInput::default(),
+        steer: BitrateControl::default(),
     };
     Bench { settings, stream, shared, notices }
 }
@@ -83,7 +80,7 @@ fn size(units: &[AccessUnit]) -> (u32, u32) {
     units.iter().for_each(|unit| {
         sets.observe_all(&unit.data);
     });
-    sets.picture().map_or((0, 0), |picture| (picture.width, picture.height))
+    sets.format().map_or((0, 0), |picture| (picture.width, picture.height))
 }
 
 fn footage() -> String {
@@ -130,9 +127,9 @@ async fn h264_of_another_size_is_decoded_and_encoded() {
         why = source.run() => panic!("{}", why.why),
         notice = tokio::time::timeout(Duration::from_secs(10), bench.notices.recv()) => notice.unwrap().unwrap(),
     };
-    assert!(matches!(&notice, Notice::Unfit(why) if why.contains("1280x720")), "{notice:?}");
+    assert!(matches!(&notice, OutputEvent::Unfit(why) if why.contains("1280x720")), "{notice:?}");
     let encoder = Encoder::available().unwrap()[0];
-    let recoder = Recoder::start(&bench.shared, encoder, bench.attempt().target).unwrap();
+    let recoder = Transcoder::start(&bench.shared, encoder, bench.attempt().target).unwrap();
     let found = units(&mut source, &mut from, 20).await;
     assert_eq!(size(&found), (640, 360));
     assert!(found[0].keyframe);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::malformed::{Malformed, nearest, quote};
+use crate::parse_error::{ParseError, nearest, quote};
 
 /// A bitrate in bit/s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,29 +46,29 @@ const HINT: &str = "write it with its unit, such as \"300 kbit/s\" or \"1.4 Mbit
 
 /// Accepts `300 kbit/s`, `1.4 Mbit/s`, `4Mbit/s`, `2500000 bit/s`, `300 kbps`, `4 Mbps`. The value must come to whole bits.
 impl FromStr for Bitrate {
-    type Err = Malformed;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, unit) = (&text[..end], text[end..].trim_start());
         if number.is_empty() {
-            return Err(Malformed::new(format!("{} is not a bitrate", quote(text))).hint(HINT));
+            return Err(ParseError::new(format!("{} is not a bitrate", quote(text))).hint(HINT));
         }
         let scale = match unit {
             "" => {
-                return Err(Malformed::new(format!("bitrate {} has no unit", quote(text))).hint(HINT));
+                return Err(ParseError::new(format!("bitrate {} has no unit", quote(text))).hint(HINT));
             }
             "bit/s" | "bps" | "b/s" => 1,
             "kbit/s" | "kbps" | "kb/s" | "Kbit/s" | "Kbps" | "Kb/s" => 1_000,
             "Mbit/s" | "Mbps" | "Mb/s" | "mbit/s" | "mbps" | "mb/s" => 1_000_000,
             "B/s" | "kB/s" | "KB/s" | "MB/s" | "MBps" | "kBps" | "KBps" => {
-                return Err(Malformed::new(format!("bitrate {} is in bytes", quote(text)))
+                return Err(ParseError::new(format!("bitrate {} is in bytes", quote(text)))
                     .hint("a bitrate is in bits: bit/s, kbit/s or Mbit/s"));
             }
             other => {
                 let meant = nearest(other, &["bit/s", "kbit/s", "Mbit/s", "kbps", "Mbps"]);
-                let fault = Malformed::new(format!("unknown unit {} of a bitrate", quote(other)));
+                let fault = ParseError::new(format!("unknown unit {} of a bitrate", quote(other)));
                 return Err(match meant {
                     Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
                     None => fault.hint("the units are bit/s, kbit/s and Mbit/s"),
@@ -77,7 +77,7 @@ impl FromStr for Bitrate {
         };
         scaled(number, scale)
             .map(Self)
-            .ok_or_else(|| Malformed::new(format!("{} is not a bitrate", quote(text))).hint(HINT))
+            .ok_or_else(|| ParseError::new(format!("{} is not a bitrate", quote(text))).hint(HINT))
     }
 }
 

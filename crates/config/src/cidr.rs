@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::malformed::{Malformed, quote};
+use crate::parse_error::{ParseError, quote};
 
 /// An address of a host together with the length of its network's prefix, such as `192.168.50.10/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,11 +41,11 @@ impl Cidr {
 
 /// Accepts `192.168.50.10/24` and `fd00::10/64`.
 impl FromStr for Cidr {
-    type Err = Malformed;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let Some((address, prefix)) = text.split_once('/') else {
-            let fault = Malformed::new(format!("{} has no prefix length", quote(text)));
+            let fault = ParseError::new(format!("{} has no prefix length", quote(text)));
             return Err(match text.parse::<IpAddr>() {
                 Ok(IpAddr::V4(a)) => fault.hint(format!("add the network's, such as \"{a}/24\"")),
                 Ok(IpAddr::V6(a)) => fault.hint(format!("add the network's, such as \"{a}/64\"")),
@@ -53,7 +53,7 @@ impl FromStr for Cidr {
             });
         };
         let address: IpAddr = address.parse().map_err(|_| {
-            Malformed::new(format!("{} is not an IP address", quote(address)))
+            ParseError::new(format!("{} is not an IP address", quote(address)))
                 .hint("write an address and its network, such as \"192.168.50.10/24\"")
         })?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
@@ -64,7 +64,7 @@ impl FromStr for Cidr {
             .flatten()
             .filter(|p| *p <= longest)
             .ok_or_else(|| {
-                Malformed::new(format!("{} is not a prefix length", quote(prefix)))
+                ParseError::new(format!("{} is not a prefix length", quote(prefix)))
                     .hint(format!("write a number from 0 to {longest}, such as \"{address}/24\""))
             })?;
         Ok(Self { address, prefix })

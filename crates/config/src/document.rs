@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 use toml_parser::lexer::TokenKind;
 
-use crate::malformed::{Malformed, quote};
+use crate::parse_error::{ParseError, quote};
 use crate::problem::{Collector, SHOWN};
 use crate::text::Lines;
 
@@ -87,7 +87,7 @@ pub(crate) fn tree<'t>(text: &'t str, lines: &Lines<'_>, out: &mut Collector) ->
     if let Some(span) = brackets.too_deep {
         out.syntax(
             span,
-            Malformed::new(format!("nested deeper than {DEEPEST} levels"))
+            ParseError::new(format!("nested deeper than {DEEPEST} levels"))
                 .hint("the settings need no more than a table in a list in a table"),
         );
         return DeTable::new();
@@ -113,7 +113,7 @@ pub(crate) fn tree<'t>(text: &'t str, lines: &Lines<'_>, out: &mut Collector) ->
         let fault = if number <= SHOWN {
             explain(message, text.get(span.clone()).unwrap_or(""))
         } else {
-            Malformed::new("")
+            ParseError::new("")
         };
         if fault.message() == UNQUOTED {
             let before = text.get(..span.start).unwrap_or("");
@@ -129,7 +129,7 @@ pub(crate) fn tree<'t>(text: &'t str, lines: &Lines<'_>, out: &mut Collector) ->
     }
     if let Some(span) = open {
         let (what, end) = if text[span.clone()].starts_with('[') { ("list", "]") } else { ("table", "}") };
-        out.bracket(span, Malformed::new(format!("unclosed {what}")).hint(format!("it ends with `{end}`")));
+        out.bracket(span, ParseError::new(format!("unclosed {what}")).hint(format!("it ends with `{end}`")));
     }
     root.into_inner()
 }
@@ -138,47 +138,47 @@ const UNQUOTED: &str = "a text without quotes";
 
 /// The parser's message with a mend for the common mistakes. The messages are constants of the parser; `source` is shown only
 /// where it is a key.
-fn explain(message: &str, source: &str) -> Malformed {
+fn explain(message: &str, source: &str) -> ParseError {
     let (what, rest) = message.split_once(", expected").unwrap_or((message, ""));
     match what {
         _ if what.ends_with("string") && rest.contains("characters") => {
-            Malformed::new("a control character in a text")
+            ParseError::new("a control character in a text")
                 .hint("write it as an escape, such as `\\t` or `\\u0007`")
         }
-        "duplicate key" => Malformed::new(format!("duplicate key {}", quote(source)))
+        "duplicate key" => ParseError::new(format!("duplicate key {}", quote(source)))
             .hint("it is given above already: remove one of the two"),
         "key with no value" | "missing value for key" | "missing value" => {
-            Malformed::new(what).hint("the form is `key = value`, a text in double quotes")
+            ParseError::new(what).hint("the form is `key = value`, a text in double quotes")
         }
         "string values must be quoted" if source.is_empty() => {
-            Malformed::new("missing value").hint("the form is `key = value`, a text in double quotes")
+            ParseError::new("missing value").hint("the form is `key = value`, a text in double quotes")
         }
         "unquoted keys cannot be empty" => {
-            Malformed::new("missing key").hint("the form is `key = value` or `[table]`")
+            ParseError::new("missing key").hint("the form is `key = value` or `[table]`")
         }
-        "invalid unquoted key" | "invalid key-value pair" => Malformed::new("not a key")
+        "invalid unquoted key" | "invalid key-value pair" => ParseError::new("not a key")
             .hint("the form is `key = value`; a key has only letters, digits, `_` and `-`"),
         "unexpected leading zero" => {
-            Malformed::new(what).hint("write the number without it, a text in double quotes")
+            ParseError::new(what).hint("write the number without it, a text in double quotes")
         }
-        "unclosed table" => Malformed::new("the table's header is not closed").hint("the form is `[table]`"),
+        "unclosed table" => ParseError::new("the table's header is not closed").hint("the form is `[table]`"),
         "unclosed array table" => {
-            Malformed::new("the table's header is not closed").hint("the form is `[[table]]`")
+            ParseError::new("the table's header is not closed").hint("the form is `[[table]]`")
         }
         "missing comma between array elements" => {
-            Malformed::new("missing comma between the entries of a list").hint("put a comma between them")
+            ParseError::new("missing comma between the entries of a list").hint("put a comma between them")
         }
-        "missing escaped value" => Malformed::new("a `\\` that starts no escape")
+        "missing escaped value" => ParseError::new("a `\\` that starts no escape")
             .hint("write a backslash as `\\\\`, or put the text in single quotes"),
-        "invalid basic string" | "invalid literal string" => Malformed::new("the text is not closed")
+        "invalid basic string" | "invalid literal string" => ParseError::new("the text is not closed")
             .hint("a text ends with the quotes it starts with, on the same line"),
         "invalid multi-line basic string" | "invalid multi-line literal string" => {
-            Malformed::new("the text is not closed").hint("a text over several lines ends with three quotes")
+            ParseError::new("the text is not closed").hint("a text over several lines ends with three quotes")
         }
-        "unexpected key or value" => Malformed::new("something after the value")
+        "unexpected key or value" => ParseError::new("something after the value")
             .hint("one `key = value` a line, a text in double quotes"),
-        _ if unquoted(what) => Malformed::new(UNQUOTED).hint("put it in double quotes"),
-        _ => Malformed::new(message.strip_suffix(", expected nothing").unwrap_or(message)),
+        _ if unquoted(what) => ParseError::new(UNQUOTED).hint("put it in double quotes"),
+        _ => ParseError::new(message.strip_suffix(", expected nothing").unwrap_or(message)),
     }
 }
 

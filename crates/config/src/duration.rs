@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bitrate::scaled;
-use crate::malformed::{Malformed, quote};
+use crate::parse_error::{ParseError, quote};
 
 const HINT: &str = "write it with its unit, such as \"2 s\" or \"40 ms\"";
 
@@ -11,21 +11,21 @@ const HINT: &str = "write it with its unit, such as \"2 s\" or \"40 ms\"";
 ///
 /// # Errors
 /// The text has no unit, an unknown unit, or no number.
-pub fn parse(text: &str) -> Result<Duration, Malformed> {
+pub fn parse(text: &str) -> Result<Duration, ParseError> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = (&text[..end], text[end..].trim_start());
-    let wrong = || Malformed::new(format!("{} is not a duration", quote(text))).hint(HINT);
+    let wrong = || ParseError::new(format!("{} is not a duration", quote(text))).hint(HINT);
     if number.is_empty() {
         return Err(wrong());
     }
     let (factor, scale) = match unit {
-        "" => return Err(Malformed::new(format!("duration {} has no unit", quote(text))).hint(HINT)),
+        "" => return Err(ParseError::new(format!("duration {} has no unit", quote(text))).hint(HINT)),
         "ms" => (1, 1_000),
         "s" => (1, 1_000_000),
         "min" => (60, 1_000_000),
         other => {
-            return Err(Malformed::new(format!("unknown unit {} of a duration", quote(other)))
+            return Err(ParseError::new(format!("unknown unit {} of a duration", quote(other)))
                 .hint("the units are ms, s and min"));
         }
     };

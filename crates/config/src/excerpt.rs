@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::malformed::printable;
+use crate::parse_error::printable;
 use crate::problem::{Problem, Problems, Severity};
 
 /// Keys whose whole line may be shown. Any other line shows its key alone, or nothing: an unknown key may be a misspelt

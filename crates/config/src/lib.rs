@@ -13,9 +13,8 @@ mod document;
 pub mod duration;
 mod excerpt;
 mod file;
-mod malformed;
 mod migration;
-mod place;
+mod parse_error;
 mod problem;
 mod reader;
 mod redaction;
@@ -28,6 +27,7 @@ mod settings;
 mod sink;
 mod size;
 mod source;
+mod spans;
 mod stream;
 mod text;
 mod uplink;
@@ -38,11 +38,11 @@ mod window;
 pub use bitrate::{Bitrate, BitrateRange};
 pub use cidr::Cidr;
 pub use file::{LIMIT, LoadError, load, load_with, read};
-pub use malformed::{Malformed, printable};
 pub use migration::SCHEMA;
+pub use parse_error::{ParseError, printable};
 pub use problem::{Problem, Problems, Severity};
 pub use rewriting::{Value, quoted, rewrite};
-pub use robot::{Device, Dhcp, Opening, Protocol, Robot, RobotKind};
+pub use robot::{AllowedPort, Device, Dhcp, Protocol, Robot, RobotKind};
 pub use secret::{Secret, Unseal};
 pub use service::{Control, Debugging, Page, Time, Tls, Update};
 pub use settings::Settings;
@@ -52,7 +52,7 @@ pub use source::{RtpSource, RtspSource, RtspTransport, Source};
 pub use stream::{Encode, Start, Stream};
 pub use uplink::{Addressing, Ethernet, Lte, Uplink, UplinkKind};
 pub use url::Url;
-pub use wifi::{Access, Enterprise, Phase2, Proof, Wifi};
+pub use wifi::{Access, Credentials, Enterprise, Phase2, Wifi};
 pub use window::Window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,7 +139,7 @@ fn examined(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Examined, 
     }
     let mut reader = Reader { text, seals, out, ..Reader::default() };
     let settings = Settings::read(&mut reader, &root);
-    let Reader { mut out, places, held, vocabulary, .. } = reader;
-    rules::check(&settings, &places, &mut out);
+    let Reader { mut out, spans, held, vocabulary, .. } = reader;
+    rules::check(&settings, &spans, &mut out);
     Ok(Examined { checked: Checked { settings, warnings: out.finish(&lines)? }, held, vocabulary })
 }

@@ -3,7 +3,7 @@
 use toml::de::{DeTable, DeValue};
 
 use crate::document::kind;
-use crate::malformed::Malformed;
+use crate::parse_error::ParseError;
 use crate::problem::Collector;
 
 /// The schema this release writes and reads.
@@ -19,27 +19,30 @@ pub(crate) const STEPS: &[Step] = &[];
 pub(crate) fn migrate(root: &mut DeTable<'_>, steps: &[Step], out: &mut Collector) -> bool {
     const MEND: &str = "write `schema = 1`";
     let Some((key, value)) = root.get_key_value("schema") else {
-        out.absence(0..0, Malformed::new("the schema is missing").hint("add `schema = 1` as the first line"));
+        out.absence(
+            0..0,
+            ParseError::new("the schema is missing").hint("add `schema = 1` as the first line"),
+        );
         return true;
     };
     let span = if value.span().is_empty() { key.span() } else { value.span() };
     let DeValue::Integer(number) = value.get_ref() else {
         let found = kind(value.get_ref());
-        out.error(span, Malformed::new(format!("`schema` is {found}, expected a whole number")).hint(MEND));
+        out.error(span, ParseError::new(format!("`schema` is {found}, expected a whole number")).hint(MEND));
         return true;
     };
     let shown: String = number.to_string().chars().take(20).collect();
     let beyond = if number.as_str().starts_with('-') { i64::MIN } else { i64::MAX };
     let written = i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(beyond);
     if written > i64::from(SCHEMA) {
-        let fault = Malformed::new(format!("schema {shown} is newer than this release knows"))
+        let fault = ParseError::new(format!("schema {shown} is newer than this release knows"))
             .hint(format!("update the box first, or write for schema {SCHEMA}"));
         out.error(span, fault);
         return false;
     }
     let age = usize::try_from(i64::from(SCHEMA).saturating_sub(written)).unwrap_or(usize::MAX);
     let Some(first) = steps.len().checked_sub(age) else {
-        out.error(span, Malformed::new(format!("there is no schema {shown}")).hint(MEND));
+        out.error(span, ParseError::new(format!("there is no schema {shown}")).hint(MEND));
         return false;
     };
     for step in &steps[first..] {

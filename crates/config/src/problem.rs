@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::malformed::{Malformed, list, nearest};
+use crate::parse_error::{ParseError, list, nearest};
 use crate::text::Lines;
 
 /// How bad a problem is.
@@ -155,28 +155,28 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    fn add(&mut self, span: Range<usize>, severity: Severity, kind: Kind, fault: Malformed) {
+    fn add(&mut self, span: Range<usize>, severity: Severity, kind: Kind, fault: ParseError) {
         let (message, hint) = fault.into_parts();
         self.entries.push(Entry { span, severity, kind, message, mend: Mend::Said(hint) });
     }
 
-    pub fn syntax(&mut self, span: Range<usize>, fault: Malformed) {
+    pub fn syntax(&mut self, span: Range<usize>, fault: ParseError) {
         self.add(span, Severity::Error, Kind::Syntax, fault);
     }
 
-    pub fn bracket(&mut self, span: Range<usize>, fault: Malformed) {
+    pub fn bracket(&mut self, span: Range<usize>, fault: ParseError) {
         self.add(span, Severity::Error, Kind::Bracket, fault);
     }
 
-    pub fn error(&mut self, span: Range<usize>, fault: Malformed) {
+    pub fn error(&mut self, span: Range<usize>, fault: ParseError) {
         self.add(span, Severity::Error, Kind::Fault, fault);
     }
 
-    pub fn absence(&mut self, span: Range<usize>, fault: Malformed) {
+    pub fn absence(&mut self, span: Range<usize>, fault: ParseError) {
         self.add(span, Severity::Error, Kind::Absence, fault);
     }
 
-    pub fn warning(&mut self, span: Range<usize>, fault: Malformed) {
+    pub fn warning(&mut self, span: Range<usize>, fault: ParseError) {
         self.add(span, Severity::Warning, Kind::Fault, fault);
     }
 

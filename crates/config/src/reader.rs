@@ -8,11 +8,11 @@ use toml::de::{DeTable, DeValue};
 
 use crate::Vocabulary;
 use crate::document::kind;
-use crate::malformed::{Malformed, quote};
-use crate::place::Places;
+use crate::parse_error::{ParseError, quote};
 use crate::problem::Collector;
 use crate::rewriting::Held;
 use crate::secret::Seals;
+use crate::spans::Spans;
 
 pub(crate) use secrets::SecretText;
 
@@ -21,7 +21,7 @@ pub(crate) use secrets::SecretText;
 pub(crate) struct Reader<'a> {
     pub text: &'a str,
     pub out: Collector,
-    pub places: Places,
+    pub spans: Spans,
     pub seals: Seals<'a>,
     /// The secrets met so far.
     pub held: Vec<Held>,
@@ -99,13 +99,13 @@ impl Reader<'_> {
         let (name, value) = section.table.get_key_value(key)?;
         let span = if value.span().is_empty() { name.span() } else { value.span() };
         let path = section.path_of(key);
-        self.places.set(path.clone(), span.clone());
+        self.spans.set(path.clone(), span.clone());
         Some(Node { path, span, value: value.get_ref() })
     }
 
     /// Reports a fault of a value, whose stand-in no rule will then judge.
-    pub fn fault(&mut self, node: &Node<'_>, fault: Malformed) {
-        self.places.spoil(&node.path);
+    pub fn fault(&mut self, node: &Node<'_>, fault: ParseError) {
+        self.spans.mark_invalid(&node.path);
         self.out.error(node.span.clone(), fault);
     }
 
@@ -113,7 +113,7 @@ impl Reader<'_> {
         let name = node.path.rsplit('.').find(|p| p.parse::<usize>().is_err()).unwrap_or(&node.path);
         let found = kind(node.value);
         let entry = if node.path.ends_with(|c: char| c.is_ascii_digit()) { "an entry of " } else { "" };
-        let fault = Malformed::new(format!("{entry}`{name}` is {found}, expected {expected}"));
+        let fault = ParseError::new(format!("{entry}`{name}` is {found}, expected {expected}"));
         self.fault(node, fault.hint(format!("write {example}")));
     }
 
@@ -123,9 +123,9 @@ impl Reader<'_> {
 
     /// Reports a key that must be there.
     pub fn missing(&mut self, section: &Section<'_>, key: &str, example: &str) {
-        self.places.spoil(&section.path_of(key));
+        self.spans.mark_invalid(&section.path_of(key));
         let place = if section.title.is_empty() { String::new() } else { format!(" in {}", section.title) };
-        let fault = Malformed::new(format!("missing key `{key}`{place}")).hint(format!("add {example}"));
+        let fault = ParseError::new(format!("missing key `{key}`{place}")).hint(format!("add {example}"));
         self.out.absence(section.span(), fault);
     }
 
@@ -146,7 +146,7 @@ impl Reader<'_> {
         section: &Section<'_>,
         key: &str,
         example: &str,
-        parse: impl FnOnce(&str) -> Result<T, Malformed>,
+        parse: impl FnOnce(&str) -> Result<T, ParseError>,
     ) -> Option<T> {
         let node = self.node(section, key)?;
         let text = self.text(&node, example)?;
@@ -165,7 +165,7 @@ impl Reader<'_> {
         section: &Section<'_>,
         key: &str,
         example: &str,
-        parse: impl FnOnce(&str) -> Result<T, Malformed>,
+        parse: impl FnOnce(&str) -> Result<T, ParseError>,
     ) -> Option<T> {
         if !self.has(section, key) {
             self.missing(section, key, example);
@@ -198,7 +198,7 @@ impl Reader<'_> {
         };
         let value = u32::from_str_radix(number.as_str(), number.radix()).ok().filter(|n| bounds.contains(n));
         if value.is_none() {
-            let fault = Malformed::new(format!("`{key}` is out of range")).hint(format!(
+            let fault = ParseError::new(format!("`{key}` is out of range")).hint(format!(
                 "write a number from {} to {}",
                 bounds.start(),
                 bounds.end()
@@ -219,7 +219,7 @@ impl Reader<'_> {
         for (number, item) in items.iter().enumerate() {
             let span = if item.span().is_empty() { node.span.clone() } else { item.span() };
             let path = format!("{}.{number}", node.path);
-            self.places.set(path.clone(), span.clone());
+            self.spans.set(path.clone(), span.clone());
             nodes.push(Node { path, span, value: item.get_ref() });
         }
         nodes
@@ -231,7 +231,7 @@ impl Reader<'_> {
         section: &Section<'_>,
         key: &str,
         example: &str,
-        parse: impl Fn(&str) -> Result<T, Malformed>,
+        parse: impl Fn(&str) -> Result<T, ParseError>,
     ) -> Vec<T> {
         let mut values = Vec::new();
         for node in self.list(section, key, example) {
@@ -241,8 +241,8 @@ impl Reader<'_> {
                 None => {}
             }
         }
-        if values.is_empty() && self.places.written(&section.path_of(key)) {
-            self.places.spoil(&section.path_of(key));
+        if values.is_empty() && self.spans.written(&section.path_of(key)) {
+            self.spans.mark_invalid(&section.path_of(key));
         }
         values
     }
@@ -258,7 +258,7 @@ impl Reader<'_> {
         match node.value {
             DeValue::Table(table) => Some(Section { path: node.path, title, span: node.span, table }),
             DeValue::Array(items) if items.first().is_some_and(|i| i.get_ref().is_table()) => {
-                let fault = Malformed::new(format!("`{key}` can be given only once"));
+                let fault = ParseError::new(format!("`{key}` can be given only once"));
                 self.fault(&node, fault.hint(format!("write `{title}` with single brackets")));
                 None
             }
@@ -283,7 +283,7 @@ impl Reader<'_> {
         let Some(node) = self.node(outer, key) else { return Vec::new() };
         let example = format!("`{title}` and its keys on the lines below");
         if node.value.is_table() {
-            let fault = Malformed::new(format!("`{key}` is a single table, expected a list of tables"));
+            let fault = ParseError::new(format!("`{key}` is a single table, expected a list of tables"));
             self.fault(&node, fault.hint(format!("write `{title}` with double brackets")));
             return Vec::new();
         }

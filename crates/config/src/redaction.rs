@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::malformed::Malformed;
+use crate::parse_error::ParseError;
 
 /// What stands for a secret where a URL is shown.
 pub(crate) const HIDDEN: &str = "***";
@@ -118,26 +118,26 @@ fn redact_pair(pair: &str) -> String {
 }
 
 /// Takes a URL apart and checks that it is one, with a host. No fault repeats the text.
-pub(crate) fn dissect<'t>(text: &'t str, form: &str) -> Result<(Parts<'t>, Url), Malformed> {
+pub(crate) fn dissect<'t>(text: &'t str, form: &str) -> Result<(Parts<'t>, Url), ParseError> {
     let example = || format!("the form is {form}");
     if text.trim().is_empty() {
-        return Err(Malformed::new("the URL is empty").hint(example()));
+        return Err(ParseError::new("the URL is empty").hint(example()));
     }
     if let Some(c) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
         let name = if c == ' ' { "a space" } else { "white space or a control character" };
         return Err(
-            Malformed::new(format!("the URL contains {name}")).hint("write a space within a key as %20")
+            ParseError::new(format!("the URL contains {name}")).hint("write a space within a key as %20")
         );
     }
     let Some(parts) = Parts::of(text) else {
-        return Err(Malformed::new("not a URL").hint(example()));
+        return Err(ParseError::new("not a URL").hint(example()));
     };
     if host_name(parts.host).is_empty() {
-        return Err(Malformed::new("the URL has no host").hint(example()));
+        return Err(ParseError::new("the URL has no host").hint(example()));
     }
-    let url = Url::parse(text).map_err(|e| Malformed::new(format!("not a URL: {e}")).hint(example()))?;
+    let url = Url::parse(text).map_err(|e| ParseError::new(format!("not a URL: {e}")).hint(example()))?;
     if url.port() == Some(0) {
-        return Err(Malformed::new("port 0 cannot be reached").hint(example()));
+        return Err(ParseError::new("port 0 cannot be reached").hint(example()));
     }
     Ok((parts, url))
 }
@@ -150,9 +150,9 @@ fn host_name(host: &str) -> &str {
 }
 
 /// The fault of a scheme that nothing here speaks.
-pub(crate) fn unknown_scheme(scheme: &str, what: &str, known: &[&str]) -> Malformed {
-    use crate::malformed::{nearest, quote};
-    let fault = Malformed::new(format!("no {what} speaks {}", quote(&format!("{scheme}://"))));
+pub(crate) fn unknown_scheme(scheme: &str, what: &str, known: &[&str]) -> ParseError {
+    use crate::parse_error::{nearest, quote};
+    let fault = ParseError::new(format!("no {what} speaks {}", quote(&format!("{scheme}://"))));
     let known_list = known.iter().map(|k| format!("{k}://")).collect::<Vec<_>>().join(", ");
     match nearest(&scheme.to_lowercase(), known) {
         Some(meant) => fault.hint(format!("did you mean `{meant}://`? known are {known_list}")),

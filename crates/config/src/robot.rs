@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::cidr::Cidr;
-use crate::malformed::{Malformed, quote, unknown_word};
+use crate::parse_error::{ParseError, quote, unknown_word};
 use crate::reader::{Reader, Section};
 use crate::secret::Secret;
 use crate::source::interface;
@@ -64,7 +64,7 @@ pub struct Robot {
     /// How addresses are given on the wire; default [`Dhcp::Off`].
     pub dhcp: Dhcp,
     /// What the robot may reach on the box, besides answers to what the box asked; default nothing. None twice.
-    pub allow: Vec<Opening>,
+    pub allow: Vec<AllowedPort>,
 }
 
 /// Who gives addresses on the wire to the robot.
@@ -81,7 +81,7 @@ pub enum Dhcp {
 
 /// A port of the box that the robot may reach: `tcp/554`, `udp/5004`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Opening {
+pub struct AllowedPort {
     /// TCP or UDP.
     pub protocol: Protocol,
     /// Not 0.
@@ -106,20 +106,20 @@ impl std::fmt::Display for Protocol {
     }
 }
 
-impl std::fmt::Display for Opening {
+impl std::fmt::Display for AllowedPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.protocol, self.port)
     }
 }
 
 /// Accepts `tcp/554` and `udp/5004`.
-impl std::str::FromStr for Opening {
-    type Err = Malformed;
+impl std::str::FromStr for AllowedPort {
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         const FORM: &str = "write the protocol and the port, such as \"tcp/554\"";
         let Some((protocol, port)) = text.split_once('/') else {
-            return Err(Malformed::new(format!("{} is not a protocol and a port", quote(text))).hint(FORM));
+            return Err(ParseError::new(format!("{} is not a protocol and a port", quote(text))).hint(FORM));
         };
         let protocol = match protocol {
             "tcp" => Protocol::Tcp,
@@ -129,7 +129,7 @@ impl std::str::FromStr for Opening {
         let digits = port.bytes().all(|b| b.is_ascii_digit());
         match port.parse() {
             Ok(port) if digits && port != 0 => Ok(Self { protocol, port }),
-            _ => Err(Malformed::new(format!("{} is not a port", quote(port)))
+            _ => Err(ParseError::new(format!("{} is not a port", quote(port)))
                 .hint("write a number from 1 to 65535, such as \"tcp/554\"")),
         }
     }
@@ -151,10 +151,10 @@ impl Default for Robot {
 }
 
 /// Checks a name that goes into host names, topics and unit names.
-pub(crate) fn name(text: &str) -> Result<String, Malformed> {
+pub(crate) fn name(text: &str) -> Result<String, ParseError> {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let fault = |why: &str| {
-        Malformed::new(format!("the name {} {why}", quote(text)))
+        ParseError::new(format!("the name {} {why}", quote(text)))
             .hint("1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as \"spot-07\"")
     };
     match text {
@@ -167,9 +167,9 @@ pub(crate) fn name(text: &str) -> Result<String, Malformed> {
 }
 
 /// Checks an IP address.
-pub(crate) fn ip(text: &str) -> Result<IpAddr, Malformed> {
+pub(crate) fn ip(text: &str) -> Result<IpAddr, ParseError> {
     text.parse().map_err(|_| {
-        let fault = Malformed::new(format!("{} is not an IP address", quote(text)));
+        let fault = ParseError::new(format!("{} is not an IP address", quote(text)));
         match text.parse::<Cidr>() {
             Ok(cidr) => fault.hint(format!("leave the prefix length out: \"{}\"", cidr.address)),
             Err(_) => {
@@ -180,9 +180,9 @@ pub(crate) fn ip(text: &str) -> Result<IpAddr, Malformed> {
 }
 
 /// Checks a text that must only not be empty.
-pub(crate) fn filled(text: &str) -> Result<String, Malformed> {
+pub(crate) fn filled(text: &str) -> Result<String, ParseError> {
     if text.is_empty() {
-        return Err(Malformed::new("the text is empty").hint("leave the key out, or give it a value"));
+        return Err(ParseError::new("the text is empty").hint("leave the key out, or give it a value"));
     }
     Ok(text.to_owned())
 }
@@ -239,7 +239,7 @@ impl Robot {
             match text.parse() {
                 Ok(opening) => {
                     // The rules count the good ones.
-                    reader.places.set(format!("robot.opening.{}", robot.allow.len()), node.span.clone());
+                    reader.spans.set(format!("robot.opening.{}", robot.allow.len()), node.span.clone());
                     robot.allow.push(opening);
                 }
                 Err(fault) => reader.fault(&node, fault),

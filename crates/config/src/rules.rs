@@ -6,18 +6,18 @@ mod wire;
 use std::collections::HashMap;
 
 use crate::bitrate::Bitrate;
-use crate::malformed::Malformed;
-use crate::place::Places;
+use crate::parse_error::ParseError;
 use crate::problem::Collector;
 use crate::robot::{Robot, RobotKind};
 use crate::settings::Settings;
 use crate::sink::SinkUrl;
 use crate::source::Source;
+use crate::spans::Spans;
 use crate::stream::{Encode, Stream};
 
 /// Reports every broken rule.
-pub(crate) fn check(settings: &Settings, places: &Places, out: &mut Collector) {
-    let mut rules = Rules { places, out };
+pub(crate) fn check(settings: &Settings, spans: &Spans, out: &mut Collector) {
+    let mut rules = Rules { spans, out };
     rules.robot(&settings.robot);
     rules.wire(&settings.robot);
     rules.names(&settings.streams);
@@ -34,33 +34,33 @@ pub(crate) fn check(settings: &Settings, places: &Places, out: &mut Collector) {
 }
 
 pub(crate) struct Rules<'a> {
-    pub places: &'a Places,
+    pub spans: &'a Spans,
     out: &'a mut Collector,
 }
 
 impl Rules<'_> {
-    pub fn sound(&self, paths: &[&str]) -> bool {
-        paths.iter().all(|path| self.places.sound(path))
+    pub fn is_valid(&self, paths: &[&str]) -> bool {
+        paths.iter().all(|path| self.spans.is_valid(path))
     }
 
     pub fn error(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.out.error(self.places.at(path), Malformed::new(message).hint(hint));
+        self.out.error(self.spans.at(path), ParseError::new(message).hint(hint));
     }
 
     pub fn warn(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.out.warning(self.places.at(path), Malformed::new(message).hint(hint));
+        self.out.warning(self.spans.at(path), ParseError::new(message).hint(hint));
     }
 
     /// The robot's address is another one of the network that the box has an address in.
     fn robot(&mut self, robot: &Robot) {
         const OWN: &str = "robot.own_address";
-        if !self.sound(&["robot.kind", "robot.address", OWN]) {
+        if !self.is_valid(&["robot.kind", "robot.address", OWN]) {
             return;
         }
         let (Some(address), Some(own)) = (robot.address, robot.own_address) else { return };
-        let at = if self.places.written("robot.address") { "robot.address" } else { OWN };
+        let at = if self.spans.written("robot.address") { "robot.address" } else { OWN };
         if !own.contains(address) {
-            let hint = if self.places.written(OWN) {
+            let hint = if self.spans.written(OWN) {
                 format!(
                     "give both an address of one network, such as own_address = \"{}\"",
                     neighbour(address)
@@ -96,7 +96,7 @@ impl Rules<'_> {
         let mut seen = HashMap::new();
         for (number, stream) in streams.iter().enumerate() {
             let path = format!("stream.{number}.name");
-            if !self.places.sound(&path) {
+            if !self.spans.is_valid(&path) {
                 continue;
             }
             if seen.insert(stream.name.as_str(), number).is_some() {
@@ -113,9 +113,9 @@ impl Rules<'_> {
             Source::Go2 { .. } => (RobotKind::Go2, "go2"),
             _ => return,
         };
-        if kind != needed && self.sound(&[&path, "robot", "robot.kind"]) {
+        if kind != needed && self.is_valid(&[&path, "robot", "robot.kind"]) {
             let message = format!("the source `{word}:` needs a robot of kind \"{word}\"");
-            let hint = if self.places.written("robot") {
+            let hint = if self.spans.written("robot") {
                 format!("write `kind = \"{word}\"` under [robot]")
             } else {
                 format!("add a table [robot] with `kind = \"{word}\"`")
@@ -127,12 +127,12 @@ impl Rules<'_> {
     fn bitrate(&mut self, stream: &str, found: &Stream) {
         let (min, max) = (format!("{stream}.bitrate.min"), format!("{stream}.bitrate.max"));
         let range = found.bitrate;
-        if range.min <= range.max || !self.sound(&[&min, &max]) {
+        if range.min <= range.max || !self.is_valid(&[&min, &max]) {
             return;
         }
-        let at = if self.places.written(&min) { &min } else { &max };
+        let at = if self.spans.written(&min) { &min } else { &max };
         let whose = |path: &str, rate: Bitrate| {
-            if self.places.written(path) { format!("{rate}") } else { format!("{rate} (the default)") }
+            if self.spans.written(path) { format!("{rate}") } else { format!("{rate} (the default)") }
         };
         let message =
             format!("bitrate min {} is above max {}", whose(&min, range.min), whose(&max, range.max));
@@ -145,7 +145,7 @@ impl Rules<'_> {
         }
         for key in ["size", "fps"] {
             let path = format!("{stream}.{key}");
-            if self.places.written(&path) {
+            if self.spans.written(&path) {
                 let message = format!("`{key}` has no effect with `encode = \"never\"`");
                 self.warn(&path, message, "leave it out, or write `encode = \"auto\"`");
             }
@@ -184,7 +184,7 @@ impl Rules<'_> {
         if control.password.is_none() {
             return;
         }
-        if control.username.is_none() && self.places.sound("control.username") {
+        if control.username.is_none() && self.spans.is_valid("control.username") {
             self.error("control.password", "a password without a username", "add `username`");
         }
         if !control.is_encrypted() {

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::malformed::{Malformed, nearest, quote};
+use crate::parse_error::{ParseError, nearest, quote};
 use crate::reader::{Reader, Section};
 use crate::redaction::dissect;
 use crate::robot::filled;
@@ -84,14 +84,14 @@ impl Control {
     }
 }
 
-fn broker(text: &str) -> Result<Url, Malformed> {
+fn broker(text: &str) -> Result<Url, ParseError> {
     const FORM: &str = "mqtts://HOST or mqtt://HOST, with :PORT if it is not 8883 or 1883";
     let (parts, url) = dissect(text, FORM)?;
-    let fault = |message: &str| Err(Malformed::new(message));
+    let fault = |message: &str| Err(ParseError::new(message));
     match url.scheme() {
         "mqtt" | "mqtts" => {}
         other => {
-            let fault = Malformed::new(format!("no broker speaks {}", quote(&format!("{other}://"))));
+            let fault = ParseError::new(format!("no broker speaks {}", quote(&format!("{other}://"))));
             return Err(match nearest(other, &["mqtts", "mqtt"]) {
                 Some(meant) => fault.hint(format!("did you mean `{meant}://`?")),
                 None => fault.hint(format!("the form is {FORM}")),
@@ -100,18 +100,18 @@ fn broker(text: &str) -> Result<Url, Malformed> {
     }
     if parts.user.is_some() {
         return fault("the broker's URL has a user in it")
-            .map_err(|f: Malformed| f.hint("use the keys `username` and `password`"));
+            .map_err(|f: ParseError| f.hint("use the keys `username` and `password`"));
     }
     if !parts.path.trim_matches('/').is_empty() || parts.query.is_some() || parts.fragment.is_some() {
         return fault("the broker's URL has more than host and port")
-            .map_err(|f: Malformed| f.hint(format!("the form is {FORM}")));
+            .map_err(|f: ParseError| f.hint(format!("the form is {FORM}")));
     }
     Ok(url)
 }
 
-fn topic(text: &str) -> Result<String, Malformed> {
+fn topic(text: &str) -> Result<String, ParseError> {
     let fault = |why: &str| {
-        Err(Malformed::new(format!("the topic {} {why}", quote(text)))
+        Err(ParseError::new(format!("the topic {} {why}", quote(text)))
             .hint("words with `/` between them, such as \"robocast/spot-07\""))
     };
     match text {
@@ -136,9 +136,9 @@ impl Page {
         let password =
             reader.secret(&section, "password", example, |text| match text.chars().count() {
                 6.. => Ok(()),
-                0 => Err(Malformed::new("the page's password is empty")
+                0 => Err(ParseError::new("the page's password is empty")
                     .hint("leave [page] out to turn the page off")),
-                length => Err(Malformed::new(format!("the page's password has only {length} characters"))
+                length => Err(ParseError::new(format!("the page's password has only {length} characters"))
                     .hint("use at least 6")),
             })?;
         Some(Self { password })
@@ -155,11 +155,11 @@ impl Update {
                 if url.scheme() != "https" {
                     let scheme = quote(&format!("{}://", url.scheme()));
                     return Err(
-                        Malformed::new(format!("updates do not come over {scheme}")).hint("use https://")
+                        ParseError::new(format!("updates do not come over {scheme}")).hint("use https://")
                     );
                 }
                 if parts.user.is_some() {
-                    return Err(Malformed::new("the update URL has a user in it")
+                    return Err(ParseError::new("the update URL has a user in it")
                         .hint("the URL is no secret: leave it out"));
                 }
                 Ok(url)
@@ -177,7 +177,7 @@ impl Time {
     }
 }
 
-fn server(text: &str) -> Result<String, Malformed> {
+fn server(text: &str) -> Result<String, ParseError> {
     let label = |l: &str| {
         (1..=63).contains(&l.len())
             && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
@@ -188,7 +188,7 @@ fn server(text: &str) -> Result<String, Malformed> {
     if text.parse::<std::net::IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(label)) {
         return Ok(text.to_owned());
     }
-    Err(Malformed::new(format!("{} is not the name of a server", quote(text)))
+    Err(ParseError::new(format!("{} is not the name of a server", quote(text)))
         .hint("write a name or an address alone, such as \"pool.example.net\""))
 }
 
@@ -210,13 +210,13 @@ impl Debugging {
 }
 
 /// Checks certificates in PEM.
-pub(crate) fn certificates(text: &str) -> Result<String, Malformed> {
+pub(crate) fn certificates(text: &str) -> Result<String, ParseError> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
     const FORM: &str =
         "a certificate in PEM, from `-----BEGIN CERTIFICATE-----` to `-----END CERTIFICATE-----`";
     if text.contains("PRIVATE KEY") {
-        return Err(Malformed::new("there is a private key among the certificates")
+        return Err(ParseError::new("there is a private key among the certificates")
             .hint("take it out, and make a new one: this one has been handed around"));
     }
     let mut inside = false;
@@ -229,17 +229,17 @@ pub(crate) fn certificates(text: &str) -> Result<String, Malformed> {
                 count += 1;
             }
             (BEGIN | END, _) => {
-                return Err(Malformed::new("a certificate is cut off").hint(format!("write {FORM}")));
+                return Err(ParseError::new("a certificate is cut off").hint(format!("write {FORM}")));
             }
             (line, true) if !line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)) => {
-                return Err(Malformed::new("a certificate is not in base64").hint(format!("write {FORM}")));
+                return Err(ParseError::new("a certificate is not in base64").hint(format!("write {FORM}")));
             }
             _ => {}
         }
     }
     match count {
-        _ if inside => Err(Malformed::new("a certificate is cut off").hint(format!("write {FORM}"))),
-        0 => Err(Malformed::new("there is no certificate here").hint(format!("write {FORM}"))),
+        _ if inside => Err(ParseError::new("a certificate is cut off").hint(format!("write {FORM}"))),
+        0 => Err(ParseError::new("there is no certificate here").hint(format!("write {FORM}"))),
         _ => Ok(text.to_owned()),
     }
 }

@@ -2,7 +2,7 @@
 
 use toml::de::DeTable;
 
-use crate::malformed::Malformed;
+use crate::parse_error::ParseError;
 use crate::reader::{Reader, Section};
 use crate::robot::{Device, Robot};
 use crate::service::{Control, Debugging, Page, Time, Tls, Update};
@@ -67,8 +67,8 @@ impl Settings {
         for section in reader.sections(&root, "stream", "[[stream]]") {
             streams.push(Stream::read(reader, &section));
         }
-        if streams.is_empty() && reader.places.sound("stream") {
-            let fault = Malformed::new("no [[stream]]: the box will push nothing");
+        if streams.is_empty() && reader.spans.is_valid("stream") {
+            let fault = ParseError::new("no [[stream]]: the box will push nothing");
             reader.out.warning(0..0, fault.hint("add a [[stream]] with `name`, `source` and `push`"));
         }
         let control = Control::read(reader, &root, &device.name);

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-use crate::malformed::Malformed;
+use crate::parse_error::ParseError;
 use crate::redaction::{Parts, PathRule, dissect, redact, unknown_scheme};
 use crate::secret::Secret;
 
@@ -128,22 +128,22 @@ impl fmt::Display for SinkUrl {
 }
 
 impl FromStr for SinkUrl {
-    type Err = Malformed;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let names: Vec<&str> = SCHEMES.iter().map(|(name, _)| *name).collect();
         let written_scheme = Parts::of(text).map_or("", |p| p.scheme).to_ascii_lowercase();
         let scheme = SCHEMES.iter().find(|(name, _)| *name == written_scheme).map(|(_, scheme)| *scheme);
         let Some(scheme) = scheme else {
             return Err(match written_scheme.as_str() {
-                "" => {
-                    dissect(text, "rtmps://HOST/APP/KEY").err().unwrap_or_else(|| Malformed::new("not a URL"))
-                }
+                "" => dissect(text, "rtmps://HOST/APP/KEY")
+                    .err()
+                    .unwrap_or_else(|| ParseError::new("not a URL")),
                 "http" => {
-                    Malformed::new("no sink speaks `http://`").hint("a WHIP endpoint is written `whip://`")
+                    ParseError::new("no sink speaks `http://`").hint("a WHIP endpoint is written `whip://`")
                 }
                 "https" => {
-                    Malformed::new("no sink speaks `https://`").hint("a WHIP endpoint is written `whips://`")
+                    ParseError::new("no sink speaks `https://`").hint("a WHIP endpoint is written `whips://`")
                 }
                 other => unknown_scheme(other, "sink", &names),
             });
@@ -158,16 +158,16 @@ impl FromStr for SinkUrl {
         match scheme {
             SinkScheme::Rtmp | SinkScheme::Rtmps => rtmp(&parts, &form)?,
             SinkScheme::Srt if url.port().is_none() => {
-                return Err(Malformed::new("the SRT URL has no port").hint(format!("the form is {form}")));
+                return Err(ParseError::new("the SRT URL has no port").hint(format!("the form is {form}")));
             }
             SinkScheme::Srt | SinkScheme::Whip | SinkScheme::Rtsp | SinkScheme::Rtsps => {
                 if parts.fragment.is_some() {
                     return Err(
-                        Malformed::new("the URL contains `#`, which ends it").hint("write `#` as %23")
+                        ParseError::new("the URL contains `#`, which ends it").hint("write `#` as %23")
                     );
                 }
                 if scheme != SinkScheme::Srt && parts.path.trim_matches('/').is_empty() {
-                    return Err(Malformed::new("the URL has no path").hint(format!("the form is {form}")));
+                    return Err(ParseError::new("the URL has no path").hint(format!("the form is {form}")));
                 }
             }
         }
@@ -175,20 +175,20 @@ impl FromStr for SinkUrl {
     }
 }
 
-fn rtmp(parts: &Parts<'_>, form: &str) -> Result<(), Malformed> {
+fn rtmp(parts: &Parts<'_>, form: &str) -> Result<(), ParseError> {
     let path = parts.path.trim_start_matches('/');
     let (app, key) = path.rsplit_once('/').unwrap_or((path, ""));
     if parts.user.is_some() {
         let mend = "write it behind the key, as `?user=NAME&pass=PASSWORD`";
-        return Err(Malformed::new("RTMP servers do not read a user before the host").hint(mend));
+        return Err(ParseError::new("RTMP servers do not read a user before the host").hint(mend));
     }
     if app.trim_matches('/').is_empty() {
         return Err(
-            Malformed::new("the RTMP URL has no app and no stream key").hint(format!("the form is {form}"))
+            ParseError::new("the RTMP URL has no app and no stream key").hint(format!("the form is {form}"))
         );
     }
     if key.is_empty() && parts.query.is_none_or(str::is_empty) {
-        return Err(Malformed::new("the RTMP URL has no stream key").hint(format!("the form is {form}")));
+        return Err(ParseError::new("the RTMP URL has no stream key").hint(format!("the form is {form}")));
     }
     Ok(())
 }

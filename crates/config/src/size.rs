@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::malformed::{Malformed, quote};
+use crate::parse_error::{ParseError, quote};
 
 /// A picture size in pixels; both even, 16 to 7680.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,24 +16,24 @@ pub struct Size {
 
 /// Accepts `1280x720`.
 impl FromStr for Size {
-    type Err = Malformed;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let side = |s: &str| s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse::<u32>().ok()).flatten();
         let (width, height) = text
             .split_once(['x', '×'])
             .and_then(|(w, h)| Some((side(w.trim())?, side(h.trim())?)))
             .ok_or_else(|| {
-                Malformed::new(format!("{} is not a picture size", quote(text)))
+                ParseError::new(format!("{} is not a picture size", quote(text)))
                     .hint("write width x height in pixels, such as \"1280x720\"")
             })?;
         for (name, value) in [("width", width), ("height", height)] {
             if !(16..=7680).contains(&value) {
-                return Err(Malformed::new(format!("{name} {value} is out of range"))
+                return Err(ParseError::new(format!("{name} {value} is out of range"))
                     .hint("width and height are 16 to 7680 pixels"));
             }
             if value % 2 != 0 {
-                return Err(Malformed::new(format!("{name} {value} is odd")).hint(format!(
+                return Err(ParseError::new(format!("{name} {value} is odd")).hint(format!(
                     "an encoder needs even numbers: {} or {}",
                     value - 1,
                     value + 1

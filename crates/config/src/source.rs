@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
-use crate::malformed::{Malformed, nearest, quote, unknown_word};
+use crate::parse_error::{ParseError, nearest, quote, unknown_word};
 use crate::redaction::{Parts, PathRule, dissect, redact, unknown_scheme};
 use crate::secret::Secret;
 
@@ -104,15 +104,15 @@ const FORMS: &str = "write one of spot:, go2:, rtsp://..., rtsps://..., rtp://AD
                      libcamera:0, argus:0, test: or file:/PATH";
 
 impl FromStr for Source {
-    type Err = Malformed;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let kind_end = text.find(':').unwrap_or(text.len());
         let (kind, rest) = (&text[..kind_end], text[kind_end..].strip_prefix(':'));
         let plain =
             kind.len() <= 24 && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
         let Some(rest) = rest else {
-            let fault = Malformed::new("the source has no `:`");
+            let fault = ParseError::new("the source has no `:`");
             return Err(match nearest(kind, &KINDS).filter(|_| plain) {
                 Some(meant) => fault.hint(format!("did you mean `{meant}:`?")),
                 None => fault.hint(FORMS),
@@ -120,7 +120,7 @@ impl FromStr for Source {
         };
         match kind.to_ascii_lowercase().as_str() {
             "spot" if rest.is_empty() => Ok(Self::Spot),
-            "spot" => Err(Malformed::new("`spot:` takes nothing after the colon")
+            "spot" => Err(ParseError::new("`spot:` takes nothing after the colon")
                 .hint("address, user and password of the robot stand under [robot]")),
             "go2" => go2(rest),
             "rtp" => rtp(text).map(Self::Rtp),
@@ -131,25 +131,27 @@ impl FromStr for Source {
                 absolute("file", path, "file:/media/clip.mp4").map(|path| Self::File { path })
             }
             "libcamera" if rest.is_empty() || rest.chars().any(char::is_control) => {
-                Err(Malformed::new("`libcamera:` does not say which camera").hint("the form is libcamera:0"))
+                Err(ParseError::new("`libcamera:` does not say which camera").hint("the form is libcamera:0"))
             }
             "libcamera" => Ok(Self::Libcamera { camera: rest.to_owned() }),
             "argus" => match rest.parse() {
                 Ok(sensor) if !rest.starts_with('+') => Ok(Self::Argus { sensor }),
-                _ => Err(Malformed::new("`argus:` needs the number of a sensor").hint("the form is argus:0")),
+                _ => {
+                    Err(ParseError::new("`argus:` needs the number of a sensor").hint("the form is argus:0"))
+                }
             },
             "test" if rest.is_empty() => Ok(Self::Test { pattern: None }),
             "test" if rest.len() <= 32 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => {
                 Ok(Self::Test { pattern: Some(rest.to_owned()) })
             }
-            "test" => Err(Malformed::new(format!("{} is not the name of a pattern", quote(rest)))
+            "test" => Err(ParseError::new(format!("{} is not the name of a pattern", quote(rest)))
                 .hint("the form is test: or test:ball")),
-            _ if !plain || kind.is_empty() => Err(Malformed::new("not a source").hint(FORMS)),
+            _ if !plain || kind.is_empty() => Err(ParseError::new("not a source").hint(FORMS)),
             other if rest.starts_with("//") => {
                 Err(unknown_scheme(other, "source", &["rtsp", "rtsps", "rtp"]))
             }
             other => {
-                let fault = Malformed::new(format!("unknown source {}", quote(&format!("{other}:"))));
+                let fault = ParseError::new(format!("unknown source {}", quote(&format!("{other}:"))));
                 Err(match nearest(other, &KINDS) {
                     Some(meant) => fault.hint(format!("did you mean `{meant}:`?")),
                     None => fault.hint(FORMS),
@@ -159,11 +161,11 @@ impl FromStr for Source {
     }
 }
 
-fn absolute(kind: &str, path: &str, form: &str) -> Result<PathBuf, Malformed> {
+fn absolute(kind: &str, path: &str, form: &str) -> Result<PathBuf, ParseError> {
     if path.starts_with('/') && path.len() > 1 && !path.contains('\0') {
         return Ok(PathBuf::from(path));
     }
-    Err(Malformed::new(format!("`{kind}:` needs an absolute path")).hint(format!("the form is {form}")))
+    Err(ParseError::new(format!("`{kind}:` needs an absolute path")).hint(format!("the form is {form}")))
 }
 
 /// The own options in a query. Each may stand once.
@@ -173,7 +175,7 @@ struct Options<'t> {
 
 impl<'t> Options<'t> {
     /// Splits a query into the pairs named in `own` and, in order, the others.
-    fn split(query: Option<&'t str>, own: &[&str]) -> Result<(Self, Vec<&'t str>), Malformed> {
+    fn split(query: Option<&'t str>, own: &[&str]) -> Result<(Self, Vec<&'t str>), ParseError> {
         let mut options = Self { pairs: Vec::new() };
         let mut others = Vec::new();
         for pair in query.into_iter().flat_map(|q| q.split('&')) {
@@ -182,7 +184,7 @@ impl<'t> Options<'t> {
                 others.push(pair);
             } else if options.get(name).is_some() {
                 return Err(
-                    Malformed::new(format!("`{name}` is given twice in the URL")).hint("remove one of them")
+                    ParseError::new(format!("`{name}` is given twice in the URL")).hint("remove one of them")
                 );
             } else {
                 options.pairs.push((name, value));
@@ -195,18 +197,18 @@ impl<'t> Options<'t> {
         self.pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
     }
 
-    fn interface(&self) -> Result<Option<String>, Malformed> {
+    fn interface(&self) -> Result<Option<String>, ParseError> {
         self.get("interface").map(interface).transpose()
     }
 }
 
-fn unknown_option(pair: &str, own: &[&str]) -> Malformed {
+fn unknown_option(pair: &str, own: &[&str]) -> ParseError {
     let name = pair.split_once('=').map_or(pair, |(name, _)| name);
     unknown_word("option", name, own)
 }
 
 /// Checks the name of a network interface: 1 to 15 bytes, as the kernel takes them.
-pub(crate) fn interface(name: &str) -> Result<String, Malformed> {
+pub(crate) fn interface(name: &str) -> Result<String, ParseError> {
     let legal = (1..=15).contains(&name.len())
         && name != "."
         && name != ".."
@@ -214,16 +216,16 @@ pub(crate) fn interface(name: &str) -> Result<String, Malformed> {
     if legal {
         return Ok(name.to_owned());
     }
-    Err(Malformed::new(format!("{} is not the name of a network interface", quote(name)))
+    Err(ParseError::new(format!("{} is not the name of a network interface", quote(name)))
         .hint("1 to 15 letters, digits, `.`, `_` or `-`, such as \"eth0\""))
 }
 
-fn go2(rest: &str) -> Result<Source, Malformed> {
+fn go2(rest: &str) -> Result<Source, ParseError> {
     let query = match rest.split_once('?') {
         None if rest.is_empty() => None,
         Some(("", query)) => Some(query),
         _ => {
-            return Err(Malformed::new("`go2:` takes only `?interface=` after the colon")
+            return Err(ParseError::new("`go2:` takes only `?interface=` after the colon")
                 .hint("the form is go2: or go2:?interface=eth0"));
         }
     };
@@ -234,7 +236,7 @@ fn go2(rest: &str) -> Result<Source, Malformed> {
     }
 }
 
-fn rtp(text: &str) -> Result<RtpSource, Malformed> {
+fn rtp(text: &str) -> Result<RtpSource, ParseError> {
     const OWN: [&str; 2] = ["interface", "payload"];
     const FORM: &str = "rtp://230.1.1.1:1720";
     let mend = || format!("the form is {FORM}, or rtp://0.0.0.0:5004 to listen");
@@ -246,10 +248,10 @@ fn rtp(text: &str) -> Result<RtpSource, Malformed> {
         Some(Host::Domain(name)) => name.parse().ok(),
         None => None,
     };
-    let address = address.ok_or_else(|| Malformed::new("an RTP source needs an IP address").hint(mend()))?;
-    let port = url.port().ok_or_else(|| Malformed::new("the RTP URL has no port").hint(mend()))?;
+    let address = address.ok_or_else(|| ParseError::new("an RTP source needs an IP address").hint(mend()))?;
+    let port = url.port().ok_or_else(|| ParseError::new("the RTP URL has no port").hint(mend()))?;
     if parts.user.is_some() || !parts.path.trim_matches('/').is_empty() || parts.fragment.is_some() {
-        return Err(Malformed::new("an RTP URL has only address, port and options").hint(mend()));
+        return Err(ParseError::new("an RTP URL has only address, port and options").hint(mend()));
     }
     let (options, others) = Options::split(parts.query, &OWN)?;
     if let Some(other) = others.first() {
@@ -258,17 +260,17 @@ fn rtp(text: &str) -> Result<RtpSource, Malformed> {
     let payload_type = options.get("payload").map(|text| {
         let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u8>().ok()).flatten();
         number.filter(|n| *n <= 127).ok_or_else(|| {
-            Malformed::new(format!("{} is not an RTP payload type", quote(text)))
+            ParseError::new(format!("{} is not an RTP payload type", quote(text)))
                 .hint("write a number from 0 to 127, such as payload=96")
         })
     });
     Ok(RtpSource { address, port, interface: options.interface()?, payload_type: payload_type.transpose()? })
 }
 
-fn rtsp(text: &str) -> Result<RtspSource, Malformed> {
+fn rtsp(text: &str) -> Result<RtspSource, ParseError> {
     let (parts, _) = dissect(text, "rtsp://USER:PASSWORD@HOST/PATH")?;
     if parts.fragment.is_some() {
-        return Err(Malformed::new("the URL contains `#`, which ends it").hint("write `#` as %23"));
+        return Err(ParseError::new("the URL contains `#`, which ends it").hint("write `#` as %23"));
     }
     let (options, others) = Options::split(parts.query, &["transport", "verify", "interface"])?;
     let transport = match options.get("transport") {
@@ -280,9 +282,8 @@ fn rtsp(text: &str) -> Result<RtspSource, Malformed> {
     let verify = match options.get("verify") {
         None | Some("on") => true,
         Some("off") if parts.scheme.eq_ignore_ascii_case("rtsp") => {
-            return Err(
-                Malformed::new("`verify` is of no use without TLS").hint("leave it out, or write `rtsps://`")
-            );
+            return Err(ParseError::new("`verify` is of no use without TLS")
+                .hint("leave it out, or write `rtsps://`"));
         }
         Some("off") => false,
         Some(other) => return Err(unknown_word("value of `verify`", other, &["on", "off"])),
@@ -293,7 +294,7 @@ fn rtsp(text: &str) -> Result<RtspSource, Malformed> {
         url.push('?');
         url.push_str(&others.join("&"));
     }
-    let url = Url::parse(&url).map_err(|e| Malformed::new(format!("not a URL: {e}")))?;
+    let url = Url::parse(&url).map_err(|e| ParseError::new(format!("not a URL: {e}")))?;
     Ok(RtspSource { url: Secret::new(url), transport, verify, interface })
 }
 

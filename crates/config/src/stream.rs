@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::bitrate::{Bitrate, BitrateRange};
 use crate::duration;
-use crate::malformed::{Malformed, unknown_word};
+use crate::parse_error::{ParseError, unknown_word};
 use crate::reader::{Reader, SecretText, Section};
 use crate::redaction::HIDDEN;
 use crate::robot::name;
@@ -125,7 +125,7 @@ fn time(
         if (least..=most).contains(&value) {
             return Ok(value);
         }
-        Err(Malformed::new(format!("`{key}` is out of range")).hint(format!(
+        Err(ParseError::new(format!("`{key}` is out of range")).hint(format!(
             "write a duration from {} to {}",
             duration::format(least),
             duration::format(most)
@@ -152,7 +152,7 @@ fn read_source(reader: &mut Reader<'_>, section: &Section<'_>) -> Source {
             }
             Err(fault) => reader.fault(&node, fault),
         },
-        Some(SecretText::Trusted) => reader.places.spoil(&node.path),
+        Some(SecretText::Trusted) => reader.spans.mark_invalid(&node.path),
         None => {}
     }
     stand_in
@@ -166,7 +166,7 @@ fn read_push(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<SinkUrl> {
         match text.parse::<SinkUrl>() {
             Ok(sink) => {
                 // The rules count the good ones.
-                reader.places.set(format!("{}.sink.{}", section.path, push.len()), node.span.clone());
+                reader.spans.set(format!("{}.sink.{}", section.path, push.len()), node.span.clone());
                 if sink.redacted().contains(HIDDEN) {
                     reader.hold_plain(&node, &text);
                 }
@@ -187,9 +187,9 @@ fn read_bitrate(reader: &mut Reader<'_>, section: &Section<'_>) -> BitrateRange 
         let rate: Bitrate = text.parse()?;
         match rate {
             _ if rate.bps() == 0 => {
-                Err(Malformed::new("a bitrate of 0 carries nothing").hint("write at least \"1 kbit/s\""))
+                Err(ParseError::new("a bitrate of 0 carries nothing").hint("write at least \"1 kbit/s\""))
             }
-            _ if rate > FASTEST => Err(Malformed::new(format!("bitrate {rate} is too high"))
+            _ if rate > FASTEST => Err(ParseError::new(format!("bitrate {rate} is too high"))
                 .hint(format!("write at most \"{FASTEST}\""))),
             _ => Ok(rate),
         }

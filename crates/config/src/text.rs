@@ -1,15 +1,15 @@
 //! From bytes to text, and from offsets to lines and columns.
 
-use crate::malformed::Malformed;
+use crate::parse_error::ParseError;
 
 /// The text of a settings file without its byte order mark.
 ///
 /// # Errors
 /// The bytes are not UTF-8 text; with the offset of the first bad byte within `Ok`'s would-be text (its valid start is
 /// given along, so that a position can be told).
-pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (&str, Malformed)> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (&str, ParseError)> {
     let utf16 = || {
-        Malformed::new("the file is UTF-16, not UTF-8")
+        ParseError::new("the file is UTF-16, not UTF-8")
             .hint("save it again with the encoding UTF-8 (Notepad: Save as, Encoding)")
     };
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -24,7 +24,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (&str, Malformed)> {
                 return Err((&good[..nul], binary()));
             }
             let byte = bytes.get(e.valid_up_to()).copied().unwrap_or(0);
-            let fault = Malformed::new(format!("byte 0x{byte:02x} is not UTF-8"))
+            let fault = ParseError::new(format!("byte 0x{byte:02x} is not UTF-8"))
                 .hint("save the file with the encoding UTF-8");
             return Err((good, fault));
         }
@@ -33,15 +33,16 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (&str, Malformed)> {
         return Err((&text[..nul], binary()));
     }
     if let Some(lone) = lone_return(text) {
-        let fault = Malformed::new("a carriage return without a line feed")
+        let fault = ParseError::new("a carriage return without a line feed")
             .hint("save the file with the line ends of Unix (LF) or Windows (CRLF)");
         return Err((&text[..lone], fault));
     }
     Ok(text)
 }
 
-fn binary() -> Malformed {
-    Malformed::new("a zero byte: this is not a text file").hint("the settings are a plain text file in UTF-8")
+fn binary() -> ParseError {
+    ParseError::new("a zero byte: this is not a text file")
+        .hint("the settings are a plain text file in UTF-8")
 }
 
 /// Whether the first characters are plain ASCII in UTF-16: every other byte is zero.

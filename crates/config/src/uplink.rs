@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use url::Url;
 
 use crate::cidr::Cidr;
-use crate::malformed::{Malformed, quote, unknown_word};
+use crate::parse_error::{ParseError, quote, unknown_word};
 use crate::reader::{Reader, Section};
 use crate::redaction::dissect;
 use crate::robot::{filled, ip};
@@ -146,11 +146,11 @@ impl Uplink {
                     continue;
                 }
             };
-            reader.places.set(format!("uplink.kind.{number}"), node.span.clone());
+            reader.spans.set(format!("uplink.kind.{number}"), node.span.clone());
             uplink.order.push(kind);
             number += 1;
         }
-        if !reader.places.written("uplink.order") {
+        if !reader.spans.written("uplink.order") {
             uplink.order = uplink.configured();
         }
         uplink
@@ -171,20 +171,20 @@ impl Lte {
     }
 }
 
-fn apn(text: &str) -> Result<String, Malformed> {
+fn apn(text: &str) -> Result<String, ParseError> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if (1..=100).contains(&text.len()) && text.bytes().all(legal) {
         return Ok(text.to_owned());
     }
-    Err(Malformed::new(format!("{} is not an access point name", quote(text)))
+    Err(ParseError::new(format!("{} is not an access point name", quote(text)))
         .hint("letters, digits, `.`, `_` and `-`, as the operator gives it, such as \"internet\""))
 }
 
-fn pin(text: &str) -> Result<(), Malformed> {
+fn pin(text: &str) -> Result<(), ParseError> {
     if (4..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(());
     }
-    Err(Malformed::new("the PIN is not 4 to 8 digits").hint("leave `pin` out for a SIM without one"))
+    Err(ParseError::new("the PIN is not 4 to 8 digits").hint("leave `pin` out for a SIM without one"))
 }
 
 impl Ethernet {
@@ -202,15 +202,15 @@ impl Ethernet {
 
 /// Checks the page that is asked for. Over TLS a login page cannot show itself: the certificate is wrong, as it may be for
 /// other reasons.
-fn probe(text: &str) -> Result<Url, Malformed> {
+fn probe(text: &str) -> Result<Url, ParseError> {
     let (parts, url) = dissect(text, "http://HOST/PATH")?;
     if url.scheme() != "http" {
         let scheme = quote(&format!("{}://", url.scheme()));
-        return Err(Malformed::new(format!("a login page is not seen over {scheme}"))
+        return Err(ParseError::new(format!("a login page is not seen over {scheme}"))
             .hint("use http://: nothing secret is sent"));
     }
     if parts.user.is_some() {
-        return Err(Malformed::new("the probe's URL has a user in it").hint("leave it out"));
+        return Err(ParseError::new("the probe's URL has a user in it").hint("leave it out"));
     }
     Ok(url)
 }

@@ -15,12 +15,12 @@ impl Rules<'_> {
         for (number, wifi) in uplink.wifi.iter().enumerate() {
             let path = format!("uplink.wifi.{number}");
             let ssid = format!("{path}.ssid");
-            if self.places.sound(&ssid) && seen.insert(wifi.ssid.as_str(), number).is_some() {
+            if self.spans.is_valid(&ssid) && seen.insert(wifi.ssid.as_str(), number).is_some() {
                 self.error(&ssid, "this Wi-Fi network is given above already", "remove one of the two");
             }
             if let Access::Enterprise(enterprise) = &wifi.access
                 && enterprise.ca.is_none()
-                && self.places.sound(&format!("{path}.ca"))
+                && self.spans.is_valid(&format!("{path}.ca"))
             {
                 self.warn(
                     &format!("{path}.eap"),
@@ -46,7 +46,7 @@ impl Rules<'_> {
         if let Some(lte) = &uplink.lte
             && lte.password.is_some()
             && lte.username.is_none()
-            && self.places.sound("uplink.lte.username")
+            && self.spans.is_valid("uplink.lte.username")
         {
             self.error("uplink.lte.password", "a password without a username", "add `username`");
         }
@@ -58,7 +58,7 @@ impl Rules<'_> {
             let path = format!("uplink.kind.{number}");
             if uplink.order[..number].contains(kind) {
                 self.error(&path, format!("`{kind}` stands twice in the order"), "remove one of the two");
-            } else if !configured.contains(kind) && self.places.sound(&format!("uplink.{kind}")) {
+            } else if !configured.contains(kind) && self.spans.is_valid(&format!("uplink.{kind}")) {
                 let title = if kind.as_str() == "wifi" {
                     "[[uplink.wifi]]".to_owned()
                 } else {
@@ -79,10 +79,10 @@ impl Rules<'_> {
         let wired = robot.kind != RobotKind::None
             || ["interface", "address", "own_address"]
                 .iter()
-                .any(|k| self.places.written(&format!("robot.{k}")));
+                .any(|k| self.spans.written(&format!("robot.{k}")));
         if wired
             && ethernet.interface == robot.interface
-            && self.sound(&[INTERFACE, "robot.kind", "robot.interface"])
+            && self.is_valid(&[INTERFACE, "robot.kind", "robot.interface"])
         {
             let message = format!("`{}` is the robot's interface", robot.interface);
             self.error(INTERFACE, message, "the uplink needs another one, such as \"eth1\"");
@@ -92,7 +92,7 @@ impl Rules<'_> {
     /// A router that can be reached from a fixed address.
     fn addressing(&mut self, path: &str, ip: &Addressing) {
         let (at_gateway, at_address) = (format!("{path}.gateway"), format!("{path}.address"));
-        if !self.sound(&[&at_gateway, &at_address]) {
+        if !self.is_valid(&[&at_gateway, &at_address]) {
             return;
         }
         match (ip.gateway, ip.address) {

@@ -1,6 +1,6 @@
 //! `[[uplink.wifi]]`: Wi-Fi networks, personal and enterprise.
 
-use crate::malformed::{Malformed, quote, unknown_word};
+use crate::parse_error::{ParseError, quote, unknown_word};
 use crate::reader::{Reader, Section};
 use crate::robot::filled;
 use crate::secret::Secret;
@@ -41,14 +41,14 @@ pub struct Enterprise {
     /// The user, or the name in the certificate.
     pub identity: String,
     /// `eap`.
-    pub proof: Proof,
+    pub proof: Credentials,
     /// Certificates in PEM of who signs the network's own; without any, the network itself is not checked.
     pub ca: Option<String>,
 }
 
 /// What shows that it is so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub enum Credentials {
     /// `peap`: a password, asked for within TLS.
     Peap {
         /// The user's password.
@@ -134,7 +134,7 @@ fn access(reader: &mut Reader<'_>, section: &Section<'_>) -> Access {
     if !reader.has(section, "eap") {
         for key in ENTERPRISE {
             if let Some(node) = reader.node(section, key) {
-                let fault = Malformed::new(format!("`{key}` has no use without `eap`"));
+                let fault = ParseError::new(format!("`{key}` has no use without `eap`"));
                 let hint = "add `eap = \"peap\"` (a user and a password) or `eap = \"tls\"` (a certificate)";
                 reader.fault(&node, fault.hint(hint));
             }
@@ -152,7 +152,7 @@ fn access(reader: &mut Reader<'_>, section: &Section<'_>) -> Access {
     }
 }
 
-fn peap(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Proof> {
+fn peap(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Credentials> {
     idle(reader, section, &["certificate", "private_key"], "peap");
     if !reader.has(section, "password") {
         reader.missing(section, "password", PASSWORD);
@@ -164,31 +164,31 @@ fn peap(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Proof> {
     };
     let phase2 = reader.parsed(section, "phase2", "`phase2 = \"mschapv2\"`", phase2).unwrap_or_default();
     let password = reader.secret(section, "password", PASSWORD, |text| filled(text).map(|_| ()))?;
-    Some(Proof::Peap { password, phase2 })
+    Some(Credentials::Peap { password, phase2 })
 }
 
-fn certificate(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Proof> {
+fn certificate(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Credentials> {
     idle(reader, section, &["password", "phase2"], "tls");
     let certificate = reader.required(section, "certificate", CERTIFICATE, certificates);
     if !reader.has(section, "private_key") {
         reader.missing(section, "private_key", PRIVATE_KEY);
     }
     let private_key = reader.secret(section, "private_key", PRIVATE_KEY, key)?;
-    Some(Proof::Tls { certificate: certificate?, private_key })
+    Some(Credentials::Tls { certificate: certificate?, private_key })
 }
 
 fn idle(reader: &mut Reader<'_>, section: &Section<'_>, keys: &[&str], eap: &str) {
     for key in keys {
         if let Some(node) = reader.node(section, key) {
-            let fault = Malformed::new(format!("`{key}` has no use with `eap = \"{eap}\"`"));
+            let fault = ParseError::new(format!("`{key}` has no use with `eap = \"{eap}\"`"));
             reader.fault(&node, fault.hint("leave it out"));
         }
     }
 }
 
 /// A private key in PEM. No fault repeats the text.
-fn key(text: &str) -> Result<(), Malformed> {
-    let fault = |why: &str, hint: &str| Err(Malformed::new(why).hint(hint));
+fn key(text: &str) -> Result<(), ParseError> {
+    let fault = |why: &str, hint: &str| Err(ParseError::new(why).hint(hint));
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let kind = lines.next().and_then(|l| l.strip_prefix("-----BEGIN ")?.strip_suffix("PRIVATE KEY-----"));
     let Some(kind) = kind else {
@@ -209,17 +209,17 @@ fn key(text: &str) -> Result<(), Malformed> {
     }
 }
 
-fn ssid(text: &str) -> Result<String, Malformed> {
+fn ssid(text: &str) -> Result<String, ParseError> {
     match text.len() {
         1..=32 => Ok(text.to_owned()),
-        0 => Err(Malformed::new("the SSID is empty").hint("write the name of the network, such as \"Lab\"")),
-        length => Err(Malformed::new(format!("the SSID has {length} bytes")).hint("an SSID has at most 32")),
+        0 => Err(ParseError::new("the SSID is empty").hint("write the name of the network, such as \"Lab\"")),
+        length => Err(ParseError::new(format!("the SSID has {length} bytes")).hint("an SSID has at most 32")),
     }
 }
 
-fn passphrase(text: &str) -> Result<(), Malformed> {
+fn passphrase(text: &str) -> Result<(), ParseError> {
     let hint = "a WPA passphrase has 8 to 63 characters of ASCII, a key has 64 hex digits";
-    let fault = |why: String| Err(Malformed::new(why).hint(hint));
+    let fault = |why: String| Err(ParseError::new(why).hint(hint));
     let length = text.chars().count();
     match length {
         _ if !text.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
@@ -228,7 +228,7 @@ fn passphrase(text: &str) -> Result<(), Malformed> {
         8..=63 => Ok(()),
         64 if text.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(()),
         0 => {
-            Err(Malformed::new("the Wi-Fi password is empty")
+            Err(ParseError::new("the Wi-Fi password is empty")
                 .hint("leave `password` out for an open network"))
         }
         1..8 => fault(format!("the Wi-Fi password has only {length} characters")),
@@ -236,11 +236,11 @@ fn passphrase(text: &str) -> Result<(), Malformed> {
     }
 }
 
-fn country(text: &str) -> Result<String, Malformed> {
+fn country(text: &str) -> Result<String, ParseError> {
     if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) && text != "UK" {
         return Ok(text.to_owned());
     }
-    let fault = Malformed::new(format!("{} is not a country code", quote(text)));
+    let fault = ParseError::new(format!("{} is not a country code", quote(text)));
     let upper = text.to_ascii_uppercase();
     Err(if upper == "UK" {
         fault.hint("did you mean `GB`?")

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::malformed::{Malformed, quote};
+use crate::parse_error::{ParseError, quote};
 
 /// A daily span of local time, such as `02:00-04:00`. It may run over midnight; it is never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,18 +27,18 @@ impl Window {
 
 /// Accepts `02:00-04:00` and `22:30-01:00`.
 impl FromStr for Window {
-    type Err = Malformed;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let wrong = || {
-            Malformed::new(format!("{} is not a window of the day", quote(text)))
+            ParseError::new(format!("{} is not a window of the day", quote(text)))
                 .hint("write start and end in 24 hours, such as \"02:00-04:00\"")
         };
         let (start, end) = text.split_once('-').ok_or_else(wrong)?;
         let start = minute(start.trim()).ok_or_else(wrong)?;
         let end = minute(end.trim()).ok_or_else(wrong)?;
         if start == end {
-            return Err(Malformed::new(format!("the window {} is empty", quote(text)))
+            return Err(ParseError::new(format!("the window {} is empty", quote(text)))
                 .hint("leave `window` out to allow any time"));
         }
         Ok(Self { start, end })

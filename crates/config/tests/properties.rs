@@ -1,7 +1,7 @@
 //! Whatever comes, nothing panics, and every problem lies in the file.
 
 use proptest::prelude::*;
-use robocast_config::{Opening, SinkUrl, Source, check, parse};
+use robocast_config::{AllowedPort, SinkUrl, Source, check, parse};
 
 const EXAMPLE: &str = include_str!("example.toml");
 
@@ -128,7 +128,7 @@ proptest! {
 
     #[test]
     fn an_opening_that_is_read_is_shown_as_it_was_written(text in "(tcp|udp|icmp|)/?[+-]?[0-9]{0,6}/?|\\PC{0,12}") {
-        if let Ok(opening) = text.parse::<Opening>() {
+        if let Ok(opening) = text.parse::<AllowedPort>() {
             prop_assert!(opening.port != 0);
             let port = text[4..].trim_start_matches('0');
             prop_assert_eq!(opening.to_string(), format!("{}/{port}", &text[..3]));

@@ -8,12 +8,12 @@
 //! | [`backoff`] | how long to wait before the next try |
 //! | [`atomic`] | files that survive a power cut whole |
 //! | [`spawn`] | the one place that starts another program |
-//! | [`places`] | the folders of state and of run-time sockets |
+//! | [`paths`] | the folders of state and of run-time sockets |
 
 pub mod atomic;
 pub mod backoff;
 pub mod journal;
 pub mod notify;
-pub mod places;
+pub mod paths;
 pub mod signals;
 pub mod spawn;

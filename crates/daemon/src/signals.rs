@@ -6,11 +6,11 @@ use tokio::sync::mpsc;
 
 /// What the outside asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum SignalEvent {
     /// End cleanly.
-    End,
+    Shutdown,
     /// Read the settings again.
-    Reread,
+    Reload,
 }
 
 /// The signals a program listens to.
@@ -20,7 +20,7 @@ pub struct Signals(Origin);
 #[derive(Debug)]
 enum Origin {
     Kernel { term: Signal, int: Signal, hup: Signal },
-    Told(mpsc::Receiver<Wish>),
+    Told(mpsc::Receiver<SignalEvent>),
 }
 
 impl Signals {
@@ -39,18 +39,18 @@ impl Signals {
     /// In place of the kernel's signals, which reach the whole process: the wishes of one who holds the
     /// other end, such as a test. Without anyone left there, none comes any more.
     #[must_use]
-    pub fn told() -> (mpsc::Sender<Wish>, Self) {
+    pub fn told() -> (mpsc::Sender<SignalEvent>, Self) {
         let (tell, told) = mpsc::channel(1);
         (tell, Self(Origin::Told(told)))
     }
 
     /// The next wish. Cancel safe.
-    pub async fn next(&mut self) -> Wish {
+    pub async fn next(&mut self) -> SignalEvent {
         match &mut self.0 {
             Origin::Kernel { term, int, hup } => tokio::select! {
-                _ = term.recv() => Wish::End,
-                _ = int.recv() => Wish::End,
-                _ = hup.recv() => Wish::Reread,
+                _ = term.recv() => SignalEvent::Shutdown,
+                _ = int.recv() => SignalEvent::Shutdown,
+                _ = hup.recv() => SignalEvent::Reload,
             },
             Origin::Told(wishes) => match wishes.recv().await {
                 Some(wish) => wish,

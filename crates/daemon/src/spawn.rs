@@ -95,7 +95,7 @@ impl Program {
     /// Becomes it: on success this call does not return.
     #[must_use]
     #[allow(clippy::disallowed_methods)]
-    pub fn become_it(&self) -> io::Error {
+    pub fn exec(&self) -> io::Error {
         std::process::Command::new(&self.path)
             .arg0(&self.arg0)
             .args(&self.args)

@@ -3,7 +3,7 @@
 use crate::uplink::probe;
 use crate::{robot, uplink};
 use robocast_config::Settings;
-use robocast_daemon::{journal, places};
+use robocast_daemon::{journal, paths};
 
 /// What would be done, side by side.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub async fn plan(settings: &Settings) -> Plan {
         side.plan_only(&robot::Wanted::of(settings)).await.map_err(|error| journal::chain(&error))
     };
     let uplinks = async {
-        let wanted = uplink::Wanted::of(settings, &places::state());
+        let wanted = uplink::Wanted::of(settings, &paths::state());
         let steps = uplink::Side::default().planned(&wanted).await.map_err(|error| uplink::words(&error))?;
         Ok(steps.iter().map(ToString::to_string).collect())
     };
@@ -43,7 +43,7 @@ pub async fn check(settings: &Settings) -> Vec<(bool, String)> {
 }
 
 async fn uplinks(settings: &Settings) -> Vec<(bool, String)> {
-    let wanted = uplink::Wanted::of(settings, &places::state());
+    let wanted = uplink::Wanted::of(settings, &paths::state());
     let mut side = uplink::Side::default();
     let left = match side.planned(&wanted).await {
         Ok(steps) => steps,

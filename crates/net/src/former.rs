@@ -1,15 +1,15 @@
 //! Uplinks that did not prove themselves when a stick brought them: until other settings come, those that were proven last go on.
 //!
-//! `robocast provision` says so in the file [`places::former_uplinks`]: the SHA-256, in hex, of the settings that it means.
+//! `robocast provision` says so in the file [`paths::former_uplinks`]: the SHA-256, in hex, of the settings that it means.
 //! What it says of other settings is nothing: new settings are always tried, whenever the power went.
 
 use robocast_config::Settings;
-use robocast_daemon::{journal, places};
+use robocast_daemon::{journal, paths};
 use std::path::Path;
 
 /// Puts the uplinks that were proven last into `settings`, which `path` holds, when theirs were taken back; whether they were.
 pub fn take(path: &Path, settings: &mut Settings) -> bool {
-    take_from(path, &places::former_uplinks(), &places::proven_settings(), settings)
+    take_from(path, &paths::former_uplinks(), &paths::proven_settings(), settings)
 }
 
 fn take_from(path: &Path, said: &Path, proven: &Path, settings: &mut Settings) -> bool {

@@ -18,11 +18,11 @@ use crate::uplink::choice::{Chooser, Sign};
 use crate::uplink::evidence::Probed;
 use crate::ways::{self, Ways};
 use crate::{report, robot, uplink};
-use robocast_bus::{Evidence, NetStatus, UplinkStatus, service, view};
+use robocast_bus::{Evidence, NetStatus, UplinkStatus, client, server};
 use robocast_config::{LoadError, Settings};
 use robocast_daemon::notify::{self, Heartbeat};
-use robocast_daemon::signals::{Signals, Wish};
-use robocast_daemon::{journal, places};
+use robocast_daemon::signals::{SignalEvent, Signals};
+use robocast_daemon::{journal, paths};
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -114,13 +114,13 @@ impl Net {
             tokio::spawn(keep::uplinks(uplink::Side::default(), uplink_side, tell)),
         ];
         let ways = watch::Sender::new(Ways::default());
-        if service::wanted() {
+        if server::enabled() {
             tokio::spawn(ways::follow(ways.subscribe()));
         }
         let (told, evidence) = mpsc::unbounded_channel();
-        tokio::spawn(view::follow_evidence(told));
+        tokio::spawn(client::follow_evidence(told));
         let status = watch::Sender::new(NetStatus::default());
-        if service::wanted() {
+        if server::enabled() {
             tokio::spawn(show(status.subscribe()));
         }
         Ok(Self {
@@ -178,8 +178,8 @@ impl Net {
                     self.probed(probed);
                 },
                 wish = self.signals.next() => match wish {
-                    Wish::End => return,
-                    Wish::Reread => self.reread(),
+                    SignalEvent::Shutdown => return,
+                    SignalEvent::Reload => self.reread(),
                 },
                 _ = tick.tick() => {
                     self.heartbeat.beat();
@@ -276,7 +276,7 @@ fn robot_order(read: Read, settings: &Settings) -> Order<robot::Wanted> {
 }
 
 fn uplink_order(read: Read, settings: &Settings) -> Order<uplink::Wanted> {
-    Order { reads: read.times, wanted: uplink::Wanted::of(settings, &places::state()) }
+    Order { reads: read.times, wanted: uplink::Wanted::of(settings, &paths::state()) }
 }
 
 /// Tells only what is new.
@@ -292,7 +292,7 @@ fn replace<T: PartialEq>(to: &watch::Sender<T>, now: T) {
 async fn show(status: watch::Receiver<NetStatus>) {
     let mut said = false;
     loop {
-        match service::net(status.clone()).await {
+        match server::net(status.clone()).await {
             Ok(()) => return,
             Err(error) if !said => {
                 tracing::info!("not on the system bus yet: {}", journal::chain(&error));

@@ -4,8 +4,8 @@
 use crate::program::{self, NetError};
 use crate::uplink::clock::{self, Times};
 use robocast_config::Settings;
-use robocast_daemon::signals::{Signals, Wish};
-use robocast_daemon::{journal, places};
+use robocast_daemon::signals::{SignalEvent, Signals};
+use robocast_daemon::{journal, paths};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -30,13 +30,13 @@ const PORT: u16 = 123;
 pub async fn run(path: &Path) -> Result<(), NetError> {
     let mut signals = Signals::listen().map_err(NetError::Signals)?;
     let mut settings = program::settings(path, None);
-    let state = places::state();
+    let state = paths::state();
     loop {
         let kept = round(&settings, &state).await;
         tokio::select! {
             wish = signals.next() => match wish {
-                Wish::End => return Ok(()),
-                Wish::Reread => settings = program::settings(path, Some(settings)),
+                SignalEvent::Shutdown => return Ok(()),
+                SignalEvent::Reload => settings = program::settings(path, Some(settings)),
             },
             () = tokio::time::sleep(if kept { SAVED } else { SOON }) => {}
         }

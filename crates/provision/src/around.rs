@@ -9,7 +9,7 @@ use crate::proof::{self, look};
 use crate::support;
 use crate::the_box::{Answer, New, TheBox};
 use crate::trouble::Trouble;
-use robocast_daemon::{atomic, journal, places};
+use robocast_daemon::{atomic, journal, paths};
 use robocast_stick::Part;
 use robocast_stick::names::AUTHORIZED_KEYS;
 use std::ffi::OsStr;
@@ -153,7 +153,7 @@ impl TheBox for Around {
         if !Path::new(SSHD).exists() {
             return Answer::Nobody("this image has no SSH server".into());
         }
-        if let Err(error) = atomic::write(&places::state().join(AUTHORIZED_KEYS), file, 0o600) {
+        if let Err(error) = atomic::write(&paths::state().join(AUTHORIZED_KEYS), file, 0o600) {
             return failed("the SSH keys cannot be written", &error);
         }
         let units = ["ssh.service", "sshd.service"];
@@ -169,7 +169,7 @@ impl TheBox for Around {
 
     fn support(&mut self, to: &mut dyn Write) -> Answer {
         let files = self.runtime.block_on(support::gather());
-        let device = robocast_config::load(&places::settings())
+        let device = robocast_config::load(&paths::settings())
             .map(|checked| checked.settings.device.name)
             .unwrap_or_else(|_| "robocast".into());
         match support::pack(&files, &support::name(&device), to) {
@@ -191,7 +191,7 @@ fn ssh_as(new: New<'_>) -> io::Result<()> {
     if new.settings.debug.ssh {
         return Ok(());
     }
-    match std::fs::remove_file(places::state().join(AUTHORIZED_KEYS)) {
+    match std::fs::remove_file(paths::state().join(AUTHORIZED_KEYS)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -203,7 +203,7 @@ async fn somebody_runs(wait: bool) -> bool {
     let looking = async {
         loop {
             tick.tick().await;
-            if UnixStream::connect(places::status_socket()).await.is_ok() {
+            if UnixStream::connect(paths::status_socket()).await.is_ok() {
                 return;
             }
         }

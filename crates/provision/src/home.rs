@@ -21,7 +21,7 @@ impl Home {
     /// The one of this machine.
     #[must_use]
     pub fn of_box() -> Self {
-        Self { state: robocast_daemon::places::state(), run: robocast_daemon::places::run() }
+        Self { state: robocast_daemon::paths::state(), run: robocast_daemon::paths::run() }
     }
 
     /// A file of the state.

@@ -1,7 +1,7 @@
 //! Access units as FLV video tags, the form in which RTMP carries them
 //! (Adobe Flash Video File Format Specification 10.1, E.4.3).
 
-use robocast_media::h264::{AccessUnit, NalKind, ParameterSets, nals};
+use robocast_video::h264::{AccessUnit, NalKind, ParameterSets, nals};
 
 const KEYFRAME_AVC: u8 = 0x17;
 const INTER_AVC: u8 = 0x27;
@@ -39,14 +39,14 @@ pub fn video(unit: &AccessUnit) -> Vec<u8> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use robocast_media::clock::Stamp;
+    use robocast_video::clock::MonoTime;
 
     fn unit(data: &'static [u8], keyframe: bool) -> AccessUnit {
         AccessUnit {
             data: Bytes::from_static(data),
-            pts: Stamp(45_000_000),
-            dts: Stamp(5_000_000),
-            arrived: Stamp(0),
+            pts: MonoTime(45_000_000),
+            dts: MonoTime(5_000_000),
+            arrived: MonoTime(0),
             keyframe,
         }
     }

@@ -6,15 +6,15 @@
 
 use crate::rtmp::ConnectError;
 use crate::rtmp::test_server::{self, Server};
-use crate::sink::{Common, Line, Look, Network, Reaching, Sink};
+use crate::sink::{Line, Look, Network, Reaching, Sink, SinkContext};
 use crate::tls::Tls;
-use crate::way::{Name, Standing};
+use crate::transport::{CachedResolver, ConnectionHealth};
 use rml_amf0::Amf0Value;
 use rml_rtmp::messages::RtmpMessage;
 use robocast_bus::SinkState;
-use robocast_media::clock::Stamp;
-use robocast_media::h264::AccessUnit;
-use robocast_media::hop::{Feed, Limits};
+use robocast_video::clock::MonoTime;
+use robocast_video::h264::AccessUnit;
+use robocast_video::ipc::{Broadcast, Limits};
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -253,7 +253,12 @@ impl InMemory {
 }
 
 impl Network for InMemory {
-    fn reach<'a>(&'a self, _: &'a Name, uplink: &'a str, slow: &'a (dyn Fn() + Send + Sync)) -> Reaching<'a> {
+    fn reach<'a>(
+        &'a self,
+        _: &'a CachedResolver,
+        uplink: &'a str,
+        slow: &'a (dyn Fn() + Send + Sync),
+    ) -> Reaching<'a> {
         Box::pin(async move {
             self.note(Saw::Try(uplink.to_owned()));
             let mood = self.inner().moods.get(uplink).copied().unwrap_or_default();
@@ -287,17 +292,22 @@ struct Way {
 }
 
 impl Look for Way {
-    fn look(&mut self, _: Stamp) -> Option<Standing> {
+    fn look(&mut self, _: MonoTime) -> Option<ConnectionHealth> {
         let stalled = self.server.inner().stalled.get(&self.uplink).copied();
         let uplinks = vec![self.uplink.clone()];
-        Some(Standing { uplink: self.uplink.clone(), uplinks, stalled, ..Standing::default() })
+        Some(ConnectionHealth {
+            uplink: self.uplink.clone(),
+            uplinks,
+            stalled,
+            ..ConnectionHealth::default()
+        })
     }
 }
 
 /// A sink, and what it hangs on.
 pub struct Rig {
     pub server: InMemory,
-    pub feed: Feed,
+    pub feed: Broadcast,
     pub chosen: watch::Sender<String>,
     pub sink: Sink,
     /// The number of the next picture.
@@ -309,12 +319,12 @@ impl Rig {
     pub fn new(mood: Mood) -> Self {
         let server = InMemory::new();
         server.mood("wlan0", mood);
-        let feed = Feed::new(Limits { lag: Duration::from_secs(3), bytes: 8 << 20 });
+        let feed = Broadcast::new(Limits { lag: Duration::from_secs(3), bytes: 8 << 20 });
         let chosen = watch::Sender::new("wlan0".to_owned());
-        let common = Common {
+        let common = SinkContext {
             stream: "front".into(),
             feed: feed.clone(),
-            origin: Stamp::now(),
+            origin: MonoTime::now(),
             chosen: chosen.subscribe(),
             urgent: Arc::new(Notify::new()),
             network: Arc::new(server.clone()),
@@ -363,6 +373,6 @@ impl Rig {
 
 /// A picture that comes now.
 pub fn picture(keyframe: bool, bytes: usize) -> AccessUnit {
-    let now = Stamp::now();
+    let now = MonoTime::now();
     AccessUnit { pts: now, dts: now, arrived: now, ..test_server::unit(keyframe, bytes) }
 }

@@ -1,7 +1,7 @@
 //! The push program: it owns the uplink of one stream.
 //!
 //! ```text
-//! hop --> Mixer (robot's video, or the slate while it is away) --> Feed
+//! hop --> SlateSwitch (robot's video, or the slate while it is away) --> Broadcast
 //!                                                   each sink has a cursor of its own in it:
 //!                                                   Sink --> RTMP session --> TCP or TLS --> server
 //!                                                            a way bound to the uplink that was chosen
@@ -12,10 +12,10 @@
 pub mod flv;
 #[cfg(test)]
 mod in_memory;
-pub mod mixer;
 pub mod program;
 pub mod rtmp;
 pub mod sink;
 pub mod slate;
+pub mod slate_switch;
 pub mod tls;
-pub mod way;
+pub mod transport;

@@ -1,21 +1,21 @@
 //! The push program's loop.
 
-use crate::mixer::{Mixer, Showing};
-use crate::sink::{Common, Network, Sink, Sockets};
+use crate::sink::{Network, Sink, SinkContext, Sockets};
 use crate::slate;
+use crate::slate_switch::{Showing, SlateSwitch};
 use crate::tls::Tls;
-use robocast_bus::service::{self, PushOrder};
-use robocast_bus::view;
+use robocast_bus::client;
+use robocast_bus::server::{self, PushOrder};
 use robocast_bus::{PushStatus, SinkState, SourceState};
 use robocast_config::{Settings, Size, Start, Stream};
 use robocast_daemon::backoff::Backoff;
 use robocast_daemon::notify::{self, Heartbeat};
-use robocast_daemon::signals::{Signals, Wish};
-use robocast_daemon::{journal, places};
-use robocast_media::clock::Stamp;
-use robocast_media::h264::{AccessUnit, ParameterSets};
-use robocast_media::hop::{Feed, FromCamera, Limits, Reader, Request};
-use robocast_media::slate::{FPS, Frame};
+use robocast_daemon::signals::{SignalEvent, Signals};
+use robocast_daemon::{journal, paths};
+use robocast_video::clock::MonoTime;
+use robocast_video::h264::{AccessUnit, ParameterSets};
+use robocast_video::ipc::{Broadcast, CameraMessage, Limits, Reader, Request};
+use robocast_video::slate::{FPS, SlateFrame};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,18 +61,18 @@ struct Push<D: Door> {
     path: PathBuf,
     settings: Settings,
     stream: Stream,
-    hop: HopLink<D>,
-    mixer: Mixer,
-    feed: Feed,
+    hop: CameraLink<D>,
+    mixer: SlateSwitch,
+    feed: Broadcast,
     /// What the sinks share.
-    common: Common,
+    common: SinkContext,
     /// By the URL as written, in the order of the settings.
     sinks: Vec<(String, Sink)>,
     tls: Tls,
     started: bool,
-    slate: SlateBox,
+    slate: SlateStore,
     sets: ParameterSets,
-    live_since: Option<Stamp>,
+    live_since: Option<MonoTime>,
     /// The camera says that frames arrive.
     sending: bool,
     /// For D-Bus.
@@ -100,24 +100,24 @@ impl Push<PathBuf> {
         let signals = Signals::listen().map_err(PushError::Signals)?;
         let status = watch::Sender::new(PushStatus::default());
         let (order, orders) = mpsc::channel(4);
-        if service::wanted() {
+        if server::enabled() {
             let (stream, seen) = (name.to_owned(), status.subscribe());
             tokio::spawn(async move {
-                if let Err(error) = service::push(&stream, seen, order).await {
+                if let Err(error) = server::push(&stream, seen, order).await {
                     tracing::info!(stream, "not on the system bus: {}", journal::chain(&error));
                 }
             });
         }
         let chosen = watch::Sender::new(String::new());
         let around = Around {
-            camera: places::camera_socket(name),
+            camera: paths::camera_socket(name),
             network: Arc::new(Sockets),
             chosen: chosen.subscribe(),
             status,
             orders,
             signals,
         };
-        tokio::spawn(view::follow_chosen(chosen));
+        tokio::spawn(client::follow_chosen(chosen));
         Ok(Self::amid(around, path, settings, stream))
     }
 }
@@ -125,9 +125,9 @@ impl Push<PathBuf> {
 impl<D: Door> Push<D> {
     fn amid(around: Around<D>, path: &Path, settings: Settings, stream: Stream) -> Self {
         let Around { camera, network, chosen, status, orders, signals } = around;
-        let now = Stamp::now();
-        let feed = Feed::new(KEPT);
-        let common = Common {
+        let now = MonoTime::now();
+        let feed = Broadcast::new(KEPT);
+        let common = SinkContext {
             stream: stream.name.clone(),
             feed: feed.clone(),
             origin: now,
@@ -137,14 +137,14 @@ impl<D: Door> Push<D> {
         };
         let mut push = Self {
             path: path.to_owned(),
-            hop: HopLink::new(camera),
-            mixer: Mixer::new(now),
+            hop: CameraLink::new(camera),
+            mixer: SlateSwitch::new(now),
             feed,
             common,
             sinks: Vec::new(),
             tls: Tls::new(settings.tls.ca.clone()),
             started: stream.start == Start::Always,
-            slate: SlateBox::default(),
+            slate: SlateStore::default(),
             sets: ParameterSets::default(),
             live_since: None,
             sending: false,
@@ -167,14 +167,14 @@ impl<D: Door> Push<D> {
             tokio::select! {
                 message = self.hop.next(), if self.started => self.heard(message).await,
                 wish = self.signals.next() => match wish {
-                    Wish::End => return,
-                    Wish::Reread => self.reread().await,
+                    SignalEvent::Shutdown => return,
+                    SignalEvent::Reload => self.reread().await,
                 },
                 () = self.common.urgent.notified() => self.tell(),
                 Some(order) = self.orders.recv() => self.start(order == PushOrder::Start),
                 _ = tick.tick() => {
                     self.heartbeat.beat();
-                    self.mind_the_slate();
+                    self.update_slate();
                     round += 1;
                     if round.is_multiple_of(FPS) {
                         self.tell();
@@ -205,10 +205,10 @@ impl<D: Door> Push<D> {
         while stopping.join_next().await.is_some() {}
     }
 
-    async fn heard(&mut self, message: FromCamera) {
+    async fn heard(&mut self, message: CameraMessage) {
         match message {
-            FromCamera::Unit(unit) => {
-                let now = Stamp::now();
+            CameraMessage::Unit(unit) => {
+                let now = MonoTime::now();
                 if unit.keyframe {
                     self.sets.observe_all(&unit.data);
                 }
@@ -227,7 +227,7 @@ impl<D: Door> Push<D> {
                     None => self.hop.ask(Request::Keyframe).await,
                 }
             }
-            FromCamera::Report(report) => {
+            CameraMessage::Report(report) => {
                 self.sending = report.state == SourceState::Live;
                 if report.state == SourceState::Lost {
                     tracing::debug!(stream = self.stream.name, "{}", report.text);
@@ -237,15 +237,15 @@ impl<D: Door> Push<D> {
     }
 
     /// Makes the slate when there is time for it, and shows it when the robot is away.
-    fn mind_the_slate(&mut self) {
+    fn update_slate(&mut self) {
         if !self.stream.slate || self.stream.push.is_empty() || !self.started {
             return;
         }
-        let now = Stamp::now();
+        let now = MonoTime::now();
         let away = self.mixer.away(now, self.sending);
         let settled = self.live_since.is_some_and(|since| now.since(since) > SLATE_AFTER);
         if away || settled {
-            let picture = self.sets.picture().map(|p| Size { width: p.width, height: p.height });
+            let picture = self.sets.format().map(|p| Size { width: p.width, height: p.height });
             let size = picture.or(self.stream.size).unwrap_or(USUAL);
             let text = format!("{} {}: waiting for the robot", self.settings.device.name, self.stream.name);
             self.slate.prepare(size, text, self.stream.keyframe_interval, &self.stream.name);
@@ -254,9 +254,9 @@ impl<D: Door> Push<D> {
         if self.mixer.showing() != Showing::Slate {
             tracing::info!(stream = self.stream.name, "the robot is away: the slate goes on");
         }
-        let Frame { data, keyframe } = frames[self.mixer.slate_frame(frames.len())].clone();
+        let SlateFrame { data, keyframe } = frames[self.mixer.slate_frame(frames.len())].clone();
         let mut unit = AccessUnit { data, pts: now, dts: now, arrived: now, keyframe };
-        self.mixer.rise(&mut unit);
+        self.mixer.make_monotonic(&mut unit);
         self.feed.push(unit);
     }
 
@@ -312,7 +312,7 @@ impl<D: Door> Push<D> {
             self.sinks.iter().flat_map(|(_, sink)| sink.report.take_latencies()).collect();
         latencies.sort_by(f64::total_cmp);
         let status = PushStatus {
-            live: self.mixer.showing() == Showing::Robot && !self.mixer.away(Stamp::now(), self.sending),
+            live: self.mixer.showing() == Showing::Robot && !self.mixer.away(MonoTime::now(), self.sending),
             slate: self.mixer.showing() == Showing::Slate,
             started: self.started,
             latency_ms: latencies.get(latencies.len() / 2).map(|ms| (ms * 100.0).round() / 100.0),
@@ -341,7 +341,7 @@ trait Door {
 
 /// A camera's messages, and what may be asked of it.
 trait Messages {
-    async fn next(&mut self) -> io::Result<FromCamera>;
+    async fn next(&mut self) -> io::Result<CameraMessage>;
     async fn ask(&mut self, request: Request) -> io::Result<()>;
 }
 
@@ -354,7 +354,7 @@ impl Door for PathBuf {
 }
 
 impl Messages for Reader {
-    async fn next(&mut self) -> io::Result<FromCamera> {
+    async fn next(&mut self) -> io::Result<CameraMessage> {
         self.next().await
     }
 
@@ -364,21 +364,21 @@ impl Messages for Reader {
 }
 
 /// The way to the camera, made again for as long as it takes.
-struct HopLink<D: Door> {
+struct CameraLink<D: Door> {
     camera: D,
     reader: Option<D::Reader>,
     backoff: Backoff,
     next_try: Instant,
 }
 
-impl<D: Door> HopLink<D> {
+impl<D: Door> CameraLink<D> {
     fn new(camera: D) -> Self {
         let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(100));
         Self { camera, reader: None, backoff, next_try: Instant::now() }
     }
 
     /// The next message of the camera, whichever process that is by then. Cancel safe.
-    async fn next(&mut self) -> FromCamera {
+    async fn next(&mut self) -> CameraMessage {
         loop {
             if let Some(reader) = &mut self.reader {
                 match reader.next().await {
@@ -416,22 +416,22 @@ impl<D: Door> HopLink<D> {
 }
 
 /// The slate that is ready, and the one being made.
-struct SlateBox {
-    ready: Option<(Size, Vec<Frame>)>,
+struct SlateStore {
+    ready: Option<(Size, Vec<SlateFrame>)>,
     /// The size being made, or the last that was asked for.
     asked: Option<Size>,
-    made: mpsc::Receiver<(Size, Vec<Frame>)>,
-    tell: mpsc::Sender<(Size, Vec<Frame>)>,
+    made: mpsc::Receiver<(Size, Vec<SlateFrame>)>,
+    tell: mpsc::Sender<(Size, Vec<SlateFrame>)>,
 }
 
-impl Default for SlateBox {
+impl Default for SlateStore {
     fn default() -> Self {
         let (tell, made) = mpsc::channel(1);
         Self { ready: None, asked: None, made, tell }
     }
 }
 
-impl SlateBox {
+impl SlateStore {
     /// Has a slate of `size` made, unless it is there. One that cannot be made is not tried again.
     fn prepare(&mut self, size: Size, text: String, keyframe_interval: Duration, stream: &str) {
         if !self.wants(size) {
@@ -454,7 +454,7 @@ impl SlateBox {
         self.asked.replace(size) != Some(size)
     }
 
-    fn frames(&self) -> Option<&[Frame]> {
+    fn frames(&self) -> Option<&[SlateFrame]> {
         self.ready.as_ref().map(|(_, frames)| frames.as_slice())
     }
 

@@ -3,7 +3,7 @@
 
 use robocast_config::Size;
 use robocast_daemon::spawn::{self, Program};
-use robocast_media::slate::{self, Frame, SlateError};
+use robocast_video::slate::{self, SlateFormatError, SlateFrame};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
@@ -21,14 +21,14 @@ pub enum MakeError {
     Late,
     /// What it gave is no slate.
     #[error(transparent)]
-    Slate(#[from] SlateError),
+    Slate(#[from] SlateFormatError),
 }
 
 /// Has a slate encoded.
 ///
 /// # Errors
 /// When no encoder works here. The stream then goes without a slate.
-pub async fn make(size: Size, text: &str, keyframe_interval: Duration) -> Result<Vec<Frame>, MakeError> {
+pub async fn make(size: Size, text: &str, keyframe_interval: Duration) -> Result<Vec<SlateFrame>, MakeError> {
     let mut child = Program::new(spawn::sibling("robocast-media"), "robocast-media")
         .arg("slate")
         .arg(size.to_string())

@@ -1,5 +1,5 @@
-//! `robocast`: the one command on the box, and the owner's on any system. It holds no GStreamer: `camera` and `push` become
-//! `robocast-media`, which does. Off a box (without the feature `box`, or on another system than Linux) it has `check` and
+//! `robocast`: the one command on the box, and the owner's on any system. It links no GStreamer: `camera` replaces itself
+//! with `robocast-media`, which does. Off a box (without the feature `box`, or on another system than Linux) it has `check` and
 //! `stick` alone.
 
 mod check;

@@ -1,10 +1,11 @@
-//! `robocast-media`: the part of robocast that links GStreamer. `robocast camera` and `robocast push`
-//! become it; push also runs it to have a slate encoded.
+//! `robocast-media`: the part of robocast that links GStreamer. `robocast camera` replaces itself with it; push runs it to
+//! have a slate encoded.
 
 use clap::{Parser, Subcommand};
 use robocast_config::Size;
-use robocast_daemon::{journal, places};
-use robocast_media::slate::{self, Slate};
+use robocast_daemon::{journal, paths};
+use robocast_gst::slate::{self, Slate};
+use robocast_video::slate::write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 #[command(
     name = "robocast-media",
     version,
-    about = "The programs of robocast that handle media",
+    about = "The part of robocast that links GStreamer",
     disable_help_subcommand = true
 )]
 struct Cli {
@@ -25,8 +26,6 @@ struct Cli {
 enum Command {
     /// The camera program of one stream
     Camera(Program),
-    /// The push program of one stream
-    Push(Program),
     /// Look at the installed plugins once, so that `GST_REGISTRY` names a complete list of them
     Registry,
     /// Encode a slate to standard output
@@ -45,7 +44,7 @@ struct Program {
     /// The stream's name in the settings
     name: String,
     /// The settings file
-    #[arg(long, default_value_os_t = places::settings())]
+    #[arg(long, default_value_os_t = paths::settings())]
     settings: PathBuf,
 }
 
@@ -59,15 +58,7 @@ fn main() -> ExitCode {
                     .map_err(|e| journal::chain(&e))
             })
         }
-        Command::Push(program) => {
-            journal::start("push");
-            in_runtime("push", async move {
-                robocast_push::program::run(&program.name, &program.settings)
-                    .await
-                    .map_err(|e| journal::chain(&e))
-            })
-        }
-        Command::Registry => match robocast_media::pipeline::init() {
+        Command::Registry => match robocast_gst::pipeline::init() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("robocast-media: {}", journal::chain(&error));
@@ -106,7 +97,7 @@ fn encode_slate(slate: &Slate) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match slate::write(&frames, &mut std::io::stdout().lock()) {
+    match write(&frames, &mut std::io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -6,8 +6,8 @@ use crate::rauc::{self, InstallerProxy, Slot};
 use crate::systemd::{ManagerProxy, UnitProxy};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use robocast_bus::client;
 use robocast_bus::names::Program;
-use robocast_bus::view;
 use robocast_config::{LoadError, Settings, Start};
 use robocast_daemon::{atomic, journal};
 use std::collections::VecDeque;
@@ -263,7 +263,7 @@ impl Shell {
 
     async fn look(&self, stream: &str) -> Option<robocast_bus::PushStatus> {
         // One that leaves meanwhile is told of by its name.
-        timeout(PATIENCE, view::push_status(&self.bus, stream)).await.ok()?.ok()
+        timeout(PATIENCE, client::push_status(&self.bus, stream)).await.ok()?.ok()
     }
 
     async fn mark(&self) -> Event {

@@ -1,6 +1,6 @@
 //! What the net program says is followed by push, and shown to people. The net program is a stand-in.
 
-use robocast_bus::view;
+use robocast_bus::client;
 use robocast_tests::bus::{self, Bus};
 use robocast_tests::net::Net;
 use robocast_tests::process::run;
@@ -20,7 +20,7 @@ fn the_choice_is_followed_through_programs_and_buses_that_come_and_go() {
     let (tell, chosen) = watch::channel(String::new());
     let follower = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(view::follow_chosen_by(move || Builder::address(address.as_str()), tell));
+        runtime.block_on(client::follow_chosen_by(move || Builder::address(address.as_str()), tell));
     });
     let is = |expected: &str| {
         wait(SOON, &format!("`{expected}` chosen"), || {

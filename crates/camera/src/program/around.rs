@@ -1,13 +1,13 @@
 //! What the loop has to do with.
 
-use crate::outlet::Shared;
+use crate::output::CameraContext;
 use crate::source::{Attempt, Ended, OpenError, Patience, Source};
 use robocast_bus::CameraStatus;
-use robocast_bus::service::CameraOrder;
+use robocast_bus::server::CameraOrder;
 use robocast_config::Settings;
 use robocast_daemon::signals::Signals;
-use robocast_media::hop::{Feed, Request, SourceReport};
-use robocast_media::pipeline::PipelineError;
+use robocast_gst::pipeline::PipelineError;
+use robocast_video::ipc::{Broadcast, Request, SourceReport};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -33,12 +33,13 @@ impl Video for Source {
 }
 
 /// Opens the source that the settings name.
-pub(super) type Opener<S> = Arc<dyn Fn(&Settings, &Shared, Attempt) -> Result<S, OpenError> + Send + Sync>;
+pub(super) type Opener<S> =
+    Arc<dyn Fn(&Settings, &CameraContext, Attempt) -> Result<S, OpenError> + Send + Sync>;
 
 /// What the loop has to do with: its tests have it all in memory.
 pub(super) struct Around<S> {
     pub opener: Opener<S>,
-    pub feed: Feed,
+    pub feed: Broadcast,
     pub readers: watch::Receiver<usize>,
     pub requests: mpsc::Receiver<Request>,
     pub report: watch::Sender<SourceReport>,

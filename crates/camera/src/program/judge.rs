@@ -4,7 +4,7 @@ use super::{Camera, Video};
 use crate::source::Patience;
 use robocast_bus::SourceState;
 use robocast_config::Start;
-use robocast_media::clock::Stamp;
+use robocast_video::clock::MonoTime;
 use std::time::Duration;
 
 /// Frames that stay away for so long mean that the source is lost.
@@ -15,7 +15,7 @@ const REST_AFTER: Duration = Duration::from_secs(10);
 impl<S: Video> Camera<S> {
     /// Whether frames advance; if they have not for too long, why to open the source anew.
     pub(super) fn judge(&mut self, patience: Patience) -> Option<String> {
-        let now = Stamp::now();
+        let now = MonoTime::now();
         let since_open = now.since(self.opened);
         let silence = self.shared.counters.silence(now).map_or(since_open, |silence| silence.min(since_open));
         let fresh = self.shared.counters.silence(now).is_some_and(|silence| silence < since_open);
@@ -40,7 +40,7 @@ impl<S: Video> Camera<S> {
         if self.report.borrow().state == SourceState::Resting {
             return false;
         }
-        let now = Stamp::now();
+        let now = MonoTime::now();
         now.since(*self.unread_since.get_or_insert(now)) >= REST_AFTER
     }
 }

@@ -3,7 +3,7 @@
 use super::{Camera, Video};
 use robocast_bus::{CameraStatus, SourceState};
 use robocast_daemon::notify;
-use robocast_media::hop::SourceReport;
+use robocast_video::ipc::SourceReport;
 use std::sync::atomic::Ordering::Relaxed;
 
 impl<S: Video> Camera<S> {

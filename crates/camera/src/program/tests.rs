@@ -6,7 +6,7 @@ mod rig;
 use super::*;
 use bytes::Bytes;
 use rig::{LOOK, Mood, Rig, ms, s, settings};
-use robocast_media::h264::AccessUnit;
+use robocast_video::h264::AccessUnit;
 
 /// At the first look after `wanted`.
 fn about(found: Duration, wanted: Duration) -> bool {
@@ -139,7 +139,7 @@ async fn a_source_that_does_not_let_go_ends_the_program() {
 async fn the_end_closes_the_source() {
     let rig = Rig::new(Mood::Socket, "");
     rig.pass(s(1)).await;
-    rig.wishes.send(Wish::End).await.unwrap();
+    rig.wishes.send(SignalEvent::Shutdown).await.unwrap();
     assert!(rig.task.await.unwrap().is_ok());
     assert_eq!(rig.world.lock().unwrap().closings, [s(1)]);
 }
@@ -187,7 +187,7 @@ async fn the_end_waits_for_no_source_that_opens() {
     let rig = Rig::new(Mood::Away, "");
     rig.pass(s(5)).await;
     let release = rig.opens_slowly().await;
-    rig.wishes.send(Wish::End).await.unwrap();
+    rig.wishes.send(SignalEvent::Shutdown).await.unwrap();
     assert!(rig.task.await.unwrap().is_ok());
     release.send(()).unwrap();
 }
@@ -225,9 +225,9 @@ async fn a_camera_on_demand_rests_10_s_after_its_last_reader_left_until_the_next
     rig.frames(s(30), ms(40)).await;
     let unit = AccessUnit {
         data: Bytes::from_static(b"x"),
-        pts: Stamp(1),
-        dts: Stamp(1),
-        arrived: Stamp(1),
+        pts: MonoTime(1),
+        dts: MonoTime(1),
+        arrived: MonoTime(1),
         keyframe: true,
     };
     rig.feed.push(unit);
@@ -238,7 +238,7 @@ async fn a_camera_on_demand_rests_10_s_after_its_last_reader_left_until_the_next
     let closings = rig.closings();
     assert!(closings.len() == 1 && about(closings[0], left + s(10)), "{closings:?}");
     assert_eq!(rig.states().last().unwrap().1, SourceState::Resting);
-    assert_eq!(rig.feed.subscribe().try_next(), hop::Taken::Nothing, "a new reader gets no old picture");
+    assert_eq!(rig.feed.subscribe().try_next(), ipc::Next::Nothing, "a new reader gets no old picture");
     rig.pass(s(3600)).await;
     assert_eq!((rig.openings().len(), rig.state()), (1, SourceState::Resting));
     rig.readers.send_replace(1);
@@ -265,7 +265,7 @@ async fn a_camera_on_demand_that_nobody_reads_rests_after_10_s_however_its_sourc
         assert!(openings.last().unwrap().at <= s(10), "{mood:?} {openings:?}");
         rig.pass(s(600)).await;
         assert_eq!(rig.openings().len(), openings.len(), "{mood:?}");
-        rig.wishes.send(Wish::End).await.unwrap();
+        rig.wishes.send(SignalEvent::Shutdown).await.unwrap();
         assert!(rig.task.await.unwrap().is_ok());
     }
 }

@@ -2,7 +2,7 @@
 //! which anything is missing or malformed is marked; no hostile payload can do more than that.
 
 use super::reorder::Packet;
-use robocast_media::h264::{NalKind, push_nal, starts_picture};
+use robocast_video::h264::{NalKind, push_nal, starts_picture};
 
 /// An access unit larger than this is a sender gone mad.
 const LARGEST: usize = 8 << 20;

@@ -1,29 +1,29 @@
 //! H.264 over RTP (RFC 6184): from packets to access units, with exact knowledge of what was lost.
 //!
 //! ```text
-//! packets -> SourceLock (one SSRC, one payload type) -> Reorder -> Depacketizer -> AccessUnits
+//! packets -> SenderFilter (one SSRC, one payload type) -> Reorder -> Depacketizer -> AccessUnits
 //! ```
 //! All of it is pure: bytes and times in, values out. Whether the packets came from a socket or
 //! out of `rtspsrc` makes no difference.
 
 mod depacketizer;
 mod reorder;
-mod source_lock;
+mod sender_filter;
 mod timeline;
 
 pub use depacketizer::{Assembled, Depacketizer};
 pub use reorder::Reorder;
-pub use source_lock::SourceLock;
+pub use sender_filter::SenderFilter;
 pub use timeline::Timeline;
 
-use robocast_media::clock::Stamp;
+use robocast_video::clock::MonoTime;
 use rtp_types::RtpPacket;
 use std::time::Duration;
 
 /// Everything from packets to assembled access units, for one stream.
 #[derive(Debug)]
 pub struct Receiver {
-    lock: SourceLock,
+    lock: SenderFilter,
     reorder: Reorder,
     depacketizer: Depacketizer,
     timeline: Timeline,
@@ -46,13 +46,13 @@ pub struct Refused {
 
 /// A picture as the network delivered it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
+pub struct ReceivedUnit {
     /// What was assembled.
     pub assembled: Assembled,
     /// When to show it.
-    pub pts: Stamp,
+    pub pts: MonoTime,
     /// When its last packet came.
-    pub arrived: Stamp,
+    pub arrived: MonoTime,
     /// Whether the sender is another one than before: nothing of the old stream holds any more.
     pub new_sender: bool,
 }
@@ -65,7 +65,7 @@ impl Receiver {
     #[must_use]
     pub fn new(jitter: Duration, payload_type: Option<u8>) -> Self {
         Self {
-            lock: SourceLock::new(payload_type),
+            lock: SenderFilter::new(payload_type),
             reorder: Reorder::new(jitter),
             depacketizer: Depacketizer::default(),
             timeline: Timeline::new(CLOCK_RATE),
@@ -74,21 +74,21 @@ impl Receiver {
     }
 
     /// Takes a datagram; calls `done` for each picture that is complete now.
-    pub fn datagram(&mut self, bytes: &[u8], arrived: Stamp, mut done: impl FnMut(Picture)) {
+    pub fn datagram(&mut self, bytes: &[u8], arrived: MonoTime, mut done: impl FnMut(ReceivedUnit)) {
         let Ok(packet) = RtpPacket::parse(bytes) else {
             self.refused.malformed += 1;
             return;
         };
         let mut new_sender = false;
         match self.lock.admit(packet.ssrc(), packet.payload_type(), packet.sequence_number(), arrived) {
-            source_lock::Admitted::Same => {}
-            source_lock::Admitted::New => {
+            sender_filter::Admitted::Same => {}
+            sender_filter::Admitted::New => {
                 new_sender = true;
                 self.reorder.reset();
                 self.depacketizer.reset();
                 self.timeline.reset();
             }
-            source_lock::Admitted::Foreign => {
+            sender_filter::Admitted::Foreign => {
                 self.refused.foreign += 1;
                 return;
             }
@@ -107,17 +107,17 @@ impl Receiver {
     }
 
     /// Time has passed: gives up packets that were waited for long enough.
-    pub fn expire(&mut self, now: Stamp, mut done: impl FnMut(Picture)) {
+    pub fn expire(&mut self, now: MonoTime, mut done: impl FnMut(ReceivedUnit)) {
         self.release(now, false, &mut done);
     }
 
     /// When [`Receiver::expire`] has something to do next.
     #[must_use]
-    pub fn deadline(&self) -> Option<Stamp> {
+    pub fn deadline(&self) -> Option<MonoTime> {
         self.reorder.deadline()
     }
 
-    fn release(&mut self, now: Stamp, mut new_sender: bool, done: &mut impl FnMut(Picture)) {
+    fn release(&mut self, now: MonoTime, mut new_sender: bool, done: &mut impl FnMut(ReceivedUnit)) {
         while let Some((packet, lost)) = self.reorder.release(now) {
             self.refused.lost += lost;
             let (timeline, lock) = (&mut self.timeline, &mut self.lock);
@@ -127,7 +127,7 @@ impl Receiver {
                     lock.productive(now);
                 }
                 let pts = timeline.map(assembled.timestamp, arrived);
-                done(Picture { assembled, pts, arrived, new_sender: std::mem::take(&mut new_sender) });
+                done(ReceivedUnit { assembled, pts, arrived, new_sender: std::mem::take(&mut new_sender) });
             });
         }
     }

@@ -1,6 +1,6 @@
 //! Packets into their order: a missing one is waited for a little while, then given up.
 
-use robocast_media::clock::Stamp;
+use robocast_video::clock::MonoTime;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub struct Packet {
     pub timestamp: u32,
     pub marker: bool,
     pub payload: Vec<u8>,
-    pub arrived: Stamp,
+    pub arrived: MonoTime,
 }
 
 /// More packets than this are never held: it is a jump, not a gap.
@@ -57,7 +57,7 @@ impl Reorder {
             // The sender jumped: what is held comes out first, the jump shows as a loss.
             self.held.clear();
             self.next = Some(sequence - 1);
-            self.held.insert(sequence, Packet { arrived: Stamp(0), ..packet });
+            self.held.insert(sequence, Packet { arrived: MonoTime(0), ..packet });
             return true;
         }
         if extended < next || self.held.contains_key(&extended) {
@@ -68,7 +68,7 @@ impl Reorder {
     }
 
     /// The next packet in order, and how many before it are given up.
-    pub fn release(&mut self, now: Stamp) -> Option<(Packet, u64)> {
+    pub fn release(&mut self, now: MonoTime) -> Option<(Packet, u64)> {
         let next = self.next?;
         let (&first, packet) = self.held.first_key_value()?;
         let lost = first - next;
@@ -76,7 +76,7 @@ impl Reorder {
             return None;
         }
         let (_, mut packet) = self.held.pop_first()?;
-        if packet.arrived == Stamp(0) {
+        if packet.arrived == MonoTime(0) {
             packet.arrived = now;
         }
         self.next = Some(first + 1);
@@ -85,7 +85,7 @@ impl Reorder {
 
     /// When the oldest missing packet is given up.
     #[must_use]
-    pub fn deadline(&self) -> Option<Stamp> {
+    pub fn deadline(&self) -> Option<MonoTime> {
         let (&first, packet) = self.held.first_key_value()?;
         (Some(first) != self.next).then(|| packet.arrived.plus(self.wait))
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use robocast_media::h264::{NalKind, nals, push_nal};
+use robocast_video::h264::{NalKind, nals, push_nal};
 use rtp_types::RtpPacketBuilder;
 
 const SSRC: u32 = 7;
@@ -123,12 +123,12 @@ fn slices(annexb: &[u8]) -> Vec<Vec<u8>> {
     nals(annexb).filter(|nal| NalKind::of(nal).is_slice()).map(<[u8]>::to_vec).collect()
 }
 
-fn at(ms: usize) -> Stamp {
-    Stamp(1_000_000_000 + ms as u64 * 1_000_000)
+fn at(ms: usize) -> MonoTime {
+    MonoTime(1_000_000_000 + ms as u64 * 1_000_000)
 }
 
 /// Everything a receiver makes of `packets`, one a millisecond, and of the silence after them.
-fn receive(receiver: &mut Receiver, packets: &[Vec<u8>]) -> Vec<Picture> {
+fn receive(receiver: &mut Receiver, packets: &[Vec<u8>]) -> Vec<ReceivedUnit> {
     let mut out = Vec::new();
     for (n, packet) in packets.iter().enumerate() {
         receiver.datagram(packet, at(n), |picture| out.push(picture));
@@ -265,7 +265,7 @@ fn presentation_times_follow_the_robots_clock_and_not_the_networks_jitter() {
         let jitter = u64::from(n * 7919 % 15) * 1_000_000;
         let stamp = timeline.map(
             n.wrapping_mul(3600).wrapping_add(u32::MAX - 9000),
-            Stamp(1_000_000_000 + u64::from(n) * 40_000_000 + jitter),
+            MonoTime(1_000_000_000 + u64::from(n) * 40_000_000 + jitter),
         );
         if let Some(last) = last.replace(stamp)
             && n > 20
@@ -279,7 +279,7 @@ fn presentation_times_follow_the_robots_clock_and_not_the_networks_jitter() {
 #[test]
 fn a_jump_of_the_robots_clock_is_followed_at_once() {
     let mut timeline = Timeline::new(CLOCK_RATE);
-    timeline.map(0, Stamp(1_000_000_000));
-    let stamp = timeline.map(90_000 * 1000, Stamp(1_040_000_000));
-    assert_eq!(stamp, Stamp(1_040_000_000));
+    timeline.map(0, MonoTime(1_000_000_000));
+    let stamp = timeline.map(90_000 * 1000, MonoTime(1_040_000_000));
+    assert_eq!(stamp, MonoTime(1_040_000_000));
 }

@@ -4,7 +4,7 @@
 //! never negative: the fastest packets tell the true offset. The offset therefore follows early
 //! packets at once and late ones very slowly.
 
-use robocast_media::clock::Stamp;
+use robocast_video::clock::MonoTime;
 use std::time::Duration;
 
 /// An offset that is wrong by more than this is a jump of the sender's clock.
@@ -43,7 +43,7 @@ impl Timeline {
 
     /// The point in time of a picture with `timestamp` that arrived at `arrived`; never later than that
     /// by more than the jump limit.
-    pub fn map(&mut self, timestamp: u32, arrived: Stamp) -> Stamp {
+    pub fn map(&mut self, timestamp: u32, arrived: MonoTime) -> MonoTime {
         let arrival = i128::from(arrived.0);
         let ticks = match &self.last {
             None => i64::from(timestamp),
@@ -60,6 +60,6 @@ impl Timeline {
             offset += late / LEAK;
         }
         self.last = Some(Last { timestamp, ticks, offset });
-        Stamp(u64::try_from(nanos + offset).unwrap_or(0))
+        MonoTime(u64::try_from(nanos + offset).unwrap_or(0))
     }
 }

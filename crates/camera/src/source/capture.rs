@@ -1,22 +1,27 @@
 //! Cameras on the box itself: V4L2, libcamera, Jetson's argus; and the test picture.
 
-use super::offer::{self, Mode};
+use super::capture_format::{self, Mode};
 use super::{Attempt, OpenError, Patience, Source, encoder_for};
-use crate::outlet::{Arrival, Outlet, Shared};
-use crate::steering::Steering;
+use crate::encoder_control::EncoderControl;
+use crate::output::{CameraContext, SourceOutput, SourceUnit};
 use gst::prelude::*;
 use robocast_config::{Size, Stream};
-use robocast_media::encoder::Encoder;
-use robocast_media::h264::ParameterSets;
-use robocast_media::pipeline::{self, Pipeline, PipelineError};
+use robocast_gst::encoder::Encoder;
+use robocast_gst::pipeline::{self, Pipeline, PipelineError};
+use robocast_video::h264::ParameterSets;
 use std::path::Path;
 
 /// A V4L2 camera.
-pub fn v4l2(device: &Path, stream: &Stream, shared: &Shared, attempt: Attempt) -> Result<Source, OpenError> {
+pub fn v4l2(
+    device: &Path,
+    stream: &Stream,
+    shared: &CameraContext,
+    attempt: Attempt,
+) -> Result<Source, OpenError> {
     pipeline::init()?;
     let path = device.display();
     let offered = offered(device)?;
-    let offer = offer::choose(&offered, stream).ok_or_else(|| {
+    let offer = capture_format::choose(&offered, stream).ok_or_else(|| {
         OpenError::Device(format!("{path} offers no format that robocast can use: {offered}"))
     })?;
     let camera = format!(
@@ -30,7 +35,13 @@ pub fn v4l2(device: &Path, stream: &Stream, shared: &Shared, attempt: Attempt) -
                 "{camera} ! h264parse config-interval=-1 \
                  ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
             );
-            start(&words, None, Outlet::coded(shared.clone(), ParameterSets::default()), shared, attempt)
+            start(
+                &words,
+                None,
+                SourceOutput::coded(shared.clone(), ParameterSets::default()),
+                shared,
+                attempt,
+            )
         }
         Mode::Raw => encode(&camera, shared, attempt),
         Mode::Jpeg => encode(&format!("{camera} ! jpegdec"), shared, attempt),
@@ -59,7 +70,7 @@ fn offered(device: &Path) -> Result<gst::Caps, OpenError> {
 pub fn libcamera(
     camera: &str,
     stream: &Stream,
-    shared: &Shared,
+    shared: &CameraContext,
     attempt: Attempt,
 ) -> Result<Source, OpenError> {
     pipeline::init()?;
@@ -71,7 +82,12 @@ pub fn libcamera(
 }
 
 /// A camera through Jetson's argus; its pictures stay in NVMM memory for NVENC.
-pub fn argus(sensor: u32, stream: &Stream, shared: &Shared, attempt: Attempt) -> Result<Source, OpenError> {
+pub fn argus(
+    sensor: u32,
+    stream: &Stream,
+    shared: &CameraContext,
+    attempt: Attempt,
+) -> Result<Source, OpenError> {
     pipeline::init()?;
     let camera = format!(
         "nvarguscamerasrc name=camera sensor-id={sensor} ! {}",
@@ -88,7 +104,7 @@ pub fn argus(sensor: u32, stream: &Stream, shared: &Shared, attempt: Attempt) ->
 pub fn test(
     pattern: Option<&str>,
     stream: &Stream,
-    shared: &Shared,
+    shared: &CameraContext,
     attempt: Attempt,
 ) -> Result<Source, OpenError> {
     pipeline::init()?;
@@ -105,7 +121,7 @@ pub fn test(
 }
 
 /// `camera` gives raw pictures: encode them.
-fn encode(camera: &str, shared: &Shared, attempt: Attempt) -> Result<Source, OpenError> {
+fn encode(camera: &str, shared: &CameraContext, attempt: Attempt) -> Result<Source, OpenError> {
     let encoder = encoder_for(attempt)?;
     let words = format!(
         // A slow encoder drops pictures rather than grow a queue.
@@ -113,27 +129,27 @@ fn encode(camera: &str, shared: &Shared, attempt: Attempt) -> Result<Source, Ope
          ! {} ! appsink name=out sync=false",
         encoder.chain(&attempt.target)
     );
-    start(&words, Some(encoder), Outlet::encoded(shared.clone()), shared, attempt)
+    start(&words, Some(encoder), SourceOutput::encoded(shared.clone()), shared, attempt)
 }
 
 fn start(
     words: &str,
     encoder: Option<Encoder>,
-    mut outlet: Outlet,
-    shared: &Shared,
+    mut output: SourceOutput,
+    shared: &CameraContext,
     attempt: Attempt,
 ) -> Result<Source, OpenError> {
     let mut pipeline = Pipeline::parse(words)?;
     let counters = shared.counters.clone();
     pipeline::on_units(pipeline.gst(), "out", move |unit| {
         if encoder.is_some() {
-            // Otherwise the outlet counts what comes in.
+            // Otherwise the output counts what comes in.
             counters.came(unit.arrived);
         }
-        outlet.take(Arrival::whole(&unit));
+        output.take(SourceUnit::whole(&unit));
     })?;
     if let Some(encoder) = encoder {
-        shared.steer.set(Some(Steering::of(pipeline.gst(), encoder, attempt.target)?));
+        shared.steer.set(Some(EncoderControl::of(pipeline.gst(), encoder, attempt.target)?));
     }
     pipeline.play()?;
     let patience = if encoder.is_some() { Patience::encoding(attempt.number) } else { Patience::SESSION };

@@ -1,14 +1,14 @@
 //! A file, looped in real time.
 
 use super::{OpenError, Source};
-use crate::outlet::{Arrival, Outlet, Shared};
+use crate::output::{CameraContext, SourceOutput, SourceUnit};
 use gst::prelude::*;
-use robocast_media::h264::ParameterSets;
-use robocast_media::pipeline::{self, Pipeline};
+use robocast_gst::pipeline::{self, Pipeline};
+use robocast_video::h264::ParameterSets;
 use std::path::Path;
 
 /// Plays `path` for ever. Its H.264 is taken as it is.
-pub fn open(path: &Path, shared: &Shared) -> Result<Source, OpenError> {
+pub fn open(path: &Path, shared: &CameraContext) -> Result<Source, OpenError> {
     if !path.is_file() {
         return Err(OpenError::Device(format!("{} is not there", path.display())));
     }
@@ -20,10 +20,10 @@ pub fn open(path: &Path, shared: &Shared) -> Result<Source, OpenError> {
     )?;
     let file: gst::Element = pipeline.element("file")?;
     file.set_property("location", path.to_string_lossy().as_ref());
-    let mut outlet = Outlet::coded(shared.clone(), ParameterSets::default());
+    let mut output = SourceOutput::coded(shared.clone(), ParameterSets::default());
     pipeline::on_units(pipeline.gst(), "out", move |unit| {
         // Shown in real time: it "arrives" when it is due.
-        outlet.take(Arrival::whole(&unit));
+        output.take(SourceUnit::whole(&unit));
     })?;
     pipeline.play()?;
     // A segment seek ends with SEGMENT_DONE instead of the end of the stream, and its running time

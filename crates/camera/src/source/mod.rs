@@ -1,21 +1,21 @@
 //! The sources: where a robot's or a camera's video comes from.
 //!
-//! Every source hands what it gets to an [`Outlet`](crate::outlet::Outlet) and is silent otherwise; it only speaks up when it can
+//! Every source hands what it gets to an [`SourceOutput`](crate::output::SourceOutput) and is silent otherwise; it only speaks up when it can
 //! go on no longer. A source that is merely quiet is the camera's loop to judge.
 
 mod capture;
+mod capture_format;
 mod file;
-mod offer;
 mod rtp;
 mod rtsp;
 mod rtsp_tcp;
 
-pub use offer::{Mode, Offer, choose};
+pub use capture_format::{CaptureFormat, Mode, choose};
 
-use crate::outlet::Shared;
+use crate::output::CameraContext;
 use robocast_config::{self as config, Settings, Stream};
-use robocast_media::encoder::{Encoder, NoEncoder, Target};
-use robocast_media::pipeline::{Pipeline, PipelineError, PipelineEvent};
+use robocast_gst::encoder::{Encoder, NoEncoder, Target};
+use robocast_gst::pipeline::{Pipeline, PipelineError, PipelineEvent};
 use std::io;
 use std::time::Duration;
 
@@ -131,7 +131,7 @@ impl Source {
     pub fn open(
         settings: &Settings,
         stream: &Stream,
-        shared: &Shared,
+        shared: &CameraContext,
         attempt: Attempt,
     ) -> Result<Self, OpenError> {
         let robot_interface = settings.robot.interface.as_str();
@@ -142,11 +142,13 @@ impl Source {
             }
             config::Source::Rtp(source) => Self::rtp(&rtp::plan(source, robot_interface), stream, shared),
             config::Source::Rtsp(source) => match rtsp::way(source, attempt.number) {
-                rtsp::Way::Plain => {
+                rtsp::RtspClient::Plain => {
                     let source = rtsp_tcp::RtspTcpSource::new(source.url.expose().clone(), shared);
                     Ok(Self { kind: Kind::RtspTcp(Box::new(source)), patience: Patience::SESSION })
                 }
-                rtsp::Way::Gst(protocols) => rtsp::open(source, protocols, settings, stream, shared, attempt),
+                rtsp::RtspClient::Gst(protocols) => {
+                    rtsp::open(source, protocols, settings, stream, shared, attempt)
+                }
             },
             config::Source::V4l2 { device } => capture::v4l2(device, stream, shared, attempt),
             config::Source::Libcamera { camera } => capture::libcamera(camera, stream, shared, attempt),
@@ -157,7 +159,7 @@ impl Source {
         }
     }
 
-    fn rtp(plan: &rtp::Plan, stream: &Stream, shared: &Shared) -> Result<Self, OpenError> {
+    fn rtp(plan: &rtp::Plan, stream: &Stream, shared: &CameraContext) -> Result<Self, OpenError> {
         let source = rtp::RtpSource::open(plan, stream.jitter_buffer, shared)?;
         Ok(Self { kind: Kind::Rtp(Box::new(source)), patience: Patience::PACKETS })
     }

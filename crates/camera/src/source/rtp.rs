@@ -1,11 +1,11 @@
 //! RTP from a socket of our own: Go2's multicast, or any sender.
 
 use super::OpenError;
-use crate::outlet::{Arrival, Outlet, Shared};
-use crate::rtp::{Picture, Receiver};
+use crate::output::{CameraContext, SourceOutput, SourceUnit};
+use crate::rtp::{ReceivedUnit, Receiver};
 use robocast_config as config;
-use robocast_media::clock::Stamp;
-use robocast_media::h264::ParameterSets;
+use robocast_video::clock::MonoTime;
+use robocast_video::h264::ParameterSets;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -47,13 +47,13 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 pub struct RtpSource {
     socket: UdpSocket,
     receiver: Receiver,
-    outlet: Outlet,
+    output: SourceOutput,
     datagram: Vec<u8>,
 }
 
 impl RtpSource {
     /// Listens as planned.
-    pub fn open(plan: &Plan, jitter: Duration, shared: &Shared) -> Result<Self, OpenError> {
+    pub fn open(plan: &Plan, jitter: Duration, shared: &CameraContext) -> Result<Self, OpenError> {
         let index = match &plan.interface {
             Some(name) => Some(
                 nix::net::if_::if_nametoindex(name.as_str())
@@ -66,7 +66,7 @@ impl RtpSource {
         Ok(Self {
             socket,
             receiver: Receiver::new(jitter, plan.payload_type),
-            outlet: Outlet::coded(shared.clone(), ParameterSets::default()),
+            output: SourceOutput::coded(shared.clone(), ParameterSets::default()),
             datagram: vec![0; 65_536],
         })
     }
@@ -87,25 +87,25 @@ impl RtpSource {
 
     /// Takes every datagram that is there.
     fn drain(&mut self) -> io::Result<()> {
-        let outlet = &mut self.outlet;
-        let mut done = |picture: Picture| outlet.take(arrival(picture));
+        let output = &mut self.output;
+        let mut done = |picture: ReceivedUnit| output.take(arrival(picture));
         loop {
             match self.socket.try_recv(&mut self.datagram) {
-                Ok(length) => self.receiver.datagram(&self.datagram[..length], Stamp::now(), &mut done),
+                Ok(length) => self.receiver.datagram(&self.datagram[..length], MonoTime::now(), &mut done),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // An ICMP answer to nothing we sent.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
                 Err(error) => return Err(error),
             }
         }
-        self.receiver.expire(Stamp::now(), done);
+        self.receiver.expire(MonoTime::now(), done);
         Ok(())
     }
 }
 
-/// A picture off the network, as an outlet takes it.
-pub fn arrival(picture: Picture) -> Arrival {
-    Arrival {
+/// A picture off the network, as an output takes it.
+pub fn arrival(picture: ReceivedUnit) -> SourceUnit {
+    SourceUnit {
         data: picture.assembled.data,
         pts: picture.pts,
         dts: None,
@@ -116,9 +116,9 @@ pub fn arrival(picture: Picture) -> Arrival {
     }
 }
 
-async fn until(deadline: Option<Stamp>) {
+async fn until(deadline: Option<MonoTime>) {
     match deadline {
-        Some(deadline) => tokio::time::sleep(deadline.since(Stamp::now())).await,
+        Some(deadline) => tokio::time::sleep(deadline.since(MonoTime::now())).await,
         None => std::future::pending().await,
     }
 }

@@ -1,15 +1,15 @@
 //! RTSP cameras, through `rtspsrc`. Its RTP packets come to the same receiver as those of a socket.
 
 use super::{Attempt, OpenError, Patience, Source, encoder_for, rtp};
-use crate::outlet::{Arrival, Outlet, Shared};
+use crate::encoder_control::EncoderControl;
+use crate::output::{CameraContext, SourceOutput, SourceUnit};
 use crate::rtp::Receiver;
-use crate::steering::Steering;
 use gst::prelude::*;
 use robocast_config::{self as config, RtspTransport, Settings, Stream};
-use robocast_daemon::{atomic, journal, places};
-use robocast_media::clock::Stamp;
-use robocast_media::h264::ParameterSets;
-use robocast_media::pipeline::{self, Pipeline, PipelineError};
+use robocast_daemon::{atomic, journal, paths};
+use robocast_gst::pipeline::{self, Pipeline, PipelineError};
+use robocast_video::clock::MonoTime;
+use robocast_video::h264::ParameterSets;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub fn open(
     protocols: &str,
     settings: &Settings,
     stream: &Stream,
-    shared: &Shared,
+    shared: &CameraContext,
     attempt: Attempt,
 ) -> Result<Source, OpenError> {
     pipeline::init()?;
@@ -89,7 +89,7 @@ fn roots(stream: &str, extra: &str) -> Result<gio::TlsDatabase, OpenError> {
     let mut all = std::fs::read(system).unwrap_or_default();
     all.push(b'\n');
     all.extend_from_slice(extra.as_bytes());
-    let path = places::run().join("camera").join(format!("{stream}.pem"));
+    let path = paths::run().join("camera").join(format!("{stream}.pem"));
     atomic::write(&path, &all, 0o644).map_err(|error| OpenError::Roots(journal::chain(&error)))?;
     let database = gio::TlsFileDatabase::new(&path).map_err(|error| OpenError::Roots(error.to_string()))?;
     Ok(database.upcast())
@@ -97,7 +97,7 @@ fn roots(stream: &str, extra: &str) -> Result<gio::TlsDatabase, OpenError> {
 
 /// How a camera is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum RtspClient {
     /// TCP, without GStreamer: H.264 over plain `rtsp://`.
     Plain,
     /// Through `rtspsrc` with these protocols: UDP, TLS, other codecs, and cameras of strange habits.
@@ -108,14 +108,14 @@ const UDP: &str = "udp-mcast+udp";
 
 /// The way for the `number`th try in a row that came to nothing. TCP first: on a cable it costs no delay
 /// and loses nothing.
-pub fn way(source: &config::RtspSource, number: u32) -> Way {
+pub fn way(source: &config::RtspSource, number: u32) -> RtspClient {
     let plain = source.url.expose().scheme() == "rtsp";
-    let ways: &[Way] = match (source.transport, plain) {
-        (RtspTransport::Udp, _) => &[Way::Gst(UDP)],
-        (RtspTransport::Tcp, true) => &[Way::Plain, Way::Gst("tcp")],
-        (RtspTransport::Tcp, false) => &[Way::Gst("tcp")],
-        (RtspTransport::Auto, true) => &[Way::Plain, Way::Gst(UDP), Way::Gst("tcp")],
-        (RtspTransport::Auto, false) => &[Way::Gst("tcp"), Way::Gst(UDP)],
+    let ways: &[RtspClient] = match (source.transport, plain) {
+        (RtspTransport::Udp, _) => &[RtspClient::Gst(UDP)],
+        (RtspTransport::Tcp, true) => &[RtspClient::Plain, RtspClient::Gst("tcp")],
+        (RtspTransport::Tcp, false) => &[RtspClient::Gst("tcp")],
+        (RtspTransport::Auto, true) => &[RtspClient::Plain, RtspClient::Gst(UDP), RtspClient::Gst("tcp")],
+        (RtspTransport::Auto, false) => &[RtspClient::Gst("tcp"), RtspClient::Gst(UDP)],
     };
     ways[number as usize % ways.len()]
 }
@@ -123,7 +123,7 @@ pub fn way(source: &config::RtspSource, number: u32) -> Way {
 /// Takes what the camera offers.
 struct Taker {
     pipeline: gst::glib::WeakRef<gst::Pipeline>,
-    shared: Shared,
+    shared: CameraContext,
     attempt: Attempt,
     /// `rtspsrc` has put the packets in order already.
     payload_jitter: Duration,
@@ -153,20 +153,20 @@ impl Taker {
         sets: ParameterSets,
     ) -> Result<(), OpenError> {
         let mut receiver = Receiver::new(self.payload_jitter, None);
-        let mut outlet = Outlet::coded(self.shared.clone(), sets);
+        let mut output = SourceOutput::coded(self.shared.clone(), sets);
         let mut first = true;
         let sink = gst_app::AppSink::builder().sync(false).async_(false).max_buffers(0).build();
         sink.set_callbacks(
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
-                    let arrived = Stamp::now();
+                    let arrived = MonoTime::now();
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                     if let Some(map) = sample.buffer().and_then(|buffer| buffer.map_readable().ok()) {
                         receiver.datagram(&map, arrived, |picture| {
                             let mut arrival = rtp::arrival(picture);
                             // The parameter sets of the SDP belong to the first sender.
                             arrival.new_sender &= !std::mem::take(&mut first);
-                            outlet.take(arrival);
+                            output.take(arrival);
                         });
                     }
                     Ok(gst::FlowSuccess::Ok)
@@ -183,14 +183,14 @@ impl Taker {
         let words =
             format!("decodebin ! {} ! appsink name=out sync=false async=false", encoder.chain(&target));
         let bin = gst::parse::bin_from_description(&words, true).map_err(PipelineError::Build)?;
-        let mut outlet = Outlet::encoded(self.shared.clone());
+        let mut output = SourceOutput::encoded(self.shared.clone());
         let counters = self.shared.counters.clone();
         attach(pipeline, bin.upcast_ref(), pad)?;
         pipeline::on_units(pipeline, "out", move |unit| {
             counters.came(unit.arrived);
-            outlet.take(Arrival::whole(&unit));
+            output.take(SourceUnit::whole(&unit));
         })?;
-        self.shared.steer.set(Some(Steering::of(pipeline, encoder, target)?));
+        self.shared.steer.set(Some(EncoderControl::of(pipeline, encoder, target)?));
         Ok(())
     }
 }
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn parameter_sets_are_read_from_an_sdp() {
         let sets = sprop("Z01AH9oBQBbsBEAAAAMAQAAADIPGDKg=,aO88gA==");
-        assert_eq!(sets.picture().map(|p| (p.width, p.height)), Some((1280, 720)));
+        assert_eq!(sets.format().map(|p| (p.width, p.height)), Some((1280, 720)));
         assert!(sets.complete());
         assert!(!sprop("!!,,%%").complete());
         let sdp = b"a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z01AH9oBQBbsBEAAAAMAQAAADIPGDKg=,aO88gA==;profile-level-id=4D401F\r\n";
@@ -245,9 +245,9 @@ mod tests {
             };
             [0, 1, 2, 3].map(|number| way(&source, number))
         };
-        let (tcp, udp) = (Way::Gst("tcp"), Way::Gst(UDP));
-        assert_eq!(ways("rtsp://h/a"), [Way::Plain, udp, tcp, Way::Plain]);
-        assert_eq!(ways("rtsp://h/a?transport=tcp"), [Way::Plain, tcp, Way::Plain, tcp]);
+        let (tcp, udp) = (RtspClient::Gst("tcp"), RtspClient::Gst(UDP));
+        assert_eq!(ways("rtsp://h/a"), [RtspClient::Plain, udp, tcp, RtspClient::Plain]);
+        assert_eq!(ways("rtsp://h/a?transport=tcp"), [RtspClient::Plain, tcp, RtspClient::Plain, tcp]);
         assert_eq!(ways("rtsp://h/a?transport=udp"), [udp; 4]);
         assert_eq!(ways("rtsps://h/a"), [tcp, udp, tcp, udp]);
     }

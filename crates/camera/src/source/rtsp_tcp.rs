@@ -2,14 +2,14 @@
 //! cost. Its RTP packets come to the same receiver as those of a socket.
 
 use super::{Ended, rtp};
-use crate::outlet::{Outlet, Shared};
+use crate::output::{CameraContext, SourceOutput};
 use crate::rtp::Receiver;
 use futures_util::StreamExt;
 use retina::client::{
     Credentials, Described, PacketItem, PlayOptions, Playing, Session, SessionOptions, SetupOptions,
 };
 use robocast_config::Url;
-use robocast_media::clock::Stamp;
+use robocast_video::clock::MonoTime;
 use std::time::Duration;
 
 /// How long a camera may take for each answer.
@@ -18,14 +18,14 @@ const ANSWER: Duration = Duration::from_secs(4);
 /// A camera, asked or playing.
 pub struct RtspTcpSource {
     url: Url,
-    shared: Shared,
-    playing: Option<Feed>,
+    shared: CameraContext,
+    playing: Option<PlayingSession>,
 }
 
-struct Feed {
+struct PlayingSession {
     session: Session<Playing>,
     receiver: Receiver,
-    outlet: Outlet,
+    output: SourceOutput,
     first: bool,
 }
 
@@ -37,7 +37,7 @@ impl std::fmt::Debug for RtspTcpSource {
 
 impl RtspTcpSource {
     /// The camera at `url`; it is asked when [`RtspTcpSource::run`] begins.
-    pub fn new(url: Url, shared: &Shared) -> Self {
+    pub fn new(url: Url, shared: &CameraContext) -> Self {
         Self { url, shared: shared.clone(), playing: None }
     }
 
@@ -61,7 +61,7 @@ impl RtspTcpSource {
     }
 
     /// DESCRIBE, SETUP, PLAY.
-    async fn ask(&self) -> Result<Feed, Ended> {
+    async fn ask(&self) -> Result<PlayingSession, Ended> {
         let mut url = self.url.clone();
         let credentials = credentials(&url);
         let _ = url.set_username("");
@@ -74,24 +74,24 @@ impl RtspTcpSource {
         let sets = super::rtsp::sprop_of(session.sdp());
         answer(session.setup(number, SetupOptions::default())).await?;
         let session = answer(session.play(PlayOptions::default())).await?;
-        Ok(Feed {
+        Ok(PlayingSession {
             session,
             // TCP keeps the order.
             receiver: Receiver::new(Duration::ZERO, None),
-            outlet: Outlet::coded(self.shared.clone(), sets),
+            output: SourceOutput::coded(self.shared.clone(), sets),
             first: true,
         })
     }
 }
 
-impl Feed {
+impl PlayingSession {
     fn take(&mut self, packet: &[u8]) {
-        let (outlet, first) = (&mut self.outlet, &mut self.first);
-        self.receiver.datagram(packet, Stamp::now(), |picture| {
+        let (output, first) = (&mut self.output, &mut self.first);
+        self.receiver.datagram(packet, MonoTime::now(), |picture| {
             let mut arrival = rtp::arrival(picture);
             // The parameter sets of the SDP belong to the first sender.
             arrival.new_sender &= !std::mem::take(first);
-            outlet.take(arrival);
+            output.take(arrival);
         });
     }
 }

@@ -3,7 +3,7 @@
 use toml::de::DeValue;
 
 use super::{Node, Reader, Section};
-use crate::malformed::Malformed;
+use crate::parse_error::ParseError;
 use crate::rewriting::{Held, Value};
 use crate::secret::{Seals, Secret};
 
@@ -25,15 +25,15 @@ impl Reader<'_> {
         self.known(&section, &["sealed"]);
         let form = "`{ sealed = \"...\" }`, as `robocast stick seal` prints it";
         let sealed = self.required(&section, "sealed", form, |text| Ok(text.to_owned()));
-        let Some(sealed) = sealed.filter(|_| self.places.sound(&node.path)) else {
-            self.places.spoil(&node.path);
+        let Some(sealed) = sealed.filter(|_| self.spans.is_valid(&node.path)) else {
+            self.spans.mark_invalid(&node.path);
             return None;
         };
         let end = table.get("sealed").map_or(node.span.end, |value| value.span().end);
         match self.text.get(node.span.clone()) {
             Some(written) if written.starts_with('{') => self.hold(node, Value::Sealed(sealed.clone())),
             Some(written) if written.starts_with('[') => {
-                let fault = Malformed::new("a sealed value in a table of its own");
+                let fault = ParseError::new("a sealed value in a table of its own");
                 self.fault(node, fault.hint("write it on one line: `password = { sealed = \"...\" }`"));
                 return None;
             }
@@ -54,7 +54,7 @@ impl Reader<'_> {
         match opened {
             Ok(text) => Some(SecretText::Plain(text)),
             Err(message) => {
-                self.fault(node, Malformed::new(message));
+                self.fault(node, ParseError::new(message));
                 None
             }
         }
@@ -78,7 +78,7 @@ impl Reader<'_> {
         section: &Section<'_>,
         key: &str,
         example: &str,
-        check: impl FnOnce(&str) -> Result<(), Malformed>,
+        check: impl FnOnce(&str) -> Result<(), ParseError>,
     ) -> Option<Secret<String>> {
         let node = self.node(section, key)?;
         match self.secret_text(&node, example)? {

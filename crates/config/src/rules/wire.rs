@@ -14,8 +14,8 @@ impl Rules<'_> {
                 self.error(&path, format!("`{opening}` stands twice"), "remove one of the two");
             }
         }
-        let Some(own) = robot.own_address.filter(|_| self.sound(&[OWN])) else {
-            if robot.dhcp == Dhcp::Server && self.sound(&[DHCP, OWN, "robot.kind"]) {
+        let Some(own) = robot.own_address.filter(|_| self.is_valid(&[OWN])) else {
+            if robot.dhcp == Dhcp::Server && self.is_valid(&[DHCP, OWN, "robot.kind"]) {
                 let hint = "add own_address = \"192.168.50.10/24\", or another network of the robot's";
                 self.error(DHCP, "a DHCP server without an address of its own", hint);
             }
@@ -27,7 +27,7 @@ impl Rules<'_> {
             let hint =
                 format!("write a prefix length of {least} or more, such as \"{}\"", neighbour(own.address));
             self.error(OWN, format!("{own} is wider than any robot's network"), hint);
-        } else if robot.dhcp == Dhcp::Server && self.sound(&[DHCP]) {
+        } else if robot.dhcp == Dhcp::Server && self.is_valid(&[DHCP]) {
             if !own.address.is_ipv4() {
                 let hint = "give own_address as IPv4, such as \"192.168.50.10/24\", or leave `dhcp` out";
                 self.error(DHCP, "the DHCP server gives out IPv4 addresses only", hint);

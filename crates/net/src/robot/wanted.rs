@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use robocast_config::{Cidr, Dhcp, Opening, Protocol, RobotKind, Settings, Source};
+use robocast_config::{AllowedPort, Cidr, Dhcp, Protocol, RobotKind, Settings, Source};
 
 use super::facts::Facts;
 
@@ -15,7 +15,7 @@ pub struct Wanted {
     /// The interface on which DHCP is spoken, and how.
     pub dhcp: Option<(String, Dhcp)>,
     /// What the robot may reach on the box: the settings' exceptions, and the ports at which sources listen for RTP.
-    pub openings: BTreeSet<Opening>,
+    pub openings: BTreeSet<AllowedPort>,
     /// The robot's own address.
     pub robot: Option<IpAddr>,
 }
@@ -87,10 +87,10 @@ fn named(source: &Source) -> Option<&str> {
 }
 
 /// Where a source waits for datagrams that nobody asked for. Groups need no opening: see the firewall.
-fn listens(source: &Source) -> Option<Opening> {
+fn listens(source: &Source) -> Option<AllowedPort> {
     match source {
         Source::Rtp(rtp) if !rtp.address.is_multicast() => {
-            Some(Opening { protocol: Protocol::Udp, port: rtp.port })
+            Some(AllowedPort { protocol: Protocol::Udp, port: rtp.port })
         }
         _ => None,
     }

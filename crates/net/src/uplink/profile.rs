@@ -1,6 +1,6 @@
 //! Settings into NetworkManager's profiles. Pure.
 
-use robocast_config::{Access, Addressing, Ethernet, Lte, Proof, Secret, UplinkKind, Wifi};
+use robocast_config::{Access, Addressing, Credentials, Ethernet, Lte, Secret, UplinkKind, Wifi};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -222,12 +222,12 @@ pub fn wifi(wifi: &Wifi, number: usize, place: usize, folder: &Path) -> Profile 
                 profile.set(EAP, "ca-cert", path);
             }
             match &enterprise.proof {
-                Proof::Peap { password, phase2 } => {
+                Credentials::Peap { password, phase2 } => {
                     profile.set(EAP, "eap", Value::Texts(vec!["peap".into()]));
                     profile.set(EAP, "phase2-auth", phase2.as_str());
                     profile.set(EAP, "password", Value::Secret(password.clone()));
                 }
-                Proof::Tls { certificate, private_key } => {
+                Credentials::Tls { certificate, private_key } => {
                     profile.set(EAP, "eap", Value::Texts(vec!["tls".into()]));
                     let path = profile.file(folder, "certificate", certificate);
                     profile.set(EAP, "client-cert", path);

@@ -4,8 +4,8 @@
 use super::Plan;
 use futures_util::StreamExt;
 use futures_util::stream::{Select, select};
+use robocast_bus::client;
 use robocast_bus::names::{NET, NET_PATH};
-use robocast_bus::view;
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -184,7 +184,7 @@ impl Reading {
 
 /// How often the network's program has read its settings; none while it is not on the bus.
 async fn reads(bus: &Connection) -> Option<u32> {
-    view::net(bus).await.ok().flatten().map(|net| net.reads)
+    client::net(bus).await.ok().flatten().map(|net| net.reads)
 }
 
 /// What the network's program tells, and its coming and going.

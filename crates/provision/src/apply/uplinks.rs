@@ -5,7 +5,7 @@
 
 use robocast_config::Settings;
 use robocast_daemon::atomic::{self, WriteError};
-use robocast_daemon::places;
+use robocast_daemon::paths;
 use std::io::{self, ErrorKind};
 
 /// From the next reading on, the network's program goes by the uplinks of the settings that were proven last, as long as
@@ -14,14 +14,14 @@ use std::io::{self, ErrorKind};
 /// # Errors
 /// When that cannot be written down.
 pub fn back(settings: &Settings, bytes: &[u8]) -> Result<bool, WriteError> {
-    match robocast_config::load(&places::proven_settings()) {
+    match robocast_config::load(&paths::proven_settings()) {
         Ok(proven) if proven.settings.uplink != settings.uplink => {}
         // The same uplinks, which may work again in an hour; or none.
         _ => return Ok(false),
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    atomic::write(&places::former_uplinks(), format!("{hex}\n").as_bytes(), 0o600)?;
+    atomic::write(&paths::former_uplinks(), format!("{hex}\n").as_bytes(), 0o600)?;
     Ok(true)
 }
 
@@ -30,7 +30,7 @@ pub fn back(settings: &Settings, bytes: &[u8]) -> Result<bool, WriteError> {
 /// # Errors
 /// When the file that says otherwise cannot be taken away.
 pub fn forth() -> io::Result<()> {
-    match std::fs::remove_file(places::former_uplinks()) {
+    match std::fs::remove_file(paths::former_uplinks()) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

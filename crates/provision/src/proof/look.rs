@@ -3,9 +3,9 @@
 use super::facts::{BrokerFault, Facts, NameFault, Network};
 use super::{Item, Proof, broker};
 use futures_util::StreamExt;
-use robocast_bus::{StreamStatus, view};
+use robocast_bus::{StreamStatus, client};
 use robocast_config::Settings;
-use robocast_daemon::places;
+use robocast_daemon::paths;
 use robocast_stick::receipt::Part;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -79,7 +79,7 @@ async fn changes(bus: Option<&Connection>) -> futures_util::stream::BoxStream<'s
 async fn network(bus: Option<&Connection>, kept: bool) -> Network {
     let missing = if kept { Network::Silent } else { Network::Others };
     let Some(bus) = bus else { return missing };
-    match timeout(PATIENCE, view::net(bus)).await {
+    match timeout(PATIENCE, client::net(bus)).await {
         Ok(Ok(Some(net))) => Network::Says(net.into()),
         _ => missing,
     }
@@ -91,7 +91,7 @@ pub(crate) async fn streams(bus: Option<&Connection>) -> Vec<StreamStatus> {
         return streams;
     }
     let Some(bus) = bus else { return Vec::new() };
-    match timeout(PATIENCE, view::streams_on(bus)).await {
+    match timeout(PATIENCE, client::streams_on(bus)).await {
         Ok(Ok(streams)) => streams,
         // One that left while it was asked: asked again in a moment.
         _ => Vec::new(),
@@ -99,7 +99,7 @@ pub(crate) async fn streams(bus: Option<&Connection>) -> Vec<StreamStatus> {
 }
 
 async fn of_run() -> std::io::Result<Vec<StreamStatus>> {
-    let mut stream = UnixStream::connect(places::status_socket()).await?;
+    let mut stream = UnixStream::connect(paths::status_socket()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     Ok(serde_json::from_slice(&answer)?)

@@ -15,7 +15,7 @@ pub mod scrub;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use robocast_config::LoadError;
-use robocast_daemon::{journal, places};
+use robocast_daemon::{journal, paths};
 use scrub::Scrub;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -50,17 +50,17 @@ pub struct File {
 
 /// Gathers all of it. What cannot be had is said in its place. It takes some seconds; nothing waits for longer than 15 s.
 pub async fn gather() -> Vec<File> {
-    let scrub = Scrub::of(&[places::settings(), places::proven_settings()]);
+    let scrub = Scrub::of(&[paths::settings(), paths::proven_settings()]);
     let mut files = vec![("README.txt".to_owned(), README.to_owned())];
     files.push(("versions.txt".into(), pieces::versions()));
-    for path in [places::settings(), places::proven_settings()] {
+    for path in [paths::settings(), paths::proven_settings()] {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         files.extend(settings(&path).map(|text| (name, text)));
     }
     files.push(("status.json".into(), pieces::status().await));
     files.push(("network.txt".into(), pieces::network().await));
     files.push(("updates.txt".into(), pieces::updates().await));
-    files.extend(receipts(&places::state().join("receipts")));
+    files.extend(receipts(&paths::state().join("receipts")));
     files.push(("journal.txt".into(), pieces::journal().await));
     bounded(files.into_iter().map(|(name, text)| File { name, text: scrub.clean(&text) }))
 }

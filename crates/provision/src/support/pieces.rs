@@ -2,7 +2,7 @@
 
 use super::PIECE;
 use crate::proof::look;
-use robocast_bus::view;
+use robocast_bus::client;
 use robocast_daemon::spawn::Program;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub async fn status() -> String {
         out.push('\n');
     }
     let Some(bus) = bus else { return out + "net: no system bus here\n" };
-    match timeout(PATIENCE, view::net(&bus)).await {
+    match timeout(PATIENCE, client::net(&bus)).await {
         Ok(Ok(Some(net))) => out += &format!("{}\n", serde_json::json!({ "net": net })),
         Ok(Ok(None)) => out += "net: its program is not there\n",
         Ok(Err(error)) => out += &format!("net: {error}\n"),

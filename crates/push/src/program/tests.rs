@@ -6,9 +6,9 @@
 use super::*;
 use crate::in_memory::{InMemory, Mood, Saw, picture};
 use crate::sink::Reaching;
-use crate::way::Name;
+use crate::transport::CachedResolver;
 use robocast_daemon::atomic;
-use robocast_media::hop::SourceReport;
+use robocast_video::ipc::SourceReport;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -29,23 +29,23 @@ struct InMemoryCamera(Arc<Mutex<CameraState>>);
 struct CameraState {
     /// Nobody can connect.
     absent: bool,
-    reader: Option<mpsc::UnboundedSender<FromCamera>>,
+    reader: Option<mpsc::UnboundedSender<CameraMessage>>,
     tries: Vec<Instant>,
     asked: Vec<Request>,
 }
 
-struct InMemoryReader(InMemoryCamera, mpsc::UnboundedReceiver<FromCamera>);
+struct InMemoryReader(InMemoryCamera, mpsc::UnboundedReceiver<CameraMessage>);
 
 impl InMemoryCamera {
     /// Says something to whoever reads.
-    fn say(&self, message: FromCamera) {
+    fn say(&self, message: CameraMessage) {
         if let Some(reader) = &self.0.lock().unwrap().reader {
             let _ = reader.send(message);
         }
     }
 
     fn report(&self, state: SourceState) {
-        self.say(FromCamera::Report(SourceReport { state, text: String::new() }));
+        self.say(CameraMessage::Report(SourceReport { state, text: String::new() }));
     }
 
     /// Its process is there or not.
@@ -84,7 +84,7 @@ impl Door for InMemoryCamera {
 }
 
 impl Messages for InMemoryReader {
-    async fn next(&mut self) -> io::Result<FromCamera> {
+    async fn next(&mut self) -> io::Result<CameraMessage> {
         self.1.recv().await.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
@@ -107,7 +107,7 @@ impl Servers {
 impl Network for Servers {
     fn reach<'a>(
         &'a self,
-        server: &'a Name,
+        server: &'a CachedResolver,
         uplink: &'a str,
         slow: &'a (dyn Fn() + Send + Sync),
     ) -> Reaching<'a> {
@@ -116,13 +116,13 @@ impl Network for Servers {
 }
 
 /// What went out: when it came, whether it is the slate's, whether a keyframe.
-type Out = (Stamp, bool, bool);
+type Out = (MonoTime, bool, bool);
 
 /// The program's loop at work.
 struct Rig {
     camera: InMemoryCamera,
     servers: Servers,
-    wishes: mpsc::Sender<Wish>,
+    wishes: mpsc::Sender<SignalEvent>,
     orders: mpsc::Sender<PushOrder>,
     status: watch::Receiver<PushStatus>,
     chosen: watch::Sender<String>,
@@ -144,8 +144,8 @@ fn push_to(hosts: &[&str]) -> String {
 }
 
 /// The slate of these tests: two pictures.
-fn slate_frames() -> Vec<Frame> {
-    let frame = |keyframe| Frame { data: picture(keyframe, 50).data, keyframe };
+fn slate_frames() -> Vec<SlateFrame> {
+    let frame = |keyframe| SlateFrame { data: picture(keyframe, 50).data, keyframe };
     vec![frame(true), frame(false)]
 }
 
@@ -197,7 +197,7 @@ impl Rig {
     /// The robot sends for so long, 25 pictures a second of 1000 bytes; each `group`th is a keyframe.
     async fn film(&mut self, time: Duration, group: u32) {
         for _ in 0..time.as_millis() / 40 {
-            self.camera.say(FromCamera::Unit(picture(self.next.is_multiple_of(group), 1000)));
+            self.camera.say(CameraMessage::Unit(picture(self.next.is_multiple_of(group), 1000)));
             self.next += 1;
             tokio::time::sleep(ms(40)).await;
         }
@@ -211,7 +211,7 @@ impl Rig {
     /// Gives it other settings; they are in force when this returns.
     async fn reread(&self, text: &str) {
         atomic::write(&self.folder.path().join("settings.toml"), text.as_bytes(), 0o600).unwrap();
-        self.wishes.send(Wish::Reread).await.unwrap();
+        self.wishes.send(SignalEvent::Reload).await.unwrap();
         self.pass(s(2)).await;
     }
 
@@ -249,7 +249,7 @@ async fn the_slate_begins_a_second_after_the_robots_last_picture_and_ends_with_i
     let back = rig.went();
     assert!(back[0].2 && back.len() == 50 && back.iter().all(|(_, slate, _)| !slate), "{back:?}");
     assert!(rig.status.borrow().live && !rig.status.borrow().slate);
-    // The server has noticed nothing: one session, times that rise, and no hole of more than a second.
+    // The server has noticed nothing: one session, times that make_monotonic, and no hole of more than a second.
     let units = rig.servers.at("a").units(1);
     assert!(units.windows(2).all(|two| two[1].0 > two[0].0 && two[1].0 - two[0].0 <= 1200), "{units:?}");
     assert_eq!(rig.status.borrow().sinks[0].reconnects, 0);
@@ -260,7 +260,7 @@ async fn the_slate_begins_a_second_after_the_robots_last_picture_and_ends_with_i
 async fn a_robot_never_seen_gets_3_s_and_one_that_sends_without_a_keyframe_10_s() {
     for (sends, after) in [(false, s(3)), (true, s(10))] {
         let mut rig = Rig::new(&push_to(&["a"])).await;
-        let began = Stamp::now();
+        let began = MonoTime::now();
         rig.next = 1;
         rig.pass(ms(10)).await;
         rig.camera.report(if sends { SourceState::Live } else { SourceState::Lost });
@@ -379,7 +379,7 @@ async fn the_end_says_good_bye_to_all_servers_side_by_side_and_waits_for_none_fo
     b.read(false);
     c.read(false);
     let began = Instant::now();
-    rig.wishes.send(Wish::End).await.unwrap();
+    rig.wishes.send(SignalEvent::Shutdown).await.unwrap();
     rig.task.await.unwrap();
     assert!(began.elapsed() <= ms(510), "{:?}", began.elapsed());
     assert_eq!(count(&a, &Saw::Leaves(1)), 1);
@@ -401,7 +401,7 @@ async fn what_is_told_once_a_second_comes_at_once_where_it_is_urgent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slate_is_asked_for_once_for_each_size_and_anew_after_other_settings() {
-    let (small, mut slate) = (Size { width: 640, height: 360 }, SlateBox::default());
+    let (small, mut slate) = (Size { width: 640, height: 360 }, SlateStore::default());
     assert!(slate.wants(USUAL) && !slate.wants(USUAL), "also when it cannot be made");
     slate.tell.try_send((USUAL, slate_frames())).unwrap();
     assert!(slate.frames().is_none() && !slate.wants(USUAL) && slate.frames().is_some());

@@ -3,9 +3,9 @@
 use super::address::Address;
 use super::session::{Session, SessionError};
 use crate::tls::{self, Tls, TlsError};
-use crate::way::{self, Name};
+use crate::transport::{self, CachedResolver};
 use nix::errno::Errno;
-use robocast_media::h264::AccessUnit;
+use robocast_video::h264::AccessUnit;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const SLOW: Duration = Duration::from_millis(1500);
 pub enum ConnectError {
     /// Its name is not known.
     #[error("cannot find `{0}`")]
-    Name(String, #[source] io::Error),
+    CachedResolver(String, #[source] io::Error),
     /// No TCP connection.
     #[error("cannot connect to {0}")]
     Tcp(SocketAddr, #[source] io::Error),
@@ -120,7 +120,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Goes on until the server takes video. Times will rise over `after`.
+    /// Goes on until the server takes video. Times will make_monotonic over `after`.
     ///
     /// # Errors
     /// When the server says no, or takes too long.
@@ -227,11 +227,15 @@ impl Connection {
 ///
 /// # Errors
 /// When the name is not known, or no address of it answers.
-pub async fn reach(server: &Name, uplink: &str, slow: impl Fn()) -> Result<TcpStream, ConnectError> {
-    let unknown = |error| ConnectError::Name(server.host().to_owned(), error);
+pub async fn reach(
+    server: &CachedResolver,
+    uplink: &str,
+    slow: impl Fn(),
+) -> Result<TcpStream, ConnectError> {
+    let unknown = |error| ConnectError::CachedResolver(server.host().to_owned(), error);
     let mut last = unknown(io::ErrorKind::NotFound.into());
     for address in server.addresses().await.map_err(unknown)? {
-        let connecting = tokio::time::timeout(STEP, way::connect(address, uplink));
+        let connecting = tokio::time::timeout(STEP, transport::connect(address, uplink));
         tokio::pin!(connecting);
         let done = tokio::select! {
             done = &mut connecting => done,

@@ -8,7 +8,7 @@ use rml_rtmp::chunk_io::ChunkSerializer;
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::messages::{MessagePayload, RtmpMessage, UserControlEventType};
 use rml_rtmp::time::RtmpTimestamp;
-use robocast_media::h264::{AccessUnit, ParameterSets};
+use robocast_video::h264::{AccessUnit, ParameterSets};
 use std::collections::HashMap;
 
 /// Our chunk size: a whole P picture in one chunk.
@@ -99,7 +99,7 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Begins a session; its first bytes are ready in [`Session::take_output`]. Its times rise over
+    /// Begins a session; its first bytes are ready in [`Session::take_output`]. Its times make_monotonic over
     /// `after`, the last time that an earlier session with this server sent.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl Session {
         matches!(self.step, Step::Connected)
     }
 
-    /// Asks to publish, after a session that was [`Session::held`]. Times rise over `after`.
+    /// Asks to publish, after a session that was [`Session::held`]. Times make_monotonic over `after`.
     ///
     /// # Errors
     /// When it cannot be sent.
@@ -200,7 +200,7 @@ impl Session {
     }
 
     /// Sends an access unit; nothing before the first keyframe. Times are in ms of the stream's own axis
-    /// and rise strictly, whatever comes.
+    /// and make_monotonic strictly, whatever comes.
     ///
     /// # Errors
     /// When it is too large for RTMP.
@@ -361,7 +361,7 @@ impl Session {
             ("videocodecid".to_owned(), Amf0Value::Number(7.0)),
             ("encoder".to_owned(), text("robocast")),
         ]);
-        if let Some(picture) = self.sets.picture() {
+        if let Some(picture) = self.sets.format() {
             facts.insert("width".into(), Amf0Value::Number(picture.width.into()));
             facts.insert("height".into(), Amf0Value::Number(picture.height.into()));
             if let Some(fps) = picture.fps {

@@ -8,8 +8,8 @@ use rml_rtmp::chunk_io::{ChunkDeserializer, ChunkSerializer};
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::messages::RtmpMessage;
 use rml_rtmp::time::RtmpTimestamp;
-use robocast_media::clock::Stamp;
-use robocast_media::h264::{AccessUnit, push_nal};
+use robocast_video::clock::MonoTime;
+use robocast_video::h264::{AccessUnit, push_nal};
 use std::collections::HashMap;
 
 const SPS: [u8; 23] = [
@@ -28,7 +28,7 @@ pub fn unit(keyframe: bool, bytes: usize) -> AccessUnit {
     let mut slice = vec![if keyframe { 0x65 } else { 0x41 }];
     slice.resize(bytes.max(2), 0x99);
     push_nal(&mut data, &slice);
-    AccessUnit { data: data.into(), pts: Stamp(0), dts: Stamp(0), arrived: Stamp(0), keyframe }
+    AccessUnit { data: data.into(), pts: MonoTime(0), dts: MonoTime(0), arrived: MonoTime(0), keyframe }
 }
 
 /// The server's end.

@@ -1,37 +1,37 @@
 //! One sink: a task that keeps one server fed, whatever happens to the server or the way to it.
 
-mod hand_over;
+mod decision;
+mod handover;
 mod network;
 mod rate;
-mod report;
-mod tries;
-mod verdict;
-mod work;
+mod reporter;
+mod retry;
+mod task;
 
 pub use network::{Line, Look, Network, Reaching, Sockets};
-pub use report::Report;
+pub use reporter::SinkReporter;
 
 use crate::rtmp::{Address, AddressError};
 use crate::tls::Tls;
-use crate::way::Name;
+use crate::transport::CachedResolver;
 use robocast_bus::SinkState;
 use robocast_config::{SinkScheme, SinkUrl};
-use robocast_media::clock::Stamp;
-use robocast_media::hop::Feed;
+use robocast_video::clock::MonoTime;
+use robocast_video::ipc::Broadcast;
 use std::sync::Arc;
 use std::time::Duration;
+use task::SinkTask;
 use tokio::sync::{Notify, watch};
-use work::Work;
 
 /// What all sinks of a stream share.
 #[derive(Debug, Clone)]
-pub struct Common {
+pub struct SinkContext {
     /// The stream's name.
     pub stream: String,
     /// What is sent.
-    pub feed: Feed,
+    pub feed: Broadcast,
     /// Times sent are counted from here.
-    pub origin: Stamp,
+    pub origin: MonoTime,
     /// The interface of the uplink that was chosen; empty: none.
     pub chosen: watch::Receiver<String>,
     /// Woken when something of a report is not to wait for the next second.
@@ -44,7 +44,7 @@ pub struct Common {
 #[derive(Debug)]
 pub struct Sink {
     /// What it tells.
-    pub report: Report,
+    pub report: SinkReporter,
     wanted: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -52,16 +52,16 @@ pub struct Sink {
 impl Sink {
     /// Starts feeding `url` while `wanted`.
     #[must_use]
-    pub fn start(common: &Common, url: &SinkUrl, tls: Tls, wanted: bool) -> Self {
-        let Common { stream, feed, origin, chosen, urgent, network } = common.clone();
+    pub fn start(common: &SinkContext, url: &SinkUrl, tls: Tls, wanted: bool) -> Self {
+        let SinkContext { stream, feed, origin, chosen, urgent, network } = common.clone();
         let name = url.redacted();
-        let report = Report::new(name.clone(), urgent);
+        let report = SinkReporter::new(name.clone(), urgent);
         let (tell, wanted) = watch::channel(wanted);
         let task = match (url.scheme, Address::of(url)) {
             (SinkScheme::Rtmp | SinkScheme::Rtmps, Ok(address)) => {
                 let report = report.clone();
                 let (last_ms, sessions) = (None, 0);
-                let work = Work {
+                let work = SinkTask {
                     stream,
                     name,
                     feed,
@@ -70,7 +70,7 @@ impl Sink {
                     report,
                     wanted,
                     chosen,
-                    server: Name::new(&address.host, address.port),
+                    server: CachedResolver::new(&address.host, address.port),
                     address,
                     network,
                     last_ms,

@@ -2,8 +2,8 @@
 //! in its place.
 
 use crate::rtmp::{ConnectError, Duplex, reach};
-use crate::way::{Name, Standing, Watch};
-use robocast_media::clock::Stamp;
+use crate::transport::{CachedResolver, ConnectionHealth, ConnectionMonitor};
+use robocast_video::clock::MonoTime;
 use std::fmt::Debug;
 use std::io;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ pub trait Network: Debug + Send + Sync {
     /// A connection to `server` by way of `uplink`, as [`reach`] makes it.
     fn reach<'a>(
         &'a self,
-        server: &'a Name,
+        server: &'a CachedResolver,
         uplink: &'a str,
         slow: &'a (dyn Fn() + Send + Sync),
     ) -> Reaching<'a>;
@@ -33,7 +33,7 @@ pub struct Line {
 /// The watch over a connection.
 pub trait Look: Send {
     /// How it stands now, if that is known.
-    fn look(&mut self, now: Stamp) -> Option<Standing>;
+    fn look(&mut self, now: MonoTime) -> Option<ConnectionHealth>;
 }
 
 /// The kernel's own.
@@ -43,20 +43,21 @@ pub struct Sockets;
 impl Network for Sockets {
     fn reach<'a>(
         &'a self,
-        server: &'a Name,
+        server: &'a CachedResolver,
         uplink: &'a str,
         slow: &'a (dyn Fn() + Send + Sync),
     ) -> Reaching<'a> {
         Box::pin(async move {
             let socket = reach(server, uplink, slow).await?;
-            let watch = Watch::over(&socket, uplink).map(|watch| Box::new(watch) as Box<dyn Look>);
+            let watch =
+                ConnectionMonitor::over(&socket, uplink).map(|watch| Box::new(watch) as Box<dyn Look>);
             Ok(Line { socket: Box::new(socket), watch })
         })
     }
 }
 
-impl Look for Watch {
-    fn look(&mut self, now: Stamp) -> Option<Standing> {
+impl Look for ConnectionMonitor {
+    fn look(&mut self, now: MonoTime) -> Option<ConnectionHealth> {
         self.look(now)
     }
 }

@@ -1,6 +1,6 @@
 //! How fast bytes go out.
 
-use robocast_media::clock::Stamp;
+use robocast_video::clock::MonoTime;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ const CLOSE: Duration = Duration::from_millis(10);
 /// The bytes of the last second. However often and whenever it is asked, it says the same.
 #[derive(Debug, Default)]
 pub struct Rate {
-    sent: VecDeque<(Stamp, u64)>,
+    sent: VecDeque<(MonoTime, u64)>,
 }
 
 impl Rate {
     /// So many bytes went out.
-    pub fn add(&mut self, now: Stamp, bytes: u64) {
+    pub fn add(&mut self, now: MonoTime, bytes: u64) {
         self.forget(now);
         match self.sent.back_mut() {
             Some((at, sum)) if now.since(*at) < CLOSE => *sum += bytes,
@@ -26,12 +26,12 @@ impl Rate {
     }
 
     /// Bit/s over the last second.
-    pub fn bps(&mut self, now: Stamp) -> u64 {
+    pub fn bps(&mut self, now: MonoTime) -> u64 {
         self.forget(now);
         self.sent.iter().map(|(_, bytes)| bytes * 8).sum()
     }
 
-    fn forget(&mut self, now: Stamp) {
+    fn forget(&mut self, now: MonoTime) {
         while self.sent.front().is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
             self.sent.pop_front();
         }
@@ -42,8 +42,8 @@ impl Rate {
 mod tests {
     use super::*;
 
-    fn ms(ms: u64) -> Stamp {
-        Stamp(ms * 1_000_000)
+    fn ms(ms: u64) -> MonoTime {
+        MonoTime(ms * 1_000_000)
     }
 
     #[test]
@@ -71,7 +71,7 @@ mod tests {
     fn a_burst_is_counted_whole_and_takes_little_room() {
         let mut rate = Rate::default();
         for nanosecond in 0..10_000 {
-            rate.add(Stamp(nanosecond * 90_000), 100);
+            rate.add(MonoTime(nanosecond * 90_000), 100);
         }
         assert_eq!(rate.bps(ms(900)), 8_000_000);
         assert!(rate.sent.len() <= 100, "{} entries", rate.sent.len());

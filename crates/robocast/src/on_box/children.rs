@@ -4,7 +4,7 @@
 use robocast_bus::{CameraStatus, PushStatus};
 use robocast_daemon::backoff::Backoff;
 use robocast_daemon::notify::STATUS_FIELD;
-use robocast_daemon::{places, spawn};
+use robocast_daemon::{paths, spawn};
 use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,14 @@ impl Role {
         match self {
             Self::Camera => "camera",
             Self::Push => "push",
+        }
+    }
+
+    /// The executable: only the camera needs the one that links GStreamer.
+    fn executable(self) -> PathBuf {
+        match self {
+            Self::Camera => spawn::sibling("robocast-media"),
+            Self::Push => std::env::current_exe().unwrap_or_else(|_| spawn::sibling("robocast")),
         }
     }
 }
@@ -175,7 +183,7 @@ impl Work {
 
     /// One life of the child.
     async fn live(&mut self) -> io::Result<End> {
-        let socket = places::run().join(format!("notify-{}-{}", self.role.word(), self.stream));
+        let socket = paths::run().join(format!("notify-{}-{}", self.role.word(), self.stream));
         let _ = std::fs::remove_file(&socket);
         let notices = UnixDatagram::bind(&socket)?;
         let mut child = self.spawn(&socket)?;
@@ -216,14 +224,14 @@ impl Work {
     }
 
     fn spawn(&self, socket: &Path) -> io::Result<Child> {
-        let mut program = spawn::Program::new(spawn::sibling("robocast-media"), "robocast")
+        let mut program = spawn::Program::new(self.role.executable(), "robocast")
             .arg(self.role.word())
             .arg(&self.stream)
             .arg("--settings")
             .arg(&self.settings)
             .env("NOTIFY_SOCKET", socket)
             .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
-            .env("ROBOCAST_RUN", places::run())
+            .env("ROBOCAST_RUN", paths::run())
             // Streaming threads share few heaps: GStreamer's many threads would each get one.
             .env("MALLOC_ARENA_MAX", "2");
         if std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_none() {

@@ -80,7 +80,7 @@ pub struct Net {
     #[command(subcommand)]
     pub look: Option<Look>,
     /// The settings file
-    #[arg(long, default_value_os_t = robocast_daemon::places::settings())]
+    #[arg(long, default_value_os_t = robocast_daemon::paths::settings())]
     pub settings: PathBuf,
 }
 
@@ -96,13 +96,13 @@ pub enum Look {
     #[command(hide = true)]
     Clock {
         /// The settings file
-        #[arg(long, default_value_os_t = robocast_daemon::places::settings())]
+        #[arg(long, default_value_os_t = robocast_daemon::paths::settings())]
         settings: PathBuf,
     },
     /// Prove that both sides work
     Check {
         /// The settings file
-        #[arg(long, default_value_os_t = robocast_daemon::places::settings())]
+        #[arg(long, default_value_os_t = robocast_daemon::paths::settings())]
         settings: PathBuf,
     },
 }
@@ -143,6 +143,6 @@ pub struct Program {
     /// The stream's name in the settings
     pub name: String,
     /// The settings file
-    #[arg(long, default_value_os_t = robocast_daemon::places::settings())]
+    #[arg(long, default_value_os_t = robocast_daemon::paths::settings())]
     pub settings: PathBuf,
 }

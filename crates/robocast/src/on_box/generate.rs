@@ -5,7 +5,7 @@
 
 use crate::on_box::units::{Body, UnitFile, units};
 use robocast_config::LoadError;
-use robocast_daemon::{journal, places};
+use robocast_daemon::{journal, paths};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::symlink;
@@ -28,7 +28,7 @@ enum GenerateError {
 
 /// Writes the units that the settings want below `normal`; what is wrong goes to `log`, a record each. Always 0.
 pub fn generate(normal: &Path, log: &Path) -> ExitCode {
-    let settings = places::settings();
+    let settings = paths::settings();
     if let Err(error) = work(&settings, normal) {
         tell(log, &lines(&settings, &error));
     }

@@ -6,6 +6,7 @@ mod children;
 mod generate;
 mod net;
 mod provision;
+mod push;
 mod run;
 mod settings;
 mod status;
@@ -23,8 +24,8 @@ pub fn run_word(command: Command) -> ExitCode {
     match command {
         Command::Run { file, seconds, json } => in_runtime("run", run::run(&file, seconds, json)),
         Command::Status { json, watch } => in_runtime("status", status::status(json, watch)),
-        Command::Camera(program) => become_media("camera", &program),
-        Command::Push(program) => become_media("push", &program),
+        Command::Camera(program) => run_camera(&program),
+        Command::Push(program) => in_runtime("push", push::push(&program)),
         Command::Net(net) => match net.look {
             None => in_runtime("net", net::keep(&net.settings)),
             Some(Look::Plan { file }) => in_runtime("net plan", net::plan(&file)),
@@ -52,14 +53,15 @@ fn in_runtime(program: &'static str, work: impl Future<Output = ExitCode>) -> Ex
     }
 }
 
-fn become_media(word: &str, program: &Program) -> ExitCode {
+/// Replaces this process with the program that links GStreamer.
+fn run_camera(program: &Program) -> ExitCode {
     let media = spawn::sibling("robocast-media");
     let error = spawn::Program::new(&media, "robocast")
-        .arg(word)
+        .arg("camera")
         .arg(&program.name)
         .arg("--settings")
         .arg(&program.settings)
-        .become_it();
+        .exec();
     eprintln!("robocast: cannot run {}: {error}; it belongs beside this executable", media.display());
     ExitCode::FAILURE
 }

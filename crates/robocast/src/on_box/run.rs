@@ -4,8 +4,8 @@ use crate::on_box::children::{Keeper, Role, Said};
 use crate::on_box::view::View;
 use robocast_bus::{CameraStatus, PushStatus, SourceState, StreamState, StreamStatus};
 use robocast_config::{LoadError, Settings};
-use robocast_daemon::signals::{Signals, Wish};
-use robocast_daemon::{journal, places};
+use robocast_daemon::signals::{SignalEvent, Signals};
+use robocast_daemon::{journal, paths};
 use std::collections::BTreeMap;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -53,8 +53,8 @@ async fn work(file: &Path, seconds: Option<u64>, json: bool) -> Result<(), Strin
     let done = loop {
         tokio::select! {
             wish = signals.next() => match wish {
-                Wish::End => break Ok(()),
-                Wish::Reread => streams.reread().await,
+                SignalEvent::Shutdown => break Ok(()),
+                SignalEvent::Reload => streams.reread().await,
             },
             () = until(end) => break Ok(()),
             () = view.line() => {}
@@ -193,7 +193,7 @@ impl Place {
     /// Takes the folder, or one of its own inside when another `robocast run` holds it.
     #[allow(unsafe_code)]
     fn take() -> Result<Self, String> {
-        let folder = places::run();
+        let folder = paths::run();
         let failed = |folder: &Path, error: std::io::Error| {
             format!(
                 "robocast: cannot use {}: {error}; set ROBOCAST_RUN to a folder you may write to",
@@ -225,7 +225,7 @@ impl Place {
 
     /// Answers `robocast status` with what was last seen.
     fn serve(&self, status: watch::Receiver<Vec<StreamStatus>>) {
-        let path = places::status_socket();
+        let path = paths::status_socket();
         let _ = std::fs::remove_file(&path);
         let listener = match UnixListener::bind(&path) {
             Ok(listener) => listener,
@@ -246,9 +246,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(places::status_socket());
+        let _ = std::fs::remove_file(paths::status_socket());
         if !self.first {
-            let _ = std::fs::remove_dir_all(places::run());
+            let _ = std::fs::remove_dir_all(paths::run());
         }
     }
 }

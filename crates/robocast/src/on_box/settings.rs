@@ -1,6 +1,6 @@
 //! `robocast settings keep`, `restore` and `name`: what the image does with the settings as a file.
 
-use robocast_daemon::{journal, places};
+use robocast_daemon::{journal, paths};
 use robocast_provision::copies::{self, Kept, Restored};
 use std::error::Error;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// Copies the settings to the partition. 0 also when there is nothing to copy, 1 when they are not valid or it fails.
 pub fn keep(copy: &Path) -> ExitCode {
-    match copies::keep(&places::settings(), copy) {
+    match copies::keep(&paths::settings(), copy) {
         Ok(Kept::Nothing | Kept::Same) => ExitCode::SUCCESS,
         Ok(Kept::Written { sequence }) => {
             say(&format!("robocast: the settings are copied to {} (copy {sequence})", copy.display()));
@@ -21,7 +21,7 @@ pub fn keep(copy: &Path) -> ExitCode {
 
 /// Puts lost settings back. 0 when the settings are good or there never were any, 1 when the box has none it could use.
 pub fn restore(copy: &Path) -> ExitCode {
-    let settings = places::settings();
+    let settings = paths::settings();
     match copies::restore(&settings, copy) {
         Ok(Restored::Fine | Restored::NeverProvisioned) => ExitCode::SUCCESS,
         Ok(Restored::Back { fault, sequence }) => {
@@ -38,7 +38,7 @@ pub fn restore(copy: &Path) -> ExitCode {
 
 /// Prints the name of the box, or nothing when there are no valid settings. Always 0.
 pub fn name() -> ExitCode {
-    if let Ok(checked) = robocast_config::load(&places::settings()) {
+    if let Ok(checked) = robocast_config::load(&paths::settings()) {
         say(&checked.settings.device.name);
     }
     ExitCode::SUCCESS

@@ -1,8 +1,8 @@
 //! `robocast status`: what the box does now.
 
 use crate::on_box::view::{self, Room, Screen};
-use robocast_bus::{NetStatus, StreamStatus, service};
-use robocast_daemon::places;
+use robocast_bus::{NetStatus, StreamStatus, server};
+use robocast_daemon::paths;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,7 +56,7 @@ async fn ask() -> Result<Vec<StreamStatus>, String> {
         Ok(streams) => return Ok(streams),
         Err(why) => why,
     };
-    let seen = tokio::time::timeout(PATIENCE, robocast_bus::view::streams()).await;
+    let seen = tokio::time::timeout(PATIENCE, robocast_bus::client::streams()).await;
     match seen {
         Err(_) => Err(format!("no `robocast run` ({alone}), and no answer on the system bus")),
         Ok(Ok(streams)) if !streams.is_empty() => Ok(streams),
@@ -67,14 +67,14 @@ async fn ask() -> Result<Vec<StreamStatus>, String> {
 
 /// What the net program says, where there is one.
 async fn ask_net() -> Option<NetStatus> {
-    if !service::wanted() {
+    if !server::enabled() {
         return None;
     }
-    tokio::time::timeout(PATIENCE, robocast_bus::view::net_on_system_bus()).await.ok()?.ok()?
+    tokio::time::timeout(PATIENCE, robocast_bus::client::net_on_system_bus()).await.ok()?.ok()?
 }
 
 async fn ask_run() -> Result<Vec<StreamStatus>, String> {
-    let path = places::status_socket();
+    let path = paths::status_socket();
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let asking = async {
         let mut stream = UnixStream::connect(&path).await?;

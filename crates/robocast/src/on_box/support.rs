@@ -1,6 +1,6 @@
 //! `robocast support`: what a bug report needs, as one file without secrets.
 
-use robocast_daemon::{atomic, places};
+use robocast_daemon::{atomic, paths};
 use robocast_provision::support;
 use std::io::Write;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// Writes it into `folder` and prints where; 1 when that fails.
 pub async fn support(folder: &Path) -> ExitCode {
-    let device = robocast_config::load(&places::settings()).map(|checked| checked.settings.device.name);
+    let device = robocast_config::load(&paths::settings()).map(|checked| checked.settings.device.name);
     let name = support::name(device.as_deref().unwrap_or("robocast"));
     let files = support::gather().await;
     // At most as large as the limit of its texts, and compressed.

@@ -1,6 +1,6 @@
 //! `robocast update gate`: whether the slot that runs is kept.
 
-use robocast_daemon::{journal, places};
+use robocast_daemon::{journal, paths};
 use robocast_update::watch::{self, Outcome};
 use std::io::Write;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// 0 when the slot is marked good, or there is no RAUC; 1 when it is not good within `patience`.
 pub async fn gate(patience: Duration) -> ExitCode {
-    let line = match watch::gate(patience, &places::settings(), &places::state()).await {
+    let line = match watch::gate(patience, &paths::settings(), &paths::state()).await {
         Ok(Outcome::NoRauc) => "no RAUC here: nothing to mark".to_owned(),
         Ok(Outcome::Good { slot, before: true }) => format!("{slot} is good, as it was before"),
         Ok(Outcome::Good { slot, before: false }) => format!("{slot} is good"),

@@ -57,7 +57,7 @@ pub struct World {
     /// Told when one waits.
     pub waits: Arc<Notify>,
     /// Into the source that is open.
-    pub shared: Option<Shared>,
+    pub shared: Option<CameraContext>,
     pub end: Option<mpsc::UnboundedSender<Ended>>,
 }
 
@@ -93,7 +93,7 @@ impl Video for InMemory {
 fn opened(
     world: &Arc<Mutex<World>>,
     began: Instant,
-    shared: &Shared,
+    shared: &CameraContext,
     attempt: Attempt,
 ) -> Result<InMemory, OpenError> {
     let (held, waits) = {
@@ -125,11 +125,11 @@ fn opened(
 pub struct Rig {
     pub world: Arc<Mutex<World>>,
     pub began: Instant,
-    pub wishes: mpsc::Sender<Wish>,
+    pub wishes: mpsc::Sender<SignalEvent>,
     pub orders: mpsc::Sender<CameraOrder>,
     pub requests: mpsc::Sender<Request>,
     pub readers: watch::Sender<usize>,
-    pub feed: Feed,
+    pub feed: Broadcast,
     pub status: watch::Receiver<CameraStatus>,
     /// The states that the source was in, and since when.
     pub states: Arc<Mutex<Vec<(Duration, SourceReport)>>>,
@@ -153,10 +153,10 @@ impl Rig {
         let (readers, status) = (watch::Sender::new(0), watch::Sender::default());
         let report = watch::Sender::new(SourceReport { state: SourceState::Starting, text: String::new() });
         let (seen, mut reports) = (status.subscribe(), report.subscribe());
-        let feed = Feed::new(KEPT);
+        let feed = Broadcast::new(KEPT);
         let behind = world.clone();
         let around = Around {
-            opener: Arc::new(move |_: &Settings, shared: &Shared, attempt| {
+            opener: Arc::new(move |_: &Settings, shared: &CameraContext, attempt| {
                 opened(&behind, began, shared, attempt)
             }),
             feed: feed.clone(),
@@ -210,7 +210,7 @@ impl Rig {
         let mut last = Duration::ZERO;
         for _ in 0..time.as_millis() / gap.as_millis() {
             last = self.began.elapsed();
-            self.world().shared.as_ref().unwrap().counters.came(Stamp::now());
+            self.world().shared.as_ref().unwrap().counters.came(MonoTime::now());
             tokio::time::sleep(gap).await;
         }
         last
@@ -224,7 +224,7 @@ impl Rig {
     /// Other settings: the loop knows when this returns.
     pub async fn reread(&self, text: &str) {
         atomic::write(&self.folder.path().join("settings.toml"), text.as_bytes(), 0o600).unwrap();
-        self.wishes.send(Wish::Reread).await.unwrap();
+        self.wishes.send(SignalEvent::Reload).await.unwrap();
         // There is room for one wish: the second has it when the first was taken.
         let _ = self.wishes.reserve().await.unwrap();
         tokio::task::yield_now().await;

@@ -1,0 +1,167 @@
+//! What the kernel knows of a connection: `TCP_INFO` (linux/tcp.h), and of an MPTCP connection also
+//! `MPTCP_INFO`, `MPTCP_TCPINFO` and `MPTCP_SUBFLOW_ADDRS` (linux/mptcp.h, since Linux 5.16).
+
+use super::kernel;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+const SOL_TCP: i32 = 6;
+const TCP_INFO: i32 = 11;
+const SOL_MPTCP: i32 = 284;
+const MPTCP_INFO: i32 = 1;
+const MPTCP_TCPINFO: i32 = 2;
+const MPTCP_SUBFLOW_ADDRS: i32 = 3;
+
+/// As much of `struct tcp_info` as is read.
+const TCP_INFO_SIZE: usize = 136;
+/// As much of `struct mptcp_info`.
+const MPTCP_INFO_SIZE: usize = 40;
+/// `struct mptcp_subflow_data`, which stands before the elements of the other two.
+const HEAD: usize = 16;
+/// `struct mptcp_subflow_addrs`: two `sockaddr_storage`.
+const ADDRESSES_SIZE: usize = 256;
+/// The kernel allows 8 subflows.
+const SUBFLOWS: usize = 8;
+const ESTABLISHED: u8 = 1;
+
+/// One TCP connection, or one subflow of an MPTCP connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Subflow {
+    /// The box's address; none when it was not asked for.
+    pub local: Option<IpAddr>,
+    /// Segments sent and not acknowledged.
+    pub unacknowledged: u32,
+    /// Bytes acknowledged.
+    pub acknowledged: u64,
+    /// Since the other end last acknowledged anything.
+    pub silent: Duration,
+    /// The round trip, smoothed.
+    pub rtt: Duration,
+    /// Its variance.
+    pub rttvar: Duration,
+}
+
+/// A connection at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketStats {
+    /// TCP, or MPTCP that fell back to it.
+    Tcp(Subflow),
+    /// True MPTCP.
+    Mptcp {
+        /// Bytes written and not acknowledged, over all subflows.
+        outstanding: u64,
+        /// How far the acknowledgements went.
+        acknowledged: u64,
+        /// The subflows that are established.
+        paths: Vec<Subflow>,
+    },
+}
+
+impl SocketStats {
+    /// Reads a connection.
+    ///
+    /// # Errors
+    /// When the kernel tells nothing of it.
+    pub fn of(socket: &impl AsFd) -> io::Result<Self> {
+        let mut info = [0; MPTCP_INFO_SIZE];
+        let Ok(info) = kernel::option(socket, SOL_MPTCP, MPTCP_INFO, &mut info) else {
+            let mut info = [0; TCP_INFO_SIZE];
+            return Ok(Self::Tcp(path(kernel::option(socket, SOL_TCP, TCP_INFO, &mut info)?)));
+        };
+        let (written, acknowledged) = (u64_at(info, 16), u64_at(info, 24));
+        Ok(Self::Mptcp {
+            outstanding: written.wrapping_sub(acknowledged),
+            acknowledged,
+            paths: subflows(socket).unwrap_or_default(),
+        })
+    }
+}
+
+/// Whether the kernel tells of MPTCP connections; `socket` is one that is not connected yet.
+pub fn tells_of_mptcp(socket: &impl AsFd) -> bool {
+    kernel::option(socket, SOL_MPTCP, MPTCP_INFO, &mut [0; MPTCP_INFO_SIZE]).is_ok()
+}
+
+fn subflows(socket: &impl AsFd) -> io::Result<Vec<Subflow>> {
+    let infos = elements(socket, MPTCP_TCPINFO, TCP_INFO_SIZE)?;
+    let addresses = elements(socket, MPTCP_SUBFLOW_ADDRS, ADDRESSES_SIZE)?;
+    if infos.len() != addresses.len() {
+        // One came or went in between; the next reading is whole again.
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    let both = infos.iter().zip(&addresses);
+    let established = both.filter(|(info, _)| info.first() == Some(&ESTABLISHED));
+    Ok(established.map(|(info, local)| Subflow { local: address(local), ..path(info) }).collect())
+}
+
+/// The elements of an option that has one for each subflow, in the kernel's order.
+fn elements(socket: &impl AsFd, name: i32, size: usize) -> io::Result<Vec<Vec<u8>>> {
+    let mut buffer = vec![0; HEAD + SUBFLOWS * size];
+    let sizes = |size: usize| u32::try_from(size).unwrap_or(0).to_ne_bytes();
+    // size_subflow_data, num_subflows, size_kernel, size_user.
+    buffer[..4].copy_from_slice(&sizes(HEAD));
+    buffer[12..16].copy_from_slice(&sizes(size));
+    let filled = kernel::option(socket, SOL_MPTCP, name, &mut buffer)?;
+    let count = usize::try_from(u32_at(filled, 4)).unwrap_or(0);
+    let elements = filled.get(HEAD..).unwrap_or_default().chunks_exact(size);
+    Ok(elements.take(count).map(<[u8]>::to_vec).collect())
+}
+
+fn path(info: &[u8]) -> Subflow {
+    Subflow {
+        local: None,
+        unacknowledged: u32_at(info, 24),
+        acknowledged: u64_at(info, 120),
+        silent: Duration::from_millis(u32_at(info, 56).into()),
+        rtt: Duration::from_micros(u32_at(info, 68).into()),
+        rttvar: Duration::from_micros(u32_at(info, 72).into()),
+    }
+}
+
+/// The address in a `struct sockaddr`.
+fn address(from: &[u8]) -> Option<IpAddr> {
+    match u16::from_ne_bytes(*from.first_chunk()?) {
+        2 => Some(Ipv4Addr::from(*from.get(4..)?.first_chunk::<4>()?).into()),
+        10 => Some(Ipv6Addr::from(*from.get(8..)?.first_chunk::<16>()?).into()),
+        _ => None,
+    }
+}
+
+/// A number of the kernel's; 0 where an older kernel ends before it.
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |&bytes| u32::from_ne_bytes(bytes))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |&bytes| u64::from_ne_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_connection_of_this_machine_reads_as_what_it_is() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        let mut peer = server.accept().unwrap().0;
+        client.write_all(&[7; 3000]).unwrap();
+        peer.read_exact(&mut [0; 3000]).unwrap();
+        let SocketStats::Tcp(path) = SocketStats::of(&client).unwrap() else { panic!("plain TCP") };
+        assert_eq!((path.unacknowledged, path.acknowledged), (0, 3001), "3000 bytes and the SYN");
+        assert!(path.rtt > Duration::ZERO && path.rtt < Duration::from_secs(1), "{path:?}");
+        assert!(path.silent < Duration::from_secs(2), "{path:?}");
+    }
+
+    #[test]
+    fn a_struct_cut_short_by_an_older_kernel_reads_as_zeros() {
+        let path = path(&[0xff; 70]);
+        assert_eq!((path.rtt, path.acknowledged), (Duration::ZERO, 0));
+        assert_ne!(path.silent, Duration::ZERO);
+        assert_eq!(address(&[2, 0, 0, 0, 10]), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! Keeps an eye on one connection.
+
+use super::reading::{SocketStats, Subflow};
+use super::stall::{Detector, Sample};
+use robocast_bus::Evidence;
+use robocast_video::clock::MonoTime;
+use socket2::Socket;
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// How often it is looked at.
+pub const EVERY: Duration = Duration::from_millis(100);
+/// A subflow that carried nothing for so long says nothing of its uplink.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// How a connection stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConnectionHealth {
+    /// The interface that it goes through; of an MPTCP connection, the one that was heard of last.
+    pub uplink: String,
+    /// All interfaces that it may go through.
+    pub uplinks: Vec<String>,
+    /// Whether it is a true MPTCP connection.
+    pub mptcp: bool,
+    /// For how long nothing comes through the connection as a whole, if that is a stall.
+    pub stalled: Option<Duration>,
+    /// A row for each way that carries something; without the URL.
+    pub rows: Vec<Evidence>,
+}
+
+/// The watch over one connection.
+#[derive(Debug)]
+pub struct ConnectionMonitor {
+    socket: Socket,
+    local: IpAddr,
+    /// The interface that it is bound to; empty when unbound.
+    bound: String,
+    whole: Detector,
+    paths: HashMap<IpAddr, Detector>,
+    /// The interfaces of addresses, also of those that are gone meanwhile.
+    interfaces: HashMap<IpAddr, String>,
+}
+
+impl ConnectionMonitor {
+    /// Over `stream`, which was bound to `uplink`, if that is not empty.
+    ///
+    /// # Errors
+    /// When the system is out of descriptors, or the connection is gone already.
+    pub fn over(stream: &TcpStream, uplink: &str) -> io::Result<Self> {
+        Ok(Self {
+            local: stream.local_addr()?.ip(),
+            socket: socket2::SockRef::from(stream).try_clone()?,
+            bound: uplink.to_owned(),
+            whole: Detector::default(),
+            paths: HashMap::new(),
+            interfaces: HashMap::new(),
+        })
+    }
+
+    /// How it stands now; none while the kernel tells nothing of it.
+    pub fn look(&mut self, now: MonoTime) -> Option<ConnectionHealth> {
+        Some(match SocketStats::of(&self.socket).ok()? {
+            SocketStats::Tcp(path) => self.tcp(now, &path),
+            SocketStats::Mptcp { outstanding, acknowledged, paths } => {
+                self.mptcp(now, outstanding, acknowledged, &paths)
+            }
+        })
+    }
+
+    fn tcp(&mut self, now: MonoTime, path: &Subflow) -> ConnectionHealth {
+        let stalled = self.whole.observe(&sample(now, path));
+        let uplink = if self.bound.is_empty() { self.interface(self.local) } else { self.bound.clone() };
+        let rows = vec![row(&uplink, false, stalled, path.rtt)];
+        ConnectionHealth { uplinks: vec![uplink.clone()], uplink, mptcp: false, stalled, rows }
+    }
+
+    fn mptcp(
+        &mut self,
+        now: MonoTime,
+        outstanding: u64,
+        acknowledged: u64,
+        paths: &[Subflow],
+    ) -> ConnectionHealth {
+        self.paths.retain(|address, _| paths.iter().any(|path| path.local == Some(*address)));
+        let (mut rows, mut uplinks) = (Vec::new(), Vec::new());
+        for path in paths {
+            let Some(local) = path.local else { continue };
+            let interface = self.interface(local);
+            let stalled = self.paths.entry(local).or_default().observe(&sample(now, path));
+            if path.unacknowledged > 0 || path.silent < QUIET {
+                rows.push(row(&interface, true, stalled, path.rtt));
+            }
+            uplinks.push(interface);
+        }
+        // A server that takes nothing (a closed window) leaves nothing unacknowledged on any way.
+        let under_way = paths.is_empty() || paths.iter().any(|path| path.unacknowledged > 0);
+        let heard = paths.iter().min_by_key(|path| path.silent);
+        let stalled = self.whole.observe(&Sample {
+            at: now,
+            outstanding: outstanding > 0 && under_way,
+            acknowledged,
+            silent: heard.map(|path| path.silent),
+            rtt: paths.iter().map(|path| path.rtt).max().unwrap_or_default(),
+            rttvar: paths.iter().map(|path| path.rttvar).max().unwrap_or_default(),
+        });
+        let local = heard.and_then(|path| path.local).unwrap_or(self.local);
+        ConnectionHealth { uplink: self.interface(local), uplinks, mptcp: true, stalled, rows }
+    }
+
+    /// The interface that has this address; empty when none has.
+    fn interface(&mut self, address: IpAddr) -> String {
+        if let Some(known) = self.interfaces.get(&address) {
+            return known.clone();
+        }
+        let found = nix::ifaddrs::getifaddrs().ok().and_then(|mut all| all.find(|one| has(one, address)));
+        let name = found.map(|one| one.interface_name).unwrap_or_default();
+        if !name.is_empty() {
+            self.interfaces.insert(address, name.clone());
+        }
+        name
+    }
+}
+
+fn has(one: &nix::ifaddrs::InterfaceAddress, address: IpAddr) -> bool {
+    one.address.is_some_and(|storage| match address {
+        IpAddr::V4(address) => storage.as_sockaddr_in().is_some_and(|found| found.ip() == address),
+        IpAddr::V6(address) => storage.as_sockaddr_in6().is_some_and(|found| found.ip() == address),
+    })
+}
+
+fn sample(at: MonoTime, path: &Subflow) -> Sample {
+    Sample {
+        at,
+        outstanding: path.unacknowledged > 0,
+        acknowledged: path.acknowledged,
+        silent: Some(path.silent),
+        rtt: path.rtt,
+        rttvar: path.rttvar,
+    }
+}
+
+fn row(interface: &str, mptcp: bool, stalled: Option<Duration>, rtt: Duration) -> Evidence {
+    Evidence {
+        url: String::new(),
+        interface: interface.to_owned(),
+        mptcp,
+        stalled: stalled.is_some(),
+        stalled_ms: stalled.map_or(0, milliseconds),
+        rtt_ms: milliseconds(rtt),
+    }
+}
+
+/// In whole ms, never 0 for what is not.
+pub fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(u32::MAX)
+}

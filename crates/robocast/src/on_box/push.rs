@@ -1,0 +1,16 @@
+//! `robocast push NAME`: the push program of one stream, in the foreground.
+
+use super::cli::Program;
+use robocast_daemon::journal;
+use std::process::ExitCode;
+
+/// Runs until SIGTERM.
+pub async fn push(program: &Program) -> ExitCode {
+    match robocast_push::program::run(&program.name, &program.settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("push: {}", journal::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}

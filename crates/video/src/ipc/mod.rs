@@ -1,0 +1,22 @@
+//! The hop: access units from the camera process to any number of readers.
+//!
+//! ```text
+//!  source --push--> Broadcast (the latest group of pictures and a little before it)
+//!                     |  each reader has a cursor of its own
+//!                     +--> server ==unix socket==> Reader (push, preview, recorder)
+//! ```
+//! A new reader starts at the latest keyframe. A reader that falls behind is cut to the next
+//! keyframe. No reader can block the camera: it only ever appends to the [`Broadcast`].
+
+mod broadcast;
+mod gop_buffer;
+mod reader;
+mod server;
+mod wire;
+
+pub use broadcast::{Broadcast, Subscriber};
+pub use gop_buffer::{Limits, Next};
+pub use reader::{CameraMessage, Reader};
+pub use robocast_bus::SourceState;
+pub use server::{Served, serve};
+pub use wire::{Request, SourceReport, WireError};
