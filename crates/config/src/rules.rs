@@ -10,7 +10,7 @@ use crate::parse_error::ParseError;
 use crate::problem::Collector;
 use crate::robot::{Robot, RobotKind};
 use crate::settings::Settings;
-use crate::sink::SinkUrl;
+use crate::sink::{SinkTarget, SinkUrl};
 use crate::source::Source;
 use crate::spans::Spans;
 use crate::stream::{Encode, Stream};
@@ -121,6 +121,9 @@ impl Rules<'_> {
                 format!("add a table [robot] with `kind = \"{word}\"`")
             };
             self.error(&path, message, hint);
+        } else if *source == Source::Spot {
+            let hint = "its stream shows the slate meanwhile";
+            self.warn(&path, "this version does not read Spot's cameras yet", hint);
         }
     }
 
@@ -170,6 +173,14 @@ impl Rules<'_> {
                     self.warn(&path, message, "two streams on one key cut each other off: use a key each");
                 }
                 None => {}
+            }
+            if !matches!(sink.target, SinkTarget::Rtmp(_)) {
+                let message = format!("this version does not push to {}:// yet", sink.url.expose().scheme());
+                self.warn(
+                    &path,
+                    message,
+                    "push to rtmp:// or rtmps:// meanwhile; nothing is sent to this URL",
+                );
             }
             if sink.bares_password() {
                 let scheme = sink.url.expose().scheme().to_owned();

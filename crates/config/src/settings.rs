@@ -2,11 +2,16 @@
 
 use toml::de::DeTable;
 
+use crate::control::Control;
+use crate::debug::Debugging;
+use crate::page::Page;
 use crate::parse_error::ParseError;
 use crate::reader::{Reader, Section};
 use crate::robot::{Device, Robot};
-use crate::service::{Control, Debugging, Page, Time, Tls, Update};
 use crate::stream::Stream;
+use crate::time::Time;
+use crate::tls::Tls;
+use crate::update::Update;
 use crate::uplink::Uplink;
 
 /// Everything the box is told, with every default filled in.

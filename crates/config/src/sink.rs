@@ -9,41 +9,94 @@ use crate::parse_error::ParseError;
 use crate::redaction::{Parts, PathRule, dissect, redact, unknown_scheme};
 use crate::secret::Secret;
 
-/// What a media server is spoken to with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SinkScheme {
-    /// `rtmp://`, port 1935.
-    Rtmp,
-    /// `rtmps://`, RTMP over TLS, port 443.
-    Rtmps,
-    /// `srt://`, the port is always written.
-    Srt,
-    /// `whip://` (over HTTP, port 80) and `whips://` (over HTTPS, port 443).
-    Whip,
-    /// `rtsp://`, port 554.
-    Rtsp,
-    /// `rtsps://`, RTSP over TLS, port 322.
-    Rtsps,
-}
+mod rtmp;
 
-const SCHEMES: [(&str, SinkScheme); 7] = [
-    ("rtmp", SinkScheme::Rtmp),
-    ("rtmps", SinkScheme::Rtmps),
-    ("srt", SinkScheme::Srt),
-    ("whip", SinkScheme::Whip),
-    ("whips", SinkScheme::Whip),
-    ("rtsp", SinkScheme::Rtsp),
-    ("rtsps", SinkScheme::Rtsps),
-];
+pub use rtmp::RtmpTarget;
+
+const SCHEMES: [&str; 7] = ["rtmp", "rtmps", "srt", "whip", "whips", "rtsp", "rtsps"];
 
 /// A push URL. `Debug` and `Display` show it redacted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SinkUrl {
     /// The URL as the URL standard normalises it; some characters of a key may be percent-encoded.
     pub url: Secret<Url>,
-    /// What the server is spoken to with.
-    pub scheme: SinkScheme,
+    /// What the URL says, by protocol.
+    pub target: SinkTarget,
     written: Secret<String>,
+}
+
+/// Where a stream is pushed to, by the protocol that is spoken there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SinkTarget {
+    /// `rtmp://`, and `rtmps://` over TLS.
+    Rtmp(RtmpTarget),
+    /// `srt://`.
+    Srt(SrtTarget),
+    /// `whip://` over HTTP, `whips://` over HTTPS.
+    Whip(WhipTarget),
+    /// `rtsp://`, and `rtsps://` over TLS.
+    Rtsp(RtspTarget),
+}
+
+/// An SRT listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SrtTarget {
+    /// Host name or address, an IPv6 address without brackets.
+    pub host: String,
+    /// UDP port.
+    pub port: u16,
+}
+
+/// A WHIP endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhipTarget {
+    /// Host name or address, an IPv6 address without brackets.
+    pub host: String,
+    /// TCP port of the HTTP server: 80, or 443 for TLS, unless written.
+    pub port: u16,
+    /// Whether HTTPS is spoken.
+    pub tls: bool,
+}
+
+/// An RTSP server that is recorded to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RtspTarget {
+    /// Host name or address, an IPv6 address without brackets.
+    pub host: String,
+    /// TCP port: 554, or 322 for TLS, unless written.
+    pub port: u16,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+}
+
+impl SinkTarget {
+    /// Host name or address, an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Rtmp(RtmpTarget { host, .. })
+            | Self::Srt(SrtTarget { host, .. })
+            | Self::Whip(WhipTarget { host, .. })
+            | Self::Rtsp(RtspTarget { host, .. }) => host,
+        }
+    }
+
+    /// The TCP port to connect to; none where the server is reached over UDP.
+    pub fn tcp_port(&self) -> Option<u16> {
+        match self {
+            Self::Rtmp(RtmpTarget { port, .. })
+            | Self::Whip(WhipTarget { port, .. })
+            | Self::Rtsp(RtspTarget { port, .. }) => Some(*port),
+            Self::Srt(_) => None,
+        }
+    }
+
+    fn path_rule(&self) -> PathRule {
+        match self {
+            Self::Rtmp(_) => PathRule::First,
+            Self::Rtsp(_) => PathRule::Plain,
+            Self::Srt(_) | Self::Whip(_) => PathRule::Nothing,
+        }
+    }
 }
 
 impl SinkUrl {
@@ -56,46 +109,9 @@ impl SinkUrl {
     /// become `***`. Of a WHIP endpoint no path is shown, as some services put the key there.
     pub fn redacted(&self) -> String {
         match Parts::of(self.written.expose()) {
-            Some(parts) => redact(&parts, path_rule(self.scheme)),
+            Some(parts) => redact(&parts, self.target.path_rule()),
             None => "***".to_owned(),
         }
-    }
-
-    /// App and stream key of an RTMP URL, as written: the key is the last path segment with its query, the app all before.
-    /// With one segment and a query (`/mystream?user=U&pass=P`) the app is all of it and the key is empty.
-    /// `None` for other schemes.
-    pub fn app_and_key(&self) -> Option<(&str, Secret<&str>)> {
-        if !matches!(self.scheme, SinkScheme::Rtmp | SinkScheme::Rtmps) {
-            return None;
-        }
-        let text = self.written.expose();
-        let after_scheme = text.find("://")? + 3;
-        let path_start = after_scheme + text[after_scheme..].find('/')? + 1;
-        let rest = &text[path_start..];
-        let path_end = rest.find(['?', '#']).unwrap_or(rest.len());
-        Some(match rest[..path_end].rfind('/') {
-            Some(slash) => (&rest[..slash], Secret::new(&rest[slash + 1..])),
-            None => (rest, Secret::new("")),
-        })
-    }
-
-    /// The port to connect to: the written one, else the scheme's.
-    pub fn port(&self) -> u16 {
-        let url = self.url.expose();
-        url.port().unwrap_or(match self.scheme {
-            SinkScheme::Rtmp => 1935,
-            SinkScheme::Rtmps => 443,
-            SinkScheme::Srt => 0,
-            SinkScheme::Whip => {
-                if url.scheme() == "whips" {
-                    443
-                } else {
-                    80
-                }
-            }
-            SinkScheme::Rtsp => 554,
-            SinkScheme::Rtsps => 322,
-        })
     }
 
     /// Whether user and password go over the wire in the clear.
@@ -104,14 +120,6 @@ impl SinkUrl {
         let plain = matches!(url.scheme(), "rtmp" | "rtsp" | "whip");
         let named = |n: &str| matches!(n, "pass" | "password" | "token" | "jwt");
         plain && (url.password().is_some() || url.query_pairs().any(|(name, _)| named(&name)))
-    }
-}
-
-fn path_rule(scheme: SinkScheme) -> PathRule {
-    match scheme {
-        SinkScheme::Rtmp | SinkScheme::Rtmps => PathRule::First,
-        SinkScheme::Rtsp | SinkScheme::Rtsps => PathRule::Plain,
-        SinkScheme::Srt | SinkScheme::Whip => PathRule::Nothing,
     }
 }
 
@@ -131,64 +139,61 @@ impl FromStr for SinkUrl {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let names: Vec<&str> = SCHEMES.iter().map(|(name, _)| *name).collect();
-        let written_scheme = Parts::of(text).map_or("", |p| p.scheme).to_ascii_lowercase();
-        let scheme = SCHEMES.iter().find(|(name, _)| *name == written_scheme).map(|(_, scheme)| *scheme);
-        let Some(scheme) = scheme else {
-            return Err(match written_scheme.as_str() {
-                "" => dissect(text, "rtmps://HOST/APP/KEY")
-                    .err()
-                    .unwrap_or_else(|| ParseError::new("not a URL")),
-                "http" => {
-                    ParseError::new("no sink speaks `http://`").hint("a WHIP endpoint is written `whip://`")
-                }
-                "https" => {
-                    ParseError::new("no sink speaks `https://`").hint("a WHIP endpoint is written `whips://`")
-                }
-                other => unknown_scheme(other, "sink", &names),
-            });
-        };
-        let form = match scheme {
-            SinkScheme::Rtmp | SinkScheme::Rtmps => format!("{written_scheme}://HOST/APP/KEY"),
-            SinkScheme::Srt => "srt://HOST:PORT?streamid=ID".to_owned(),
-            SinkScheme::Whip => format!("{written_scheme}://HOST/PATH"),
-            SinkScheme::Rtsp | SinkScheme::Rtsps => format!("{written_scheme}://HOST/PATH"),
+        let scheme = Parts::of(text).map_or("", |parts| parts.scheme).to_ascii_lowercase();
+        let form = match scheme.as_str() {
+            "rtmp" | "rtmps" => format!("{scheme}://HOST/APP/KEY"),
+            "srt" => "srt://HOST:PORT?streamid=ID".to_owned(),
+            "whip" | "whips" | "rtsp" | "rtsps" => format!("{scheme}://HOST/PATH"),
+            other => return Err(not_a_sink(text, other)),
         };
         let (parts, url) = dissect(text, &form)?;
-        match scheme {
-            SinkScheme::Rtmp | SinkScheme::Rtmps => rtmp(&parts, &form)?,
-            SinkScheme::Srt if url.port().is_none() => {
-                return Err(ParseError::new("the SRT URL has no port").hint(format!("the form is {form}")));
-            }
-            SinkScheme::Srt | SinkScheme::Whip | SinkScheme::Rtsp | SinkScheme::Rtsps => {
-                if parts.fragment.is_some() {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        if host.is_empty() {
+            return Err(ParseError::new("the URL has no host").hint(format!("the form is {form}")));
+        }
+        let target = match scheme.as_str() {
+            "rtmp" => SinkTarget::Rtmp(rtmp::target(&parts, &url, &form, 1935)?),
+            "rtmps" => SinkTarget::Rtmp(rtmp::target(&parts, &url, &form, 443)?),
+            "srt" => {
+                let Some(port) = url.port() else {
                     return Err(
-                        ParseError::new("the URL contains `#`, which ends it").hint("write `#` as %23")
+                        ParseError::new("the SRT URL has no port").hint(format!("the form is {form}"))
                     );
-                }
-                if scheme != SinkScheme::Srt && parts.path.trim_matches('/').is_empty() {
+                };
+                without_fragment(&parts)?;
+                SinkTarget::Srt(SrtTarget { host, port })
+            }
+            _ => {
+                without_fragment(&parts)?;
+                if parts.path.trim_matches('/').is_empty() {
                     return Err(ParseError::new("the URL has no path").hint(format!("the form is {form}")));
                 }
+                let port = |default| url.port().unwrap_or(default);
+                match scheme.as_str() {
+                    "whip" => SinkTarget::Whip(WhipTarget { host, port: port(80), tls: false }),
+                    "whips" => SinkTarget::Whip(WhipTarget { host, port: port(443), tls: true }),
+                    "rtsp" => SinkTarget::Rtsp(RtspTarget { host, port: port(554), tls: false }),
+                    _ => SinkTarget::Rtsp(RtspTarget { host, port: port(322), tls: true }),
+                }
             }
-        }
-        Ok(Self { url: Secret::new(url), scheme, written: Secret::new(text.to_owned()) })
+        };
+        Ok(Self { url: Secret::new(url), target, written: Secret::new(text.to_owned()) })
     }
 }
 
-fn rtmp(parts: &Parts<'_>, form: &str) -> Result<(), ParseError> {
-    let path = parts.path.trim_start_matches('/');
-    let (app, key) = path.rsplit_once('/').unwrap_or((path, ""));
-    if parts.user.is_some() {
-        let mend = "write it behind the key, as `?user=NAME&pass=PASSWORD`";
-        return Err(ParseError::new("RTMP servers do not read a user before the host").hint(mend));
+/// What is wrong with a URL of a scheme that no sink has.
+fn not_a_sink(text: &str, scheme: &str) -> ParseError {
+    match scheme {
+        "" => dissect(text, "rtmps://HOST/APP/KEY").err().unwrap_or_else(|| ParseError::new("not a URL")),
+        "http" => ParseError::new("no sink speaks `http://`").hint("a WHIP endpoint is written `whip://`"),
+        "https" => ParseError::new("no sink speaks `https://`").hint("a WHIP endpoint is written `whips://`"),
+        other => unknown_scheme(other, "sink", &SCHEMES),
     }
-    if app.trim_matches('/').is_empty() {
-        return Err(
-            ParseError::new("the RTMP URL has no app and no stream key").hint(format!("the form is {form}"))
-        );
-    }
-    if key.is_empty() && parts.query.is_none_or(str::is_empty) {
-        return Err(ParseError::new("the RTMP URL has no stream key").hint(format!("the form is {form}")));
+}
+
+fn without_fragment(parts: &Parts<'_>) -> Result<(), ParseError> {
+    if parts.fragment.is_some() {
+        return Err(ParseError::new("the URL contains `#`, which ends it").hint("write `#` as %23"));
     }
     Ok(())
 }
@@ -231,31 +236,18 @@ mod tests {
     }
 
     #[test]
-    fn app_and_key_are_split_at_the_last_slash() {
-        for (text, app, key) in [
-            ("rtmp://h/app/KEY", "app", "KEY"),
-            ("rtmp://h/app/inst/KEY?a=b/c", "app/inst", "KEY?a=b/c"),
-            ("rtmp://h/mystream?user=u&pass=p/q", "mystream?user=u&pass=p/q", ""),
-        ] {
-            let sink = sink(text);
-            let (got, secret) = sink.app_and_key().unwrap();
-            assert_eq!((got, *secret.expose()), (app, key));
-        }
-        assert!(sink("srt://h:1").app_and_key().is_none());
-    }
-
-    #[test]
     fn a_port_left_out_is_the_schemes() {
         for (text, port) in [
-            ("rtmp://h/a/k", 1935),
-            ("rtmps://h/a/k", 443),
-            ("srt://h:8890", 8890),
-            ("whip://h/x", 80),
-            ("whips://h/x", 443),
-            ("rtsp://h:8554/x", 8554),
-            ("rtsps://h/x", 322),
+            ("rtmp://h/a/k", Some(1935)),
+            ("rtmps://h/a/k", Some(443)),
+            ("srt://h:8890", None),
+            ("whip://h/x", Some(80)),
+            ("whips://h/x", Some(443)),
+            ("rtsp://h:8554/x", Some(8554)),
+            ("rtsps://h/x", Some(322)),
         ] {
-            assert_eq!(sink(text).port(), port);
+            assert_eq!(sink(text).target.tcp_port(), port);
+            assert_eq!(sink(text).target.host(), "h");
         }
     }
 
@@ -295,7 +287,7 @@ mod tests {
         fn no_text_makes_it_panic(text in "\\PC*", tail in "[a-z:/@?#&=.\\[\\]0-9|% ]*") {
             for text in [text.clone(), format!("rtmp://{text}"), format!("srt://{tail}"), format!("rtmp://{tail}")] {
                 if let Ok(sink) = text.parse::<SinkUrl>() {
-                    let _ = (sink.redacted(), sink.port(), sink.app_and_key());
+                    let _ = (sink.redacted(), format!("{:?}", sink.target));
                 }
             }
         }

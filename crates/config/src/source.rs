@@ -298,6 +298,23 @@ fn rtsp(text: &str) -> Result<RtspSource, ParseError> {
     Ok(RtspSource { url: Secret::new(url), transport, verify, interface })
 }
 
+impl Source {
+    /// The network interface that it names.
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            Self::Go2 { interface } => interface.as_deref(),
+            Self::Rtp(rtp) => rtp.interface.as_deref(),
+            Self::Rtsp(rtsp) => rtsp.interface.as_deref(),
+            Self::Spot
+            | Self::V4l2 { .. }
+            | Self::Libcamera { .. }
+            | Self::Argus { .. }
+            | Self::Test { .. }
+            | Self::File { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,14 +1,12 @@
 //! `[uplink]`: the ways into the world.
 
-use std::net::IpAddr;
-
 use url::Url;
 
-use crate::cidr::Cidr;
+use crate::addressing::Addressing;
 use crate::parse_error::{ParseError, quote, unknown_word};
 use crate::reader::{Reader, Section};
 use crate::redaction::dissect;
-use crate::robot::{filled, ip};
+use crate::robot::filled;
 use crate::secret::Secret;
 use crate::source::interface;
 use crate::wifi::Wifi;
@@ -58,17 +56,6 @@ pub struct Uplink {
     pub probe: Option<Url>,
 }
 
-/// A fixed address; DHCP when none is given.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Addressing {
-    /// The address and its network.
-    pub address: Option<Cidr>,
-    /// Router, within the network of `address`.
-    pub gateway: Option<IpAddr>,
-    /// Name servers; beside a fixed address the only ones, else before those of DHCP.
-    pub dns: Vec<IpAddr>,
-}
-
 /// The mobile network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lte {
@@ -95,17 +82,6 @@ pub struct Ethernet {
     pub ip: Addressing,
     /// Whether each byte costs; default false.
     pub metered: bool,
-}
-
-impl Addressing {
-    pub(crate) fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Self {
-        let example = "`address = \"192.168.8.20/24\"`";
-        Self {
-            address: reader.parsed(section, "address", example, str::parse),
-            gateway: reader.parsed(section, "gateway", "`gateway = \"192.168.8.1\"`", ip),
-            dns: reader.texts(section, "dns", "`dns = [\"192.168.8.1\"]`", ip),
-        }
-    }
 }
 
 impl Uplink {

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::robot::{Robot, RobotKind};
+use crate::addressing::Addressing;
+use crate::robot::Robot;
 use crate::rules::Rules;
-use crate::uplink::{Addressing, Ethernet, Uplink};
+use crate::uplink::{Ethernet, Uplink};
 use crate::wifi::Access;
 
 impl Rules<'_> {
@@ -76,7 +77,7 @@ impl Rules<'_> {
     fn interface(&mut self, ethernet: &Ethernet, robot: &Robot) {
         const INTERFACE: &str = "uplink.ethernet.interface";
         // Without a robot on a wire the default `eth0` names nobody's interface.
-        let wired = robot.kind != RobotKind::None
+        let wired = robot.is_wired()
             || ["interface", "address", "own_address"]
                 .iter()
                 .any(|k| self.spans.written(&format!("robot.{k}")));

@@ -1,11 +1,11 @@
 //! `[[uplink.wifi]]`: Wi-Fi networks, personal and enterprise.
 
+use crate::addressing::Addressing;
 use crate::parse_error::{ParseError, quote, unknown_word};
 use crate::reader::{Reader, Section};
 use crate::robot::filled;
 use crate::secret::Secret;
-use crate::service::certificates;
-use crate::uplink::Addressing;
+use crate::tls::certificates;
 
 /// A Wi-Fi network.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,12 @@ fn ip(text: &str) -> IpAddr {
 #[test]
 fn the_documented_example_means_what_it_says() {
     let checked = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example.toml")).unwrap();
-    assert_eq!(checked.warnings, []);
+    // Only of what this version lacks.
+    let warnings: Vec<_> = checked.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(
+        warnings,
+        ["this version does not read Spot's cameras yet", "this version does not push to srt:// yet"]
+    );
     let settings = checked.settings;
     assert_eq!(settings.device.name, "spot-07");
 

@@ -1,6 +1,6 @@
 //! No secret is ever printed.
 
-use robocast_config::{Access, Problem, Secret, Settings, Unseal, check, parse, parse_with};
+use robocast_config::{Access, Problem, Secret, Settings, SinkTarget, Unseal, check, parse, parse_with};
 
 /// Each secret is told apart by its own `SECRET` word.
 const DOCUMENT: &str = r#"schema = 1
@@ -73,12 +73,7 @@ fn no_debug_output_holds_a_secret() {
     for stream in &settings.streams {
         clean(&format!("{:?} {} {:#?}", stream, stream.source, stream.source));
         for sink in &stream.push {
-            clean(&format!(
-                "{sink} {sink:?} {:?} {:?} {:?}",
-                sink.url,
-                sink.as_written(),
-                sink.app_and_key()
-            ));
+            clean(&format!("{sink} {sink:?} {:?} {:?} {:?}", sink.url, sink.as_written(), sink.target));
         }
     }
     let uplink = &settings.uplink;
@@ -93,8 +88,8 @@ fn no_debug_output_holds_a_secret() {
 fn the_secrets_are_there_for_those_who_need_them() {
     let settings = settings();
     assert_eq!(settings.robot.password.as_ref().map(|p| p.expose().as_str()), Some("SECRETrobot"));
-    let key = settings.streams[0].push[0].app_and_key().map(|(_, key)| *key.expose());
-    assert_eq!(key, Some("SECRETkey?SECRETtoken&auth=SECRETauth"));
+    let SinkTarget::Rtmp(target) = &settings.streams[0].push[0].target else { panic!("not RTMP") };
+    assert_eq!(target.stream.expose(), "SECRETkey?SECRETtoken&auth=SECRETauth");
 }
 
 /// All that is told about a document, with excerpts.

@@ -1,7 +1,7 @@
 //! What the settings want of the uplinks. Pure.
 
 use crate::uplink::profile::{self, Profile};
-use robocast_config::{RobotKind, Settings, SinkScheme, SinkUrl, UplinkKind};
+use robocast_config::{RobotKind, Settings, SinkUrl, UplinkKind};
 use std::path::{Path, PathBuf};
 
 /// A server that the streams go to.
@@ -51,7 +51,7 @@ impl Wanted {
         }
         let wired = settings.robot.kind != RobotKind::None || settings.robot.own_address.is_some();
         let mut targets: Vec<_> =
-            settings.streams.iter().flat_map(|stream| &stream.push).filter_map(target).collect();
+            settings.streams.iter().flat_map(|stream| &stream.push).map(target).collect();
         targets.sort();
         targets.dedup();
         Self {
@@ -65,7 +65,6 @@ impl Wanted {
     }
 }
 
-fn target(sink: &SinkUrl) -> Option<Target> {
-    let host = sink.url.expose().host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Some(Target { host, port: (sink.scheme != SinkScheme::Srt).then(|| sink.port()) })
+fn target(sink: &SinkUrl) -> Target {
+    Target { host: sink.target.host().to_owned(), port: sink.target.tcp_port() }
 }

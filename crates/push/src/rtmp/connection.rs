@@ -1,10 +1,10 @@
 //! A session on a socket of our own.
 
-use super::address::Address;
 use super::session::{Session, SessionError};
 use crate::tls::{self, Tls, TlsError};
 use crate::transport::{self, CachedResolver};
 use nix::errno::Errno;
+use robocast_config::RtmpTarget;
 use robocast_video::h264::AccessUnit;
 use std::io;
 use std::net::SocketAddr;
@@ -103,9 +103,9 @@ impl Connection {
     ///
     /// # Errors
     /// When a step fails or takes too long.
-    pub async fn open(address: Address, tls: &Tls, tcp: Box<dyn Duplex>) -> Result<Self, ConnectError> {
-        let socket: Box<dyn Duplex> = if address.tls {
-            let name = tls::server_name(&address.host)?;
+    pub async fn open(target: RtmpTarget, tls: &Tls, tcp: Box<dyn Duplex>) -> Result<Self, ConnectError> {
+        let socket: Box<dyn Duplex> = if target.tls {
+            let name = tls::server_name(&target.host)?;
             let handshake = tls.connector()?.connect(name, tcp);
             let stream = tokio::time::timeout(STEP, handshake)
                 .await
@@ -114,7 +114,7 @@ impl Connection {
         } else {
             tcp
         };
-        let session = Session::new(address, None)?.held();
+        let session = Session::new(target, None)?.held();
         let mut connection = Self { socket, session, input: vec![0; 4096], pending: Vec::new(), written: 0 };
         connection.until(Session::connected).await?;
         Ok(connection)

@@ -4,13 +4,11 @@
 //! precisely why a server refuses, answer as Twitch, YouTube, SRS and MediaMTX expect, and run over a
 //! socket that we own (for binding, deadlines and evidence of the uplink).
 
-mod address;
 mod chunks;
 mod connection;
 mod session;
 #[cfg(test)]
 pub(crate) mod test_server;
 
-pub use address::{Address, AddressError};
 pub use connection::{ConnectError, Connection, Duplex, reach};
 pub use session::{Event, Session, SessionError};

@@ -1,6 +1,5 @@
 //! The publishing session, without a socket: bytes in, bytes and events out.
 
-use super::address::Address;
 use super::chunks::ChunkReader;
 use crate::flv;
 use rml_amf0::Amf0Value;
@@ -8,6 +7,7 @@ use rml_rtmp::chunk_io::ChunkSerializer;
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::messages::{MessagePayload, RtmpMessage, UserControlEventType};
 use rml_rtmp::time::RtmpTimestamp;
+use robocast_config::RtmpTarget;
 use robocast_video::h264::{AccessUnit, ParameterSets};
 use std::collections::HashMap;
 
@@ -76,7 +76,7 @@ enum Step {
 
 /// A publishing session with one server.
 pub struct Session {
-    address: Address,
+    target: RtmpTarget,
     step: Step,
     /// Waits, once connected, for [`Session::publish`].
     held: bool,
@@ -94,7 +94,7 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Session").field("target", &self.target).finish_non_exhaustive()
     }
 }
 
@@ -104,11 +104,11 @@ impl Session {
     ///
     /// # Errors
     /// When the handshake cannot be made.
-    pub fn new(address: Address, after: Option<u32>) -> Result<Self, SessionError> {
+    pub fn new(target: RtmpTarget, after: Option<u32>) -> Result<Self, SessionError> {
         let mut handshake = Handshake::new(PeerType::Client);
         let out = handshake.generate_outbound_p0_and_p1().map_err(protocol)?;
         Ok(Self {
-            address,
+            target,
             step: Step::Handshake(Box::new(handshake)),
             held: false,
             chunks_out: ChunkSerializer::new(),
@@ -230,7 +230,7 @@ impl Session {
     /// Ends the publication politely.
     pub fn finish(&mut self) {
         if let Step::Publishing { stream } | Step::Asking { stream } = self.step {
-            let name = text(self.address.stream.expose());
+            let name = text(self.target.stream.expose());
             let _ = self.command("FCUnpublish", 0.0, Amf0Value::Null, vec![name], 0);
             let _ =
                 self.command("deleteStream", 0.0, Amf0Value::Null, vec![Amf0Value::Number(stream.into())], 0);
@@ -241,10 +241,10 @@ impl Session {
         let bigger = self.chunks_out.set_max_chunk_size(CHUNK, RtmpTimestamp::new(0)).map_err(protocol)?;
         self.out.extend(bigger.bytes);
         let wishes = HashMap::from([
-            ("app".to_owned(), text(self.address.app.expose())),
+            ("app".to_owned(), text(self.target.app.expose())),
             ("type".to_owned(), text("nonprivate")),
             ("flashVer".to_owned(), text("FMLE/3.0 (compatible; robocast)")),
-            ("tcUrl".to_owned(), text(self.address.tc_url.expose())),
+            ("tcUrl".to_owned(), text(self.target.tc_url.expose())),
         ]);
         self.step = Step::Connecting;
         self.command("connect", CONNECT, Amf0Value::Object(wishes), vec![], 0)
@@ -252,7 +252,7 @@ impl Session {
 
     fn ask(&mut self) -> Result<(), SessionError> {
         // What every encoder sends; some servers wait for it.
-        let stream = text(self.address.stream.expose());
+        let stream = text(self.target.stream.expose());
         self.command("releaseStream", 2.0, Amf0Value::Null, vec![stream.clone()], 0)?;
         self.command("FCPublish", 3.0, Amf0Value::Null, vec![stream], 0)?;
         self.step = Step::Creating;
@@ -322,7 +322,7 @@ impl Session {
                 };
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 let stream = *id as u32;
-                let wanted = vec![text(self.address.stream.expose()), text("live")];
+                let wanted = vec![text(self.target.stream.expose()), text("live")];
                 self.command("publish", PUBLISH, Amf0Value::Null, wanted, stream)?;
                 self.step = Step::Asking { stream };
             }

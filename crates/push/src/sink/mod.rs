@@ -11,11 +11,10 @@ mod task;
 pub use network::{Line, Look, Network, Reaching, Sockets};
 pub use reporter::SinkReporter;
 
-use crate::rtmp::{Address, AddressError};
 use crate::tls::Tls;
 use crate::transport::CachedResolver;
 use robocast_bus::SinkState;
-use robocast_config::{SinkScheme, SinkUrl};
+use robocast_config::{SinkTarget, SinkUrl};
 use robocast_video::clock::MonoTime;
 use robocast_video::ipc::Broadcast;
 use std::sync::Arc;
@@ -57,8 +56,8 @@ impl Sink {
         let name = url.redacted();
         let report = SinkReporter::new(name.clone(), urgent);
         let (tell, wanted) = watch::channel(wanted);
-        let task = match (url.scheme, Address::of(url)) {
-            (SinkScheme::Rtmp | SinkScheme::Rtmps, Ok(address)) => {
+        let task = match &url.target {
+            SinkTarget::Rtmp(target) => {
                 let report = report.clone();
                 let (last_ms, sessions) = (None, 0);
                 let work = SinkTask {
@@ -70,22 +69,16 @@ impl Sink {
                     report,
                     wanted,
                     chosen,
-                    server: CachedResolver::new(&address.host, address.port),
-                    address,
+                    server: CachedResolver::new(&target.host, target.port),
+                    target: target.clone(),
                     network,
                     last_ms,
                     sessions,
                 };
                 tokio::spawn(work.run())
             }
-            (_, address) => {
-                let why = match address {
-                    Err(AddressError::Scheme) => {
-                        "this version pushes to rtmp:// and rtmps:// only".to_owned()
-                    }
-                    Err(error) => error.to_string(),
-                    Ok(_) => String::new(),
-                };
+            SinkTarget::Srt(_) | SinkTarget::Whip(_) | SinkTarget::Rtsp(_) => {
+                let why = "this version pushes to rtmp:// and rtmps:// only".to_owned();
                 tracing::error!(stream, sink = name, "{why}");
                 report.state(SinkState::Failed, why);
                 tokio::spawn(std::future::ready(()))

@@ -4,10 +4,11 @@ use super::decision::{ConnectionDecision, verdict};
 use super::network::{Look, Network};
 use super::reporter::SinkReporter;
 use super::retry::RetryPolicy;
-use crate::rtmp::{Address, ConnectError, Connection};
+use crate::rtmp::{ConnectError, Connection};
 use crate::tls::Tls;
 use crate::transport::{CachedResolver, ConnectionHealth, EVERY};
 use robocast_bus::SinkState;
+use robocast_config::RtmpTarget;
 use robocast_daemon::journal;
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::AccessUnit;
@@ -32,7 +33,7 @@ pub(super) struct SinkTask {
     pub wanted: watch::Receiver<bool>,
     /// The interface of the chosen uplink; empty: none.
     pub chosen: watch::Receiver<String>,
-    pub address: Address,
+    pub target: RtmpTarget,
     pub server: CachedResolver,
     pub network: Arc<dyn Network>,
     pub last_ms: Option<u32>,
@@ -141,7 +142,7 @@ impl SinkTask {
         };
         self.report.reachable(None);
         let watch = line.watch.map_err(ConnectError::Broken)?;
-        let connection = Connection::open(self.address.clone(), &self.tls, line.socket).await?;
+        let connection = Connection::open(self.target.clone(), &self.tls, line.socket).await?;
         Ok(Way { connection, watch, standing: ConnectionHealth::default(), not_before: Instant::now() })
     }
 

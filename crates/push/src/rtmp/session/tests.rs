@@ -4,10 +4,13 @@
 use super::*;
 use crate::rtmp::test_server::{Server, status, unit};
 use proptest::prelude::*;
-use robocast_config::SinkUrl;
+use robocast_config::{RtmpTarget, SinkTarget, SinkUrl};
 
-fn address() -> Address {
-    Address::of(&"rtmp://host/live/key?user=U".parse::<SinkUrl>().unwrap()).unwrap()
+fn target() -> RtmpTarget {
+    match "rtmp://host/live/key?user=U".parse::<SinkUrl>().unwrap().target {
+        SinkTarget::Rtmp(target) => target,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Carries bytes both ways until nobody has any left.
@@ -29,7 +32,7 @@ fn exchange(session: &mut Session, server: &mut Server) -> Result<Option<Event>,
 }
 
 fn published(after: Option<u32>) -> (Session, Server) {
-    let (mut session, mut server) = (Session::new(address(), after).unwrap(), Server::new());
+    let (mut session, mut server) = (Session::new(target(), after).unwrap(), Server::new());
     exchange(&mut session, &mut server).unwrap();
     server.command("_result", CONNECT, vec![]);
     exchange(&mut session, &mut server).unwrap();
@@ -91,7 +94,7 @@ fn times_go_on_over_the_four_hour_and_the_seven_week_mark() {
 
 #[test]
 fn a_server_that_refuses_is_quoted_on_one_line() {
-    let (mut session, mut server) = (Session::new(address(), None).unwrap(), Server::new());
+    let (mut session, mut server) = (Session::new(target(), None).unwrap(), Server::new());
     exchange(&mut session, &mut server).unwrap();
     server.command("_error", CONNECT, status("NetConnection.Connect.Rejected", "error"));
     let error = exchange(&mut session, &mut server).unwrap_err();
@@ -101,7 +104,7 @@ fn a_server_that_refuses_is_quoted_on_one_line() {
 
 #[test]
 fn a_taken_name_is_told_from_a_refusal() {
-    let (mut session, mut server) = (Session::new(address(), None).unwrap(), Server::new());
+    let (mut session, mut server) = (Session::new(target(), None).unwrap(), Server::new());
     exchange(&mut session, &mut server).unwrap();
     server.command("_result", CONNECT, vec![]);
     exchange(&mut session, &mut server).unwrap();
@@ -114,7 +117,7 @@ fn a_taken_name_is_told_from_a_refusal() {
 
 #[test]
 fn a_session_that_is_held_asks_to_publish_only_when_told_to() {
-    let (session, mut server) = (Session::new(address(), None).unwrap(), Server::new());
+    let (session, mut server) = (Session::new(target(), None).unwrap(), Server::new());
     let mut session = session.held();
     exchange(&mut session, &mut server).unwrap();
     server.command("_result", CONNECT, vec![]);
@@ -155,7 +158,7 @@ proptest! {
     fn a_hostile_server_never_makes_it_panic(
         bytes in prop::collection::vec(any::<u8>(), 0..400), after_handshake: bool, piece in 1usize..50
     ) {
-        let mut session = if after_handshake { published(None).0 } else { Session::new(address(), None).unwrap() };
+        let mut session = if after_handshake { published(None).0 } else { Session::new(target(), None).unwrap() };
         for piece in bytes.chunks(piece) {
             if session.input(piece).is_err() { break; }
         }
@@ -163,7 +166,7 @@ proptest! {
 
     #[test]
     fn a_damaged_answer_never_makes_it_panic(at: prop::sample::Index, to: u8) {
-        let (mut session, mut server) = (Session::new(address(), None).unwrap(), Server::new());
+        let (mut session, mut server) = (Session::new(target(), None).unwrap(), Server::new());
         exchange(&mut session, &mut server).unwrap();
         server.command("_result", CONNECT, status("NetConnection.Connect.Success", "status"));
         server.command("_result", CREATE_STREAM, vec![Amf0Value::Number(1.0)]);
