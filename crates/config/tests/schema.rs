@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use robocast_config::{LIMIT, check, load, parse, vocabulary};
+use robocast_config::{LIMIT, Problem, check, load, parse, vocabulary};
 use serde_json::Value;
 
 fn document(name: &str) -> PathBuf {
@@ -70,7 +70,8 @@ fn the_schema_has_every_key_and_no_other() {
 #[test]
 fn the_example_is_valid_and_has_every_key() {
     let checked = load(&document("robocast.example.toml")).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(checked.warnings, []);
+    let lacks = |warning: &Problem| warning.message.starts_with("this version does not");
+    assert!(checked.warnings.iter().all(lacks), "{:?}", checked.warnings);
     /// The keys that a document has, by path.
     fn keys(path: &str, value: &Value, found: &mut BTreeSet<String>) {
         match value {

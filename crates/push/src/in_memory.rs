@@ -4,14 +4,13 @@
 // Helpers of tests panic as tests do.
 #![allow(clippy::unwrap_used)]
 
-use crate::rtmp::ConnectError;
-use crate::rtmp::test_server::{self, Server};
-use crate::sink::{Line, Look, Network, Reaching, Sink, SinkContext};
-use crate::tls::Tls;
-use crate::transport::{CachedResolver, ConnectionHealth};
+use crate::protocol::rtmp::test_server::{self, TestServer};
+use crate::sink::{Connected, Connecting, Network, Observe, Sink, SinkContext};
+use crate::transport::ConnectionHealth;
 use rml_amf0::Amf0Value;
 use rml_rtmp::messages::RtmpMessage;
 use robocast_bus::SinkState;
+use robocast_dial::{DialError, Roots, Server};
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::AccessUnit;
 use robocast_video::ipc::{Broadcast, Limits};
@@ -183,7 +182,7 @@ impl InMemory {
         number: usize,
         mood: Mood,
     ) {
-        let (mut server, mut looked_at, mut input) = (Server::new(), 0, vec![0; 16 << 10]);
+        let (mut server, mut looked_at, mut input) = (TestServer::new(), 0, vec![0; 16 << 10]);
         loop {
             let _ = reads.wait_for(|reads| *reads).await;
             let count = line.read(&mut input).await.unwrap_or(0);
@@ -209,7 +208,7 @@ impl InMemory {
         }
     }
 
-    fn heard(&self, server: &mut Server, message: RtmpMessage, ms: u32, number: usize, mood: Mood) {
+    fn heard(&self, server: &mut TestServer, message: RtmpMessage, ms: u32, number: usize, mood: Mood) {
         match message {
             RtmpMessage::VideoData { data } if data[1] == 1 => {
                 self.note(Saw::Unit { session: number, ms, keyframe: data[0] == 0x17 });
@@ -253,12 +252,12 @@ impl InMemory {
 }
 
 impl Network for InMemory {
-    fn reach<'a>(
+    fn connect<'a>(
         &'a self,
-        _: &'a CachedResolver,
+        _: &'a Server,
         uplink: &'a str,
         slow: &'a (dyn Fn() + Send + Sync),
-    ) -> Reaching<'a> {
+    ) -> Connecting<'a> {
         Box::pin(async move {
             self.note(Saw::Try(uplink.to_owned()));
             let mood = self.inner().moods.get(uplink).copied().unwrap_or_default();
@@ -266,33 +265,33 @@ impl Network for InMemory {
             match mood {
                 Mood::Away => {
                     tokio::time::sleep(Duration::from_millis(1)).await;
-                    Err(ConnectError::Tcp(address, io::ErrorKind::ConnectionRefused.into()))
+                    Err(DialError::Tcp(address, io::ErrorKind::ConnectionRefused.into()))
                 }
                 Mood::Mute => {
                     tokio::time::sleep(Duration::from_millis(1500)).await;
                     slow();
                     tokio::time::sleep(Duration::from_millis(3500)).await;
-                    Err(ConnectError::Tcp(address, io::ErrorKind::TimedOut.into()))
+                    Err(DialError::Tcp(address, io::ErrorKind::TimedOut.into()))
                 }
                 _ => {
                     let (ours, theirs) = tokio::io::duplex(UNDER_WAY);
                     tokio::spawn(self.clone().serve(theirs, mood));
-                    let watch = Way { server: self.clone(), uplink: uplink.to_owned() };
-                    Ok(Line { socket: Box::new(ours), watch: Ok(Box::new(watch)) })
+                    let monitor = InMemoryMonitor { server: self.clone(), uplink: uplink.to_owned() };
+                    Ok(Connected { stream: Box::new(ours), monitor: Ok(Box::new(monitor)) })
                 }
             }
         })
     }
 }
 
-/// One way to it.
-struct Way {
+/// One connection to it.
+struct InMemoryMonitor {
     server: InMemory,
     uplink: String,
 }
 
-impl Look for Way {
-    fn look(&mut self, _: MonoTime) -> Option<ConnectionHealth> {
+impl Observe for InMemoryMonitor {
+    fn observe(&mut self, _: MonoTime) -> Option<ConnectionHealth> {
         let stalled = self.server.inner().stalled.get(&self.uplink).copied();
         let uplinks = vec![self.uplink.clone()];
         Some(ConnectionHealth {
@@ -321,16 +320,17 @@ impl Rig {
         server.mood("wlan0", mood);
         let feed = Broadcast::new(Limits { lag: Duration::from_secs(3), bytes: 8 << 20 });
         let chosen = watch::Sender::new("wlan0".to_owned());
-        let common = SinkContext {
+        let context = SinkContext {
             stream: "front".into(),
-            feed: feed.clone(),
+            broadcast: feed.clone(),
             origin: MonoTime::now(),
             chosen: chosen.subscribe(),
             urgent: Arc::new(Notify::new()),
             network: Arc::new(server.clone()),
+            roots: Roots::default(),
         };
         let url = "rtmp://live.example.net/app/KEY".parse().unwrap();
-        let sink = Sink::start(&common, &url, Tls::new(None), true);
+        let sink = Sink::start(&context, &url, true, None);
         Self { server, feed, chosen, sink, next: 0 }
     }
 
@@ -360,7 +360,7 @@ impl Rig {
 
     /// How the sink says it is.
     pub fn state(&self) -> SinkState {
-        self.sink.report.status().state
+        self.sink.reporter.status().state
     }
 
     /// Runs until the sink is as `wanted`.

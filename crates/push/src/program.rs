@@ -1,27 +1,28 @@
 //! The push program's loop.
 
-use crate::sink::{Network, Sink, SinkContext, Sockets};
-use crate::slate;
+use crate::camera_link::{CameraDoor, CameraLink};
+use crate::sink::{KernelNetwork, Network, Sink, SinkContext};
+use crate::slate::SlateStore;
 use crate::slate_switch::{Showing, SlateSwitch};
-use crate::tls::Tls;
 use robocast_bus::client;
 use robocast_bus::server::{self, PushOrder};
 use robocast_bus::{PushStatus, SinkState, SourceState};
 use robocast_config::{Settings, Size, Start, Stream};
-use robocast_daemon::backoff::Backoff;
 use robocast_daemon::notify::{self, Heartbeat};
 use robocast_daemon::signals::{SignalEvent, Signals};
 use robocast_daemon::{journal, paths};
+use robocast_dial::{Resolver, Roots};
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::{AccessUnit, ParameterSets};
-use robocast_video::ipc::{Broadcast, CameraMessage, Limits, Reader, Request};
+use robocast_video::ipc::{Broadcast, CameraMessage, Limits, Request};
 use robocast_video::slate::{FPS, SlateFrame};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 /// What sinks may still want: a slow one may lag three seconds before it is cut to a newer keyframe.
 const KEPT: Limits = Limits { lag: Duration::from_secs(3), bytes: 8 << 20 };
@@ -57,18 +58,19 @@ pub async fn run(name: &str, settings: &Path) -> Result<(), PushError> {
     Ok(())
 }
 
-struct Push<D: Door> {
+struct Push<D: CameraDoor> {
     path: PathBuf,
     settings: Settings,
     stream: Stream,
-    hop: CameraLink<D>,
-    mixer: SlateSwitch,
-    feed: Broadcast,
+    camera: CameraLink<D>,
+    switch: SlateSwitch,
+    broadcast: Broadcast,
     /// What the sinks share.
-    common: SinkContext,
+    context: SinkContext,
     /// By the URL as written, in the order of the settings.
     sinks: Vec<(String, Sink)>,
-    tls: Tls,
+    /// Sinks that the settings no longer have, on their way out.
+    leaving: JoinSet<()>,
     started: bool,
     slate: SlateStore,
     sets: ParameterSets,
@@ -82,8 +84,8 @@ struct Push<D: Door> {
     heartbeat: Heartbeat,
 }
 
-/// What the loop has to do with: its tests have it all in memory.
-struct Around<D> {
+/// What the loop is connected to: its tests have it all in memory.
+struct Surroundings<D> {
     camera: D,
     network: Arc<dyn Network>,
     /// The interface of the uplink that was chosen; empty: none.
@@ -108,41 +110,43 @@ impl Push<PathBuf> {
                 }
             });
         }
+        let resolver = if server::enabled() { Resolver::with_system_bus() } else { Resolver::without_bus() };
         let chosen = watch::Sender::new(String::new());
-        let around = Around {
+        let surroundings = Surroundings {
             camera: paths::camera_socket(name),
-            network: Arc::new(Sockets),
+            network: Arc::new(KernelNetwork { resolver }),
             chosen: chosen.subscribe(),
             status,
             orders,
             signals,
         };
         tokio::spawn(client::follow_chosen(chosen));
-        Ok(Self::amid(around, path, settings, stream))
+        Ok(Self::with(surroundings, path, settings, stream))
     }
 }
 
-impl<D: Door> Push<D> {
-    fn amid(around: Around<D>, path: &Path, settings: Settings, stream: Stream) -> Self {
-        let Around { camera, network, chosen, status, orders, signals } = around;
+impl<D: CameraDoor> Push<D> {
+    fn with(surroundings: Surroundings<D>, path: &Path, settings: Settings, stream: Stream) -> Self {
+        let Surroundings { camera, network, chosen, status, orders, signals } = surroundings;
         let now = MonoTime::now();
-        let feed = Broadcast::new(KEPT);
-        let common = SinkContext {
+        let broadcast = Broadcast::new(KEPT);
+        let context = SinkContext {
             stream: stream.name.clone(),
-            feed: feed.clone(),
+            broadcast: broadcast.clone(),
             origin: now,
             chosen,
             urgent: Arc::new(Notify::new()),
             network,
+            roots: Roots::new(settings.tls.ca.clone()),
         };
         let mut push = Self {
             path: path.to_owned(),
-            hop: CameraLink::new(camera),
-            mixer: SlateSwitch::new(now),
-            feed,
-            common,
+            camera: CameraLink::new(camera),
+            switch: SlateSwitch::new(now),
+            broadcast,
+            context,
             sinks: Vec::new(),
-            tls: Tls::new(settings.tls.ca.clone()),
+            leaving: JoinSet::new(),
             started: stream.start == Start::Always,
             slate: SlateStore::default(),
             sets: ParameterSets::default(),
@@ -155,7 +159,7 @@ impl<D: Door> Push<D> {
             settings,
             stream,
         };
-        push.arrange_sinks();
+        push.arrange_sinks(false);
         push
     }
 
@@ -165,19 +169,20 @@ impl<D: Door> Push<D> {
         let mut round = 0u32;
         loop {
             tokio::select! {
-                message = self.hop.next(), if self.started => self.heard(message).await,
-                wish = self.signals.next() => match wish {
+                message = self.camera.next(), if self.started => self.on_camera_message(message).await,
+                event = self.signals.next() => match event {
                     SignalEvent::Shutdown => return,
-                    SignalEvent::Reload => self.reread().await,
+                    SignalEvent::Reload => self.reload(),
                 },
-                () = self.common.urgent.notified() => self.tell(),
+                () = self.context.urgent.notified() => self.publish_status(),
                 Some(order) = self.orders.recv() => self.start(order == PushOrder::Start),
+                Some(_) = self.leaving.join_next() => {}
                 _ = tick.tick() => {
                     self.heartbeat.beat();
                     self.update_slate();
                     round += 1;
                     if round.is_multiple_of(FPS) {
-                        self.tell();
+                        self.publish_status();
                     }
                 }
             }
@@ -188,8 +193,8 @@ impl<D: Door> Push<D> {
     fn start(&mut self, started: bool) {
         self.started = started;
         if !started {
-            self.hop.leave();
-            self.feed.clear();
+            self.camera.leave();
+            self.broadcast.clear();
         }
         for (_, sink) in &self.sinks {
             sink.want(started);
@@ -197,23 +202,21 @@ impl<D: Door> Push<D> {
     }
 
     async fn end(&mut self) {
-        let sinks = std::mem::take(&mut self.sinks);
-        let mut stopping = tokio::task::JoinSet::new();
-        for (_, sink) in sinks {
-            stopping.spawn(sink.stop());
+        for (_, sink) in std::mem::take(&mut self.sinks) {
+            self.leaving.spawn(sink.stop());
         }
-        while stopping.join_next().await.is_some() {}
+        while self.leaving.join_next().await.is_some() {}
     }
 
-    async fn heard(&mut self, message: CameraMessage) {
+    async fn on_camera_message(&mut self, message: CameraMessage) {
         match message {
             CameraMessage::Unit(unit) => {
                 let now = MonoTime::now();
                 if unit.keyframe {
                     self.sets.observe_all(&unit.data);
                 }
-                let showed = self.mixer.showing();
-                match self.mixer.robot(unit, now) {
+                let showed = self.switch.showing();
+                match self.switch.robot(unit, now) {
                     Some(unit) => {
                         if showed != Showing::Robot {
                             self.live_since = Some(now);
@@ -221,10 +224,10 @@ impl<D: Door> Push<D> {
                                 tracing::info!(stream = self.stream.name, "the robot is back");
                             }
                         }
-                        self.feed.push(unit);
+                        self.broadcast.push(unit);
                     }
                     // Waiting for a keyframe: one may be had for the asking.
-                    None => self.hop.ask(Request::Keyframe).await,
+                    None => self.camera.ask(Request::Keyframe).await,
                 }
             }
             CameraMessage::Report(report) => {
@@ -242,7 +245,7 @@ impl<D: Door> Push<D> {
             return;
         }
         let now = MonoTime::now();
-        let away = self.mixer.away(now, self.sending);
+        let away = self.switch.away(now, self.sending);
         let settled = self.live_since.is_some_and(|since| now.since(since) > SLATE_AFTER);
         if away || settled {
             let picture = self.sets.format().map(|p| Size { width: p.width, height: p.height });
@@ -251,31 +254,35 @@ impl<D: Door> Push<D> {
             self.slate.prepare(size, text, self.stream.keyframe_interval, &self.stream.name);
         }
         let Some(frames) = self.slate.frames().filter(|_| away) else { return };
-        if self.mixer.showing() != Showing::Slate {
+        if self.switch.showing() != Showing::Slate {
             tracing::info!(stream = self.stream.name, "the robot is away: the slate goes on");
         }
-        let SlateFrame { data, keyframe } = frames[self.mixer.slate_frame(frames.len())].clone();
+        let SlateFrame { data, keyframe } = frames[self.switch.slate_frame(frames.len())].clone();
         let mut unit = AccessUnit { data, pts: now, dts: now, arrived: now, keyframe };
-        self.mixer.make_monotonic(&mut unit);
-        self.feed.push(unit);
+        self.switch.make_monotonic(&mut unit);
+        self.broadcast.push(unit);
     }
 
-    /// Starts the sinks that are new in the settings, ends those that are gone, leaves the others alone.
-    fn arrange_sinks(&mut self) -> Vec<Sink> {
+    /// Starts the sinks that are new in the settings, ends those that are gone, leaves the others alone; with `restart`, each
+    /// is started again once its session has ended.
+    fn arrange_sinks(&mut self, restart: bool) {
         let mut before = std::mem::take(&mut self.sinks);
         for url in &self.stream.push {
             let written = url.as_written().expose();
             let known = before.iter().position(|(other, _)| other == written);
-            let sink = match known {
-                Some(at) => before.swap_remove(at).1,
-                None => Sink::start(&self.common, url, self.tls.clone(), self.started),
+            let sink = match known.map(|at| before.swap_remove(at).1) {
+                Some(sink) if !restart => sink,
+                before => Sink::start(&self.context, url, self.started, before),
             };
             self.sinks.push((written.clone(), sink));
         }
-        before.into_iter().map(|(_, sink)| sink).collect()
+        for (_, gone) in before {
+            self.leaving.spawn(gone.stop());
+        }
     }
 
-    async fn reread(&mut self) {
+    /// Reads the settings again. Ones that are not valid change nothing.
+    fn reload(&mut self) {
         let name = self.stream.name.clone();
         let settings = match robocast_config::load(&self.path) {
             Ok(checked) => checked.settings,
@@ -288,36 +295,33 @@ impl<D: Door> Push<D> {
             tracing::warn!(stream = name, "the settings no longer have this stream; it goes on as it was");
             return;
         };
+        if settings.push_part(&name) != self.settings.push_part(&name) {
+            tracing::info!(stream = name, "settings taken over");
+        }
         let new_roots = settings.tls != self.settings.tls;
         if new_roots {
-            self.tls = Tls::new(settings.tls.ca.clone());
-            self.end().await;
+            self.context.roots = Roots::new(settings.tls.ca.clone());
         }
         if stream.start != self.stream.start {
             self.start(stream.start == Start::Always);
         }
-        if stream != self.stream || new_roots {
-            tracing::info!(stream = name, "settings taken over");
-        }
         self.slate.forget_if(stream.keyframe_interval != self.stream.keyframe_interval);
         self.stream = stream;
         self.settings = settings;
-        for gone in self.arrange_sinks() {
-            gone.stop().await;
-        }
+        self.arrange_sinks(new_roots);
     }
 
-    fn tell(&self) {
+    fn publish_status(&self) {
         let mut latencies: Vec<f64> =
-            self.sinks.iter().flat_map(|(_, sink)| sink.report.take_latencies()).collect();
+            self.sinks.iter().flat_map(|(_, sink)| sink.reporter.take_latencies()).collect();
         latencies.sort_by(f64::total_cmp);
         let status = PushStatus {
-            live: self.mixer.showing() == Showing::Robot && !self.mixer.away(MonoTime::now(), self.sending),
-            slate: self.mixer.showing() == Showing::Slate,
+            live: self.switch.showing() == Showing::Robot && !self.switch.away(MonoTime::now(), self.sending),
+            slate: self.switch.showing() == Showing::Slate,
             started: self.started,
             latency_ms: latencies.get(latencies.len() / 2).map(|ms| (ms * 100.0).round() / 100.0),
-            sinks: self.sinks.iter().map(|(_, sink)| sink.report.status()).collect(),
-            evidence: self.sinks.iter().flat_map(|(_, sink)| sink.report.evidence()).collect(),
+            sinks: self.sinks.iter().map(|(_, sink)| sink.reporter.status()).collect(),
+            evidence: self.sinks.iter().flat_map(|(_, sink)| sink.reporter.evidence()).collect(),
         };
         self.status.send_if_modified(|last| {
             *last != status && {
@@ -329,138 +333,6 @@ impl<D: Door> Push<D> {
         let line = format!("{publishing} of {} sinks publishing", status.sinks.len());
         if let Ok(json) = serde_json::to_string(&status) {
             notify::status(&line, &json);
-        }
-    }
-}
-
-/// Where a camera is found.
-trait Door {
-    type Reader: Messages;
-    async fn connect(&self) -> io::Result<Self::Reader>;
-}
-
-/// A camera's messages, and what may be asked of it.
-trait Messages {
-    async fn next(&mut self) -> io::Result<CameraMessage>;
-    async fn ask(&mut self, request: Request) -> io::Result<()>;
-}
-
-impl Door for PathBuf {
-    type Reader = Reader;
-
-    async fn connect(&self) -> io::Result<Reader> {
-        Reader::connect(self).await
-    }
-}
-
-impl Messages for Reader {
-    async fn next(&mut self) -> io::Result<CameraMessage> {
-        self.next().await
-    }
-
-    async fn ask(&mut self, request: Request) -> io::Result<()> {
-        self.ask(request).await
-    }
-}
-
-/// The way to the camera, made again for as long as it takes.
-struct CameraLink<D: Door> {
-    camera: D,
-    reader: Option<D::Reader>,
-    backoff: Backoff,
-    next_try: Instant,
-}
-
-impl<D: Door> CameraLink<D> {
-    fn new(camera: D) -> Self {
-        let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(100));
-        Self { camera, reader: None, backoff, next_try: Instant::now() }
-    }
-
-    /// The next message of the camera, whichever process that is by then. Cancel safe.
-    async fn next(&mut self) -> CameraMessage {
-        loop {
-            if let Some(reader) = &mut self.reader {
-                match reader.next().await {
-                    Ok(message) => {
-                        self.backoff.reset();
-                        return message;
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, "the camera's program is gone");
-                        self.reader = None;
-                        self.next_try = Instant::now();
-                    }
-                }
-            }
-            tokio::time::sleep_until(self.next_try).await;
-            match self.camera.connect().await {
-                Ok(reader) => self.reader = Some(reader),
-                Err(_) => {
-                    self.next_try = Instant::now() + self.backoff.next_wait().max(Duration::from_millis(5));
-                }
-            }
-        }
-    }
-
-    /// Lets go of the camera.
-    fn leave(&mut self) {
-        self.reader = None;
-    }
-
-    async fn ask(&mut self, request: Request) {
-        if let Some(reader) = &mut self.reader {
-            let _ = reader.ask(request).await;
-        }
-    }
-}
-
-/// The slate that is ready, and the one being made.
-struct SlateStore {
-    ready: Option<(Size, Vec<SlateFrame>)>,
-    /// The size being made, or the last that was asked for.
-    asked: Option<Size>,
-    made: mpsc::Receiver<(Size, Vec<SlateFrame>)>,
-    tell: mpsc::Sender<(Size, Vec<SlateFrame>)>,
-}
-
-impl Default for SlateStore {
-    fn default() -> Self {
-        let (tell, made) = mpsc::channel(1);
-        Self { ready: None, asked: None, made, tell }
-    }
-}
-
-impl SlateStore {
-    /// Has a slate of `size` made, unless it is there. One that cannot be made is not tried again.
-    fn prepare(&mut self, size: Size, text: String, keyframe_interval: Duration, stream: &str) {
-        if !self.wants(size) {
-            return;
-        }
-        let (tell, stream) = (self.tell.clone(), stream.to_owned());
-        tokio::spawn(async move {
-            match slate::make(size, &text, keyframe_interval).await {
-                Ok(frames) => drop(tell.send((size, frames)).await),
-                Err(error) => tracing::warn!(stream, "no slate: {}", journal::chain(&error)),
-            }
-        });
-    }
-
-    /// Takes the slate that was made meanwhile. Whether one of `size` is still to be asked for.
-    fn wants(&mut self, size: Size) -> bool {
-        if let Ok(made) = self.made.try_recv() {
-            self.ready = Some(made);
-        }
-        self.asked.replace(size) != Some(size)
-    }
-
-    fn frames(&self) -> Option<&[SlateFrame]> {
-        self.ready.as_ref().map(|(_, frames)| frames.as_slice())
-    }
-
-    fn forget_if(&mut self, changed: bool) {
-        if changed {
-            *self = Self::default();
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Gets slates made: by a short-lived process, since an encoder would cost push more memory than all
+//! Has slates made: by a short-lived process, since an encoder would cost push more memory than all
 //! the rest of it.
 
 use robocast_config::Size;
+use robocast_daemon::journal;
 use robocast_daemon::spawn::{self, Program};
 use robocast_video::slate::{self, SlateFormatError, SlateFrame};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
 
 /// So long may the encoding take, on a Pi under load.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -44,4 +46,89 @@ pub async fn make(size: Size, text: &str, keyframe_interval: Duration) -> Result
     tokio::time::timeout(DEADLINE, reading).await.map_err(|_| MakeError::Late)?.map_err(MakeError::Run)?;
     let _ = child.wait().await;
     Ok(slate::read(&output)?)
+}
+
+/// The slate that is ready, and the one being made.
+#[derive(Debug)]
+pub struct SlateStore {
+    ready: Option<(Size, Vec<SlateFrame>)>,
+    /// The size being made, or the last that was asked for.
+    asked: Option<Size>,
+    made: mpsc::Receiver<(Size, Vec<SlateFrame>)>,
+    deliver: mpsc::Sender<(Size, Vec<SlateFrame>)>,
+}
+
+impl Default for SlateStore {
+    fn default() -> Self {
+        let (deliver, made) = mpsc::channel(1);
+        Self { ready: None, asked: None, made, deliver }
+    }
+}
+
+impl SlateStore {
+    /// Has a slate of `size` made, unless it is there. One that cannot be made is not tried again.
+    pub fn prepare(&mut self, size: Size, text: String, keyframe_interval: Duration, stream: &str) {
+        if !self.wants(size) {
+            return;
+        }
+        let (made, stream) = (self.deliver.clone(), stream.to_owned());
+        tokio::spawn(async move {
+            match make(size, &text, keyframe_interval).await {
+                Ok(frames) => drop(made.send((size, frames)).await),
+                Err(error) => tracing::warn!(stream, "no slate: {}", journal::chain(&error)),
+            }
+        });
+    }
+
+    /// Takes the slate that was made meanwhile. Whether one of `size` is still to be asked for.
+    fn wants(&mut self, size: Size) -> bool {
+        if let Ok(made) = self.made.try_recv() {
+            self.ready = Some(made);
+        }
+        self.asked.replace(size) != Some(size)
+    }
+
+    /// Its pictures, once it is made.
+    pub fn frames(&self) -> Option<&[SlateFrame]> {
+        self.ready.as_ref().map(|(_, frames)| frames.as_slice())
+    }
+
+    /// Forgets it, if what it is made of changed.
+    pub fn forget_if(&mut self, changed: bool) {
+        if changed {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+impl SlateStore {
+    /// One that is made already: no process is started for it.
+    pub fn with(size: Size, frames: Vec<SlateFrame>) -> Self {
+        Self { ready: Some((size, frames)), asked: Some(size), ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USUAL: Size = Size { width: 1280, height: 720 };
+
+    fn slate_frames() -> Vec<SlateFrame> {
+        vec![SlateFrame { data: vec![0, 0, 0, 1, 0x65].into(), keyframe: true }]
+    }
+
+    #[test]
+    fn a_slate_is_made_once_for_each_size_and_again_after_other_settings() {
+        let (small, mut slate) = (Size { width: 640, height: 360 }, SlateStore::default());
+        assert!(slate.wants(USUAL) && !slate.wants(USUAL), "also when it cannot be made");
+        slate.deliver.try_send((USUAL, slate_frames())).unwrap();
+        assert!(slate.frames().is_none() && !slate.wants(USUAL) && slate.frames().is_some());
+        assert!(slate.wants(small) && slate.frames().is_some(), "the one that is there serves meanwhile");
+        slate.forget_if(false);
+        assert!(!slate.wants(small));
+        slate.forget_if(true);
+        assert!(slate.frames().is_none() && slate.wants(small));
+    }
 }

@@ -4,14 +4,16 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::camera_link::CameraReader;
 use crate::in_memory::{InMemory, Mood, Saw, picture};
-use crate::sink::Reaching;
-use crate::transport::CachedResolver;
+use crate::sink::Connecting;
 use robocast_daemon::atomic;
+use robocast_dial::Server;
 use robocast_video::ipc::SourceReport;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -68,7 +70,7 @@ impl InMemoryCamera {
     }
 }
 
-impl Door for InMemoryCamera {
+impl CameraDoor for InMemoryCamera {
     type Reader = InMemoryReader;
 
     async fn connect(&self) -> io::Result<InMemoryReader> {
@@ -83,7 +85,7 @@ impl Door for InMemoryCamera {
     }
 }
 
-impl Messages for InMemoryReader {
+impl CameraReader for InMemoryReader {
     async fn next(&mut self) -> io::Result<CameraMessage> {
         self.1.recv().await.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
@@ -105,13 +107,13 @@ impl Servers {
 }
 
 impl Network for Servers {
-    fn reach<'a>(
+    fn connect<'a>(
         &'a self,
-        server: &'a CachedResolver,
+        server: &'a Server,
         uplink: &'a str,
         slow: &'a (dyn Fn() + Send + Sync),
-    ) -> Reaching<'a> {
-        Box::pin(async move { self.at(server.host()).reach(server, uplink, slow).await })
+    ) -> Connecting<'a> {
+        Box::pin(async move { self.at(server.host()).connect(server, uplink, slow).await })
     }
 }
 
@@ -158,7 +160,7 @@ impl Rig {
         let (wishes, signals) = Signals::told();
         let (orders, order) = mpsc::channel(4);
         let (status, chosen) = (watch::Sender::default(), watch::Sender::new("wlan0".to_owned()));
-        let around = Around {
+        let surroundings = Surroundings {
             camera: camera.clone(),
             network: Arc::new(servers.clone()),
             chosen: chosen.subscribe(),
@@ -168,11 +170,10 @@ impl Rig {
         };
         let settings = robocast_config::load(&path).unwrap().settings;
         let stream = settings.stream("front").unwrap().clone();
-        let mut push = Push::amid(around, &path, settings, stream);
+        let mut push = Push::with(surroundings, &path, settings, stream);
         // As if it had been made: no process is started for it.
-        push.slate.asked = Some(USUAL);
-        push.slate.tell.try_send((USUAL, slate_frames())).unwrap();
-        let (out, mut units) = (Arc::<Mutex<Vec<Out>>>::default(), push.feed.subscribe());
+        push.slate = SlateStore::with(USUAL, slate_frames());
+        let (out, mut units) = (Arc::<Mutex<Vec<Out>>>::default(), push.broadcast.subscribe());
         let goes = out.clone();
         tokio::spawn(async move {
             loop {
@@ -209,7 +210,7 @@ impl Rig {
     }
 
     /// Gives it other settings; they are in force when this returns.
-    async fn reread(&self, text: &str) {
+    async fn reload(&self, text: &str) {
         atomic::write(&self.folder.path().join("settings.toml"), text.as_bytes(), 0o600).unwrap();
         self.wishes.send(SignalEvent::Reload).await.unwrap();
         self.pass(s(2)).await;
@@ -289,7 +290,7 @@ async fn sinks_that_are_gone_from_the_settings_are_stopped_and_the_others_left_a
     rig.film(s(1), 25).await;
     let [a, b, c] = ["a", "b", "c"].map(|host| rig.servers.at(host));
     assert_eq!((a.units(1).len(), b.units(1).len()), (25, 25));
-    rig.reread(&settings(&push_to(&["c", "b"]))).await;
+    rig.reload(&settings(&push_to(&["c", "b"]))).await;
     assert_eq!((count(&a, &Saw::Leaves(1)), count(&a, &Saw::Gone(1))), (1, 1));
     rig.film(s(2), 25).await;
     assert_eq!((a.units(1).len(), a.tries("wlan0").len()), (25, 1));
@@ -305,10 +306,10 @@ async fn other_roots_begin_every_session_anew() {
     let rig = Rig::new(&push_to(&["a"])).await;
     rig.pass(s(1)).await;
     let roots = format!("{}[tls]\nca = \"\"\"\n{PEM}\"\"\"\n", settings(&push_to(&["a"])));
-    rig.reread(&roots).await;
+    rig.reload(&roots).await;
     let a = rig.servers.at("a");
     assert_eq!((count(&a, &Saw::Leaves(1)), count(&a, &Saw::Begins(2))), (1, 1));
-    rig.reread(&roots).await;
+    rig.reload(&roots).await;
     assert_eq!(a.tries("wlan0").len(), 2, "nothing changed this time");
 }
 
@@ -320,7 +321,7 @@ async fn settings_that_are_not_valid_or_lack_the_stream_change_nothing() {
     rig.film(s(1), 25).await;
     let lacking = settings(&push_to(&["b"])).replace("front", "rear");
     for text in ["schema = 1\n[[stream", lacking.as_str()] {
-        rig.reread(text).await;
+        rig.reload(text).await;
         rig.film(s(1), 25).await;
         assert_eq!(rig.states(), [SinkState::Publishing]);
     }
@@ -346,7 +347,7 @@ async fn a_stream_on_demand_starts_and_stops_when_told_to() {
     assert!(!rig.camera.is_read(), "so that the camera may rest");
     assert_eq!((count(&a, &Saw::Leaves(1)), rig.states()), (1, vec![SinkState::Idle]));
     // Settings that say so start it too.
-    rig.reread(&settings(&push_to(&["a"]))).await;
+    rig.reload(&settings(&push_to(&["a"]))).await;
     assert!(rig.camera.is_read() && rig.states() == [SinkState::Publishing]);
 }
 
@@ -372,7 +373,7 @@ async fn a_camera_that_is_gone_is_looked_for_ten_times_a_second_and_found_at_onc
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_says_good_bye_to_all_servers_side_by_side_and_waits_for_none_for_long() {
+async fn at_the_end_all_sessions_end_side_by_side_and_none_is_waited_for_long() {
     let mut rig = Rig::new(&push_to(&["a", "b", "c"])).await;
     rig.film(s(1), 25).await;
     let [a, b, c] = ["a", "b", "c"].map(|host| rig.servers.at(host));
@@ -386,7 +387,7 @@ async fn the_end_says_good_bye_to_all_servers_side_by_side_and_waits_for_none_fo
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_told_once_a_second_comes_at_once_where_it_is_urgent() {
+async fn what_is_published_once_a_second_comes_at_once_where_it_is_urgent() {
     let rig = Rig::new(&push_to(&["a"])).await;
     rig.servers.at("a").mood("wlan0", Mood::Mute);
     rig.servers.at("a").cut();
@@ -400,14 +401,37 @@ async fn what_is_told_once_a_second_comes_at_once_where_it_is_urgent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slate_is_asked_for_once_for_each_size_and_anew_after_other_settings() {
-    let (small, mut slate) = (Size { width: 640, height: 360 }, SlateStore::default());
-    assert!(slate.wants(USUAL) && !slate.wants(USUAL), "also when it cannot be made");
-    slate.tell.try_send((USUAL, slate_frames())).unwrap();
-    assert!(slate.frames().is_none() && !slate.wants(USUAL) && slate.frames().is_some());
-    assert!(slate.wants(small) && slate.frames().is_some(), "the one that is there serves meanwhile");
-    slate.forget_if(false);
-    assert!(!slate.wants(small));
-    slate.forget_if(true);
-    assert!(slate.frames().is_none() && slate.wants(small));
+async fn while_sinks_that_the_settings_no_longer_have_end_the_others_are_fed() {
+    let mut rig = Rig::new(&push_to(&["a", "b", "c"])).await;
+    rig.film(s(1), 25).await;
+    let [a, b, c] = ["a", "b", "c"].map(|host| rig.servers.at(host));
+    // Neither hears that its session ends.
+    b.read(false);
+    c.read(false);
+    let fewer = settings(&push_to(&["a"]));
+    atomic::write(&rig.folder.path().join("settings.toml"), fewer.as_bytes(), 0o600).unwrap();
+    rig.wishes.send(SignalEvent::Reload).await.unwrap();
+    let before = a.units(1).len();
+    rig.film(ms(400), 25).await;
+    assert!(a.units(1).len() >= before + 9, "{} of 10 pictures", a.units(1).len() - before);
+    rig.pass(s(1)).await;
+    assert_eq!(rig.states().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_other_roots_each_sink_ends_its_session_before_it_starts_again() {
+    let mut rig = Rig::new(&push_to(&["a"])).await;
+    rig.film(s(1), 25).await;
+    let ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let text = format!("{}[tls]\nca = \"\"\"\n{ca}\"\"\"\n", settings(&push_to(&["a"])));
+    rig.reload(&text).await;
+    rig.film(s(1), 25).await;
+    let a = rig.servers.at("a");
+    let order: Vec<Saw> = a
+        .saw()
+        .into_iter()
+        .map(|(_, saw)| saw)
+        .filter(|saw| matches!(saw, Saw::Leaves(1) | Saw::Asks(2) | Saw::Begins(2)))
+        .collect();
+    assert_eq!(order, [Saw::Leaves(1), Saw::Asks(2), Saw::Begins(2)]);
 }

@@ -3,7 +3,7 @@
 use crate::transport::ConnectionHealth;
 use std::time::Duration;
 
-/// A connection through which nothing comes for so long is given up, wherever it goes.
+/// A connection through which nothing comes for so long is given up, whichever uplink it uses.
 const HOPELESS: Duration = Duration::from_secs(5);
 
 /// What is to become of it.
@@ -11,16 +11,16 @@ const HOPELESS: Duration = Duration::from_secs(5);
 pub enum ConnectionDecision {
     /// It stays.
     Keep,
-    /// It works; a new one by way of the chosen uplink takes over from it, and nothing is lost.
+    /// It works; a new one through the chosen uplink takes over from it, and nothing is lost.
     Replace,
-    /// Nothing comes through, and there is another way: it is dropped at once.
+    /// Nothing comes through, and there is another uplink: it is dropped at once.
     Abandon,
 }
 
-/// Judges a connection. `chosen` is the interface of the uplink that was chosen; empty when none was.
-pub fn verdict(standing: &ConnectionHealth, chosen: &str) -> ConnectionDecision {
-    let there = chosen.is_empty() || standing.uplinks.iter().any(|uplink| uplink == chosen);
-    match (standing.stalled, there) {
+/// Decides about a connection. `chosen` is the interface of the uplink that was chosen; empty when none was.
+pub fn decide(health: &ConnectionHealth, chosen: &str) -> ConnectionDecision {
+    let reaches = chosen.is_empty() || health.uplinks.iter().any(|uplink| uplink == chosen);
+    match (health.stalled, reaches) {
         (Some(silence), _) if silence >= HOPELESS => ConnectionDecision::Abandon,
         (Some(_), false) => ConnectionDecision::Abandon,
         (None, false) => ConnectionDecision::Replace,
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_connection_stays_where_it_works_and_leaves_what_was_not_chosen() {
-        let stands = |uplinks: &[&str], stalled: Option<u64>| ConnectionHealth {
+        let health = |uplinks: &[&str], stalled: Option<u64>| ConnectionHealth {
             uplinks: uplinks.iter().map(|&uplink| uplink.to_owned()).collect(),
             mptcp: uplinks.len() > 1,
             stalled: stalled.map(Duration::from_millis),
@@ -49,7 +49,7 @@ mod tests {
             (&["wlan0"], None, "wwan0", ConnectionDecision::Replace),
             (&["wlan0"], None, "", ConnectionDecision::Keep),
             (&["wlan0"], Some(5_000), "wlan0", ConnectionDecision::Abandon),
-            // MPTCP: the kernel moves it, unless it has no way by the chosen uplink.
+            // MPTCP: the kernel moves it, unless it has no subflow through the chosen uplink.
             (&["wlan0", "wwan0"], None, "wwan0", ConnectionDecision::Keep),
             (&["wlan0", "wwan0"], Some(900), "wwan0", ConnectionDecision::Keep),
             (&["wlan0", "wwan0"], Some(900), "eth1", ConnectionDecision::Abandon),
@@ -60,7 +60,7 @@ mod tests {
         ];
         for (uplinks, stalled, chosen, expected) in cases {
             assert_eq!(
-                verdict(&stands(uplinks, stalled), chosen),
+                decide(&health(uplinks, stalled), chosen),
                 expected,
                 "{uplinks:?} {stalled:?} {chosen}"
             );

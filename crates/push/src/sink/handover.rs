@@ -1,12 +1,13 @@
-//! From a connection that works to one by way of the uplink that was chosen instead, without losing a unit.
+//! From a connection that works to one through the uplink that was chosen instead, without losing a unit.
 //!
-//! The new session is made up to where it would ask to publish, while the old one is fed on. At the next
-//! keyframe the old one says good-bye, and the new one asks: no server is asked to take two sessions of one
-//! name. What comes in between waits in the feed.
+//! The new session connects but does not publish yet, while the old one keeps sending. At the next keyframe the old one
+//! ends, and the new one asks to publish: no server is asked to take two sessions of one name. Units that come in between
+//! wait in the broadcast.
 
 use super::decision::ConnectionDecision;
-use super::task::{Ended, SinkTask, Way};
-use crate::rtmp::{ConnectError, Connection};
+use super::error::SinkError;
+use super::publisher::Publisher;
+use super::task::{FeedEnd, ObservedSession, SinkTask};
 use robocast_video::h264::AccessUnit;
 use robocast_video::ipc::Subscriber;
 use std::sync::Arc;
@@ -18,48 +19,51 @@ const KEYFRAME_WITHIN: Duration = Duration::from_secs(5);
 /// A replacement that cannot be had is tried again after this.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What became of the way to be.
-enum Opened {
-    New(Box<Way>),
+/// What became of the session to come.
+enum Opened<P> {
+    New(Box<ObservedSession<P>>),
     /// It cannot be had yet; the old one works.
-    Not(ConnectError),
+    NotYet(SinkError),
     /// The choice came back to where the old one goes.
     NotNeeded,
     /// The old one broke, or the new one cannot be had while the old one stalls.
-    Lost(ConnectError),
+    Lost(SinkError),
     Unwanted,
 }
 
-impl SinkTask {
-    /// Goes over to the uplink that was chosen. What is fed from now on, and from where.
-    pub(super) async fn handover(
+impl<P: Publisher> SinkTask<P> {
+    /// Moves to the uplink that was chosen. Returns what is fed from now on, and from where.
+    pub(super) async fn hand_over(
         &mut self,
-        mut old: Way,
+        mut old: ObservedSession<P>,
         mut units: Subscriber,
-    ) -> Result<(Way, Subscriber), Ended> {
-        let uplink = self.chosen.borrow().clone();
+    ) -> Result<(ObservedSession<P>, Subscriber), FeedEnd> {
+        let uplink = self.context.chosen.borrow().clone();
         let opened = {
             let opening = self.prepare(&uplink);
             tokio::pin!(opening);
             tokio::select! {
                 opened = &mut opening => match opened {
                     Ok(new) => Opened::New(Box::new(new)),
-                    Err(error) => Opened::Not(error),
+                    Err(error) => Opened::NotYet(error),
                 },
-                error = self.feed_server(&mut old.connection, &mut units) => Opened::Lost(error),
+                error = self.feed(&mut old.publisher, &mut units) => Opened::Lost(error),
                 () = self.unwanted() => Opened::Unwanted,
-                verdict = self.mind(&mut old.watch, &mut old.standing, old.not_before, ConnectionDecision::Replace) => {
-                    match verdict {
-                        ConnectionDecision::Abandon => opening.await.map_or_else(Opened::Lost, |new| Opened::New(Box::new(new))),
-                        _ => Opened::NotNeeded,
+                decision = self.observe(
+                    &mut old.monitor, &mut old.health, old.not_before, ConnectionDecision::Replace,
+                ) => match decision {
+                    ConnectionDecision::Abandon => {
+                        opening.await.map_or_else(Opened::Lost, |new| Opened::New(Box::new(new)))
                     }
-                }
+                    _ => Opened::NotNeeded,
+                },
             }
         };
         match opened {
-            Opened::New(new) => self.go_over(old, *new, units).await,
-            Opened::Not(error) => {
-                tracing::debug!(stream = self.stream, sink = self.name, uplink, "stays where it is: {error}");
+            Opened::New(new) => self.replace(old, *new, units).await,
+            Opened::NotYet(error) => {
+                let stream = &self.context.stream;
+                tracing::debug!(stream, sink = self.name, uplink, "stays on its uplink: {error}");
                 old.not_before = Instant::now() + AGAIN;
                 Ok((old, units))
             }
@@ -69,46 +73,46 @@ impl SinkTask {
         }
     }
 
-    async fn go_over(
+    async fn replace(
         &mut self,
-        mut old: Way,
-        mut new: Way,
+        mut old: ObservedSession<P>,
+        mut new: ObservedSession<P>,
         mut units: Subscriber,
-    ) -> Result<(Way, Subscriber), Ended> {
-        // The unit that the new session begins with, and whether the old one can still say good-bye.
-        let (first, parts) = tokio::select! {
-            keyframe = self.feed_to_keyframe(&mut old.connection, &mut units) => match keyframe {
+    ) -> Result<(ObservedSession<P>, Subscriber), FeedEnd> {
+        // The unit that the new session begins with, and whether the old one can still be ended properly.
+        let (first, ends) = tokio::select! {
+            keyframe = self.feed_to_keyframe(&mut old.publisher, &mut units) => match keyframe {
                 Ok(keyframe) => (Some(keyframe), true),
                 Err(_) => (None, false),
             },
             () = tokio::time::sleep(KEYFRAME_WITHIN) => (None, true),
             () = self.unwanted() => return Err(self.end(old).await),
-            verdict = self.mind(&mut old.watch, &mut old.standing, old.not_before, ConnectionDecision::Replace) => {
-                match verdict {
-                    ConnectionDecision::Abandon => (None, false),
-                    _ => return Ok((old, units)),
-                }
-            }
+            decision = self.observe(
+                &mut old.monitor, &mut old.health, old.not_before, ConnectionDecision::Replace,
+            ) => match decision {
+                ConnectionDecision::Abandon => (None, false),
+                _ => return Ok((old, units)),
+            },
         };
-        self.last_ms = old.connection.last_ms();
-        if parts {
-            old.connection.close().await;
+        self.last_time = old.publisher.last_time();
+        if ends {
+            old.publisher.close().await;
         } else {
-            // A server that its end reaches has the name free again before the new one asks.
+            // If the server sees the connection end, it has the name free again before the new session asks.
             drop(old);
         }
-        self.report.gone();
-        if let Err(error) = new.connection.publish(self.last_ms).await {
-            return Err(Ended::Lost(error));
+        self.reporter.disconnected();
+        if let Err(error) = new.publisher.publish(self.last_time).await {
+            return Err(FeedEnd::Lost(error));
         }
-        self.publishing();
+        self.note_publishing();
         match first {
             Some(first) => {
-                if let Err(error) = self.send(&mut new.connection, first).await {
+                if let Err(error) = self.send_unit(&mut new.publisher, first).await {
                     return Err(self.lost(&new, error));
                 }
             }
-            None => units = self.feed.subscribe(),
+            None => units = self.context.broadcast.subscribe(),
         }
         Ok((new, units))
     }
@@ -116,22 +120,16 @@ impl SinkTask {
     /// Feeds the server up to the next keyframe, which it does not get.
     async fn feed_to_keyframe(
         &self,
-        connection: &mut Connection,
+        publisher: &mut P,
         units: &mut Subscriber,
-    ) -> Result<(Arc<AccessUnit>, u64), ConnectError> {
+    ) -> Result<(Arc<AccessUnit>, u64), SinkError> {
         loop {
-            let next = self.next(connection, units).await?;
+            let next = self.next_unit(publisher, units).await?;
             if next.0.keyframe {
                 return Ok(next);
             }
-            self.send(connection, next).await?;
+            self.send_unit(publisher, next).await?;
         }
-    }
-
-    async fn end(&mut self, way: Way) -> Ended {
-        self.last_ms = way.connection.last_ms();
-        way.connection.close().await;
-        Ended::Unwanted
     }
 }
 

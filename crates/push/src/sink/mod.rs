@@ -1,26 +1,36 @@
-//! One sink: a task that keeps one server fed, whatever happens to the server or the way to it.
+//! One sink: a task that keeps one server fed, whatever happens to the server or to the way there.
+//!
+//! The task knows no protocol: it drives a [`Publisher`], of which each protocol has one.
 
 mod decision;
+mod error;
 mod handover;
 mod network;
+mod publisher;
 mod rate;
 mod reporter;
 mod retry;
 mod task;
 
-pub use network::{Line, Look, Network, Reaching, Sockets};
+pub use error::{SinkError, SinkErrorKind};
+pub use network::{Connected, Connecting, Duplex, KernelNetwork, Network, Observe, Route};
+pub use publisher::{Prepared, Publisher};
 pub use reporter::SinkReporter;
 
-use crate::tls::Tls;
-use crate::transport::CachedResolver;
+use crate::protocol::rtmp::RtmpPublisher;
 use robocast_bus::SinkState;
 use robocast_config::{SinkTarget, SinkUrl};
+use robocast_dial::{Roots, Server};
 use robocast_video::clock::MonoTime;
 use robocast_video::ipc::Broadcast;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use task::SinkTask;
 use tokio::sync::{Notify, watch};
+
+/// A sink that ends gets this long.
+const STOP: Duration = Duration::from_secs(2);
 
 /// What all sinks of a stream share.
 #[derive(Debug, Clone)]
@@ -28,63 +38,58 @@ pub struct SinkContext {
     /// The stream's name.
     pub stream: String,
     /// What is sent.
-    pub feed: Broadcast,
+    pub broadcast: Broadcast,
     /// Times sent are counted from here.
     pub origin: MonoTime,
     /// The interface of the uplink that was chosen; empty: none.
     pub chosen: watch::Receiver<String>,
-    /// Woken when something of a report is not to wait for the next second.
+    /// Woken when something of a report must not wait for the next second.
     pub urgent: Arc<Notify>,
-    /// What leads to the servers.
+    /// How servers are connected to.
     pub network: Arc<dyn Network>,
+    /// The certificates that are trusted.
+    pub roots: Roots,
 }
 
-/// A running sink. Dropping it ends its task at once; [`Sink::stop`] says good-bye first.
+/// A running sink. Dropping it ends its task at once; [`Sink::stop`] ends its session first.
 #[derive(Debug)]
 pub struct Sink {
-    /// What it tells.
-    pub report: SinkReporter,
+    /// What it reports.
+    pub reporter: SinkReporter,
     wanted: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Sink {
-    /// Starts feeding `url` while `wanted`.
+    /// Starts feeding `url` while `wanted`; `before`, an earlier sink of that URL, is stopped first.
     #[must_use]
-    pub fn start(common: &SinkContext, url: &SinkUrl, tls: Tls, wanted: bool) -> Self {
-        let SinkContext { stream, feed, origin, chosen, urgent, network } = common.clone();
+    pub fn start(context: &SinkContext, url: &SinkUrl, wanted: bool, before: Option<Self>) -> Self {
         let name = url.redacted();
-        let report = SinkReporter::new(name.clone(), urgent);
-        let (tell, wanted) = watch::channel(wanted);
-        let task = match &url.target {
+        let reporter = SinkReporter::new(name.clone(), context.urgent.clone());
+        let (want, wanted) = watch::channel(wanted);
+        let run: Pin<Box<dyn Future<Output = ()> + Send>> = match &url.target {
             SinkTarget::Rtmp(target) => {
-                let report = report.clone();
-                let (last_ms, sessions) = (None, 0);
-                let work = SinkTask {
-                    stream,
-                    name,
-                    feed,
-                    tls,
-                    origin,
-                    report,
-                    wanted,
-                    chosen,
-                    server: CachedResolver::new(&target.host, target.port),
-                    target: target.clone(),
-                    network,
-                    last_ms,
-                    sessions,
-                };
-                tokio::spawn(work.run())
+                let server = Server::new(&target.host, target.port);
+                let (context, reporter) = (context.clone(), reporter.clone());
+                Box::pin(
+                    SinkTask::<RtmpPublisher>::new(context, reporter, name, wanted, target.clone(), server)
+                        .run(),
+                )
             }
             SinkTarget::Srt(_) | SinkTarget::Whip(_) | SinkTarget::Rtsp(_) => {
-                let why = "this version pushes to rtmp:// and rtmps:// only".to_owned();
-                tracing::error!(stream, sink = name, "{why}");
-                report.state(SinkState::Failed, why);
-                tokio::spawn(std::future::ready(()))
+                let why = "this version pushes to rtmp:// and rtmps:// only";
+                tracing::error!(stream = context.stream, sink = name, "{why}");
+                reporter.state(SinkState::Failed, why.to_owned());
+                Box::pin(std::future::ready(()))
             }
         };
-        Self { report, wanted: tell, task }
+        let task = tokio::spawn(async move {
+            if let Some(before) = before {
+                before.stop().await;
+            }
+            run.await;
+        });
+        Self { reporter, wanted: want, task }
     }
 
     /// Pushes or not, from now on.
@@ -92,13 +97,13 @@ impl Sink {
         self.wanted.send_replace(wanted);
     }
 
-    /// Ends it with a good-bye to the server.
+    /// Ends its session, then its task.
     pub async fn stop(mut self) {
         let Self { wanted, task, .. } = &mut self;
         wanted.send_replace(false);
         // Without anyone left to want it, the task ends.
         drop(std::mem::replace(wanted, watch::channel(false).0));
-        let _ = tokio::time::timeout(Duration::from_secs(2), task).await;
+        let _ = tokio::time::timeout(STOP, task).await;
     }
 }
 

@@ -1,63 +1,110 @@
-//! What a sink has to do with the network, so that its tests can do without: they put a server in memory
-//! in its place.
+//! How a sink's session gets its connection: through the chosen uplink, with evidence of that uplink. The tests put servers in
+//! memory in place of the network.
 
-use crate::rtmp::{ConnectError, Duplex, reach};
-use crate::transport::{CachedResolver, ConnectionHealth, ConnectionMonitor};
+use super::error::SinkError;
+use super::reporter::SinkReporter;
+use crate::transport::{ConnectionHealth, ConnectionMonitor};
+use robocast_dial::{DialError, DialErrorKind, Link, Resolver, Roots, Server};
 use robocast_video::clock::MonoTime;
 use std::fmt::Debug;
 use std::io;
 use std::pin::Pin;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
-/// Leads to servers.
+/// Connects to servers.
 pub trait Network: Debug + Send + Sync {
-    /// A connection to `server` by way of `uplink`, as [`reach`] makes it.
-    fn reach<'a>(
+    /// A connection to `server` through `uplink`, as [`Server::connect`] makes it.
+    fn connect<'a>(
         &'a self,
-        server: &'a CachedResolver,
+        server: &'a Server,
         uplink: &'a str,
         slow: &'a (dyn Fn() + Send + Sync),
-    ) -> Reaching<'a>;
+    ) -> Connecting<'a>;
 }
 
 /// A connection that is being made.
-pub type Reaching<'a> = Pin<Box<dyn Future<Output = Result<Line, ConnectError>> + Send + 'a>>;
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Connected, DialError>> + Send + 'a>>;
 
 /// A connection to a server.
-pub struct Line {
+pub struct Connected {
     /// What it carries.
-    pub socket: Box<dyn Duplex>,
-    /// The watch over it, if it can be watched.
-    pub watch: io::Result<Box<dyn Look>>,
+    pub stream: Box<dyn Duplex>,
+    /// What observes it, if that is possible.
+    pub monitor: io::Result<Box<dyn Observe>>,
 }
 
-/// The watch over a connection.
-pub trait Look: Send {
-    /// How it stands now, if that is known.
-    fn look(&mut self, now: MonoTime) -> Option<ConnectionHealth>;
+/// What a session runs over.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// Observes a connection.
+pub trait Observe: Send {
+    /// How it is now, if that is known.
+    fn observe(&mut self, now: MonoTime) -> Option<ConnectionHealth>;
 }
 
-/// The kernel's own.
+/// The kernel's own network.
 #[derive(Debug)]
-pub struct Sockets;
+pub struct KernelNetwork {
+    /// How names are found.
+    pub resolver: Resolver,
+}
 
-impl Network for Sockets {
-    fn reach<'a>(
+impl Network for KernelNetwork {
+    fn connect<'a>(
         &'a self,
-        server: &'a CachedResolver,
+        server: &'a Server,
         uplink: &'a str,
         slow: &'a (dyn Fn() + Send + Sync),
-    ) -> Reaching<'a> {
+    ) -> Connecting<'a> {
         Box::pin(async move {
-            let socket = reach(server, uplink, slow).await?;
-            let watch =
-                ConnectionMonitor::over(&socket, uplink).map(|watch| Box::new(watch) as Box<dyn Look>);
-            Ok(Line { socket: Box::new(socket), watch })
+            let stream = server.connect(&self.resolver, &Link::through(uplink), slow).await?;
+            let monitor = ConnectionMonitor::over(&stream, uplink);
+            let monitor = monitor.map(|monitor| Box::new(monitor) as Box<dyn Observe>);
+            Ok(Connected { stream: Box::new(stream), monitor })
         })
     }
 }
 
-impl Look for ConnectionMonitor {
-    fn look(&mut self, now: MonoTime) -> Option<ConnectionHealth> {
+impl Observe for ConnectionMonitor {
+    fn observe(&mut self, now: MonoTime) -> Option<ConnectionHealth> {
         self.look(now)
+    }
+}
+
+/// The way of one session to its server.
+pub struct Route<'a> {
+    /// The certificates that are trusted.
+    pub roots: &'a Roots,
+    pub(super) network: &'a dyn Network,
+    pub(super) server: &'a Server,
+    pub(super) uplink: &'a str,
+    pub(super) reporter: &'a SinkReporter,
+}
+
+impl Route<'_> {
+    /// A TCP connection to the server. Whether one comes about is evidence of the uplink.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn tcp(&self) -> Result<Connected, SinkError> {
+        let began = Instant::now();
+        let slow = || self.reporter.unreachable(self.uplink, began.elapsed());
+        match self.network.connect(self.server, self.uplink, &slow).await {
+            Ok(connected) => {
+                self.reporter.reachable(None);
+                Ok(connected)
+            }
+            Err(error) => {
+                match error.kind() {
+                    DialErrorKind::Unreachable => self.reporter.unreachable(self.uplink, began.elapsed()),
+                    // Something answered, so the uplink leads there. A name that is not found says nothing.
+                    DialErrorKind::Refused => self.reporter.reachable(None),
+                    DialErrorKind::NotFound | DialErrorKind::Tls | DialErrorKind::Broken => {}
+                }
+                Err(error.into())
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a sink tells of itself.
+//! What a sink reports.
 
 use super::rate::Rate;
 use crate::transport::{ConnectionHealth, milliseconds};
@@ -12,56 +12,56 @@ use tokio::sync::Notify;
 /// More latencies than this are not kept between two looks.
 const SAMPLES: usize = 256;
 
-/// What a sink tells of itself, shared with the program's loop.
+/// What a sink reports, shared with the program's loop.
 #[derive(Debug, Clone)]
 pub struct SinkReporter {
-    told: Arc<Mutex<Told>>,
+    reported: Arc<Mutex<Reported>>,
     /// Woken when something is not to wait for the next second.
     urgent: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     status: SinkStatus,
     rate: Rate,
     /// Latencies of the units sent since the last look, in ms.
     latencies: Vec<f64>,
     /// What the connection shows of its uplinks; without the URL.
     rows: Vec<Evidence>,
-    /// The uplink by which no answer comes at all, and since when.
+    /// The uplink through which no answer comes at all, and since when.
     unreachable: Option<(String, MonoTime)>,
 }
 
 impl SinkReporter {
     pub(super) fn new(url: String, urgent: Arc<Notify>) -> Self {
         let status = SinkStatus { url, ..SinkStatus::default() };
-        Self { told: Arc::new(Mutex::new(Told { status, ..Told::default() })), urgent }
+        Self { reported: Arc::new(Mutex::new(Reported { status, ..Reported::default() })), urgent }
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reported(&self) -> MutexGuard<'_, Reported> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the sink is.
     #[must_use]
     pub fn status(&self) -> SinkStatus {
-        let mut told = self.told();
-        let bitrate_bps = told.rate.bps(MonoTime::now());
-        SinkStatus { bitrate_bps, ..told.status.clone() }
+        let mut reported = self.reported();
+        let bitrate_bps = reported.rate.bps(MonoTime::now());
+        SinkStatus { bitrate_bps, ..reported.status.clone() }
     }
 
     /// The latencies since the last call, in ms.
     #[must_use]
     pub fn take_latencies(&self) -> Vec<f64> {
-        std::mem::take(&mut self.told().latencies)
+        std::mem::take(&mut self.reported().latencies)
     }
 
     /// What its connection, or that there is none, shows of the uplinks.
     #[must_use]
     pub fn evidence(&self) -> Vec<Evidence> {
-        let told = self.told();
-        let mut rows = told.rows.clone();
-        if let Some((uplink, since)) = &told.unreachable {
+        let reported = self.reported();
+        let mut rows = reported.rows.clone();
+        if let Some((uplink, since)) = &reported.unreachable {
             rows.push(Evidence {
                 interface: uplink.clone(),
                 stalled: true,
@@ -70,77 +70,77 @@ impl SinkReporter {
             });
         }
         for row in &mut rows {
-            row.url.clone_from(&told.status.url);
+            row.url.clone_from(&reported.status.url);
         }
         rows
     }
 
     pub(super) fn state(&self, state: SinkState, text: String) {
-        let mut told = self.told();
-        told.status.state = state;
-        told.status.text = text;
+        let mut reported = self.reported();
+        reported.status.state = state;
+        reported.status.text = text;
     }
 
     pub(super) fn sessions(&self, count: u64) {
-        self.told().status.reconnects = count.saturating_sub(1);
+        self.reported().status.reconnects = count.saturating_sub(1);
     }
 
-    /// How its connection stands.
-    pub(super) fn standing(&self, standing: &ConnectionHealth) {
-        let mut told = self.told();
-        told.status.uplink.clone_from(&standing.uplink);
-        told.status.mptcp = standing.mptcp;
+    /// How its connection is.
+    pub(super) fn connection(&self, health: &ConnectionHealth) {
+        let mut reported = self.reported();
+        reported.status.uplink.clone_from(&health.uplink);
+        reported.status.mptcp = health.mptcp;
         let stalls = |rows: &[Evidence]| {
             let stalled = rows.iter().filter(|row| row.stalled);
             stalled.map(|row| row.interface.clone()).collect::<Vec<_>>()
         };
-        let news = stalls(&told.rows) != stalls(&standing.rows);
-        told.rows.clone_from(&standing.rows);
-        drop(told);
+        let news = stalls(&reported.rows) != stalls(&health.rows);
+        reported.rows.clone_from(&health.rows);
+        drop(reported);
         if news {
             self.urgent.notify_one();
         }
     }
 
-    /// It has no connection any more.
-    pub(super) fn gone(&self) {
-        let mut told = self.told();
-        told.rows.clear();
-        told.status.uplink.clear();
-        told.status.mptcp = false;
+    /// It has no connection now.
+    pub(super) fn disconnected(&self) {
+        let mut reported = self.reported();
+        reported.rows.clear();
+        reported.status.uplink.clear();
+        reported.status.mptcp = false;
     }
 
-    /// No answer has come by way of `uplink` for so long. Which uplink that is must be known.
+    /// Records that the server has not answered through `uplink` for `silence`. Ignored when the uplink is unknown.
     pub(super) fn unreachable(&self, uplink: &str, silence: Duration) {
-        let mut told = self.told();
-        if uplink.is_empty() || told.unreachable.as_ref().is_some_and(|(known, _)| known == uplink) {
+        let mut reported = self.reported();
+        if uplink.is_empty() || reported.unreachable.as_ref().is_some_and(|(known, _)| known == uplink) {
             return;
         }
         let nanos = u64::try_from(silence.as_nanos()).unwrap_or(u64::MAX);
-        told.unreachable = Some((uplink.to_owned(), MonoTime(MonoTime::now().0.saturating_sub(nanos))));
-        drop(told);
+        reported.unreachable = Some((uplink.to_owned(), MonoTime(MonoTime::now().0.saturating_sub(nanos))));
+        drop(reported);
         self.urgent.notify_one();
     }
 
-    /// An answer came, or it is tried by another uplink now: `uplink`.
+    /// Records that the server answered, or that another uplink than the silent one is tried now: `unless`.
     pub(super) fn reachable(&self, unless: Option<&str>) {
-        let mut told = self.told();
-        if told.unreachable.as_ref().is_some_and(|(known, _)| Some(known.as_str()) != unless) {
-            told.unreachable = None;
-            drop(told);
+        let mut reported = self.reported();
+        if reported.unreachable.as_ref().is_some_and(|(known, _)| Some(known.as_str()) != unless) {
+            reported.unreachable = None;
+            drop(reported);
             self.urgent.notify_one();
         }
     }
 
     pub(super) fn sent(&self, unit: &AccessUnit, bytes: usize, skipped: u64) {
-        let (mut told, now) = (self.told(), MonoTime::now());
-        told.rate.add(now, bytes as u64);
-        told.status.frames_out += 1;
-        told.status.bytes_out += bytes as u64;
-        told.status.keyframes += u64::from(unit.keyframe);
-        told.status.skipped += skipped;
-        if told.latencies.len() < SAMPLES {
-            told.latencies.push(now.since(unit.arrived).as_secs_f64() * 1000.0);
+        let (mut reported, now) = (self.reported(), MonoTime::now());
+        reported.rate.add(now, bytes as u64);
+        reported.status.frames_out += 1;
+        reported.status.bytes_out += bytes as u64;
+        reported.status.keyframes += u64::from(unit.keyframe);
+        reported.status.skipped += skipped;
+        if reported.latencies.len() < SAMPLES {
+            reported.latencies.push(now.since(unit.arrived).as_secs_f64() * 1000.0);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How long to wait before the next try, after what went wrong. Pure but for the jitter.
 
-use crate::rtmp::ConnectError;
+use super::error::SinkErrorKind;
 use robocast_bus::SinkState;
 use robocast_daemon::backoff::Backoff;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const AWAY: Duration = Duration::from_millis(800);
 const REFUSED: Duration = Duration::from_secs(30);
 /// A server that still has our earlier session is asked again within this ...
 const BUSY: Duration = Duration::from_secs(1);
-/// ... for so long. Whatever name is taken after that is not taken by a session whose way is gone.
+/// ... for so long. A name that is taken after that is not taken by a session of ours whose connection is gone.
 const BUSY_FOR: Duration = Duration::from_secs(15);
 
 /// The tries since a session last worked.
@@ -52,20 +52,23 @@ impl RetryPolicy {
         *self = Self::new();
     }
 
-    /// The uplink is another now: what went wrong by the old one says nothing.
-    pub fn moved(&mut self) {
+    /// The uplink is another now: what went wrong through the old one says nothing.
+    pub fn uplink_changed(&mut self) {
         self.away.reset();
     }
 
-    /// What to do after `error` at `now`.
-    pub fn failed(&mut self, error: &ConnectError, now: Instant) -> NextTry {
-        let lately = |since: Instant| now.duration_since(since) < BUSY_FOR;
-        let (state, backoff) = if error.busy() && lately(*self.busy_since.get_or_insert(now)) {
-            (SinkState::Waiting, &mut self.busy)
-        } else if error.busy() || error.refusal() {
-            (SinkState::Refused, &mut self.refused)
-        } else {
-            (SinkState::Waiting, &mut self.away)
+    /// What to do after a failure at `now`.
+    pub fn failed(&mut self, kind: SinkErrorKind, now: Instant) -> NextTry {
+        let recently = |since: Instant| now.duration_since(since) < BUSY_FOR;
+        let (state, backoff) = match kind {
+            SinkErrorKind::Busy if recently(*self.busy_since.get_or_insert(now)) => {
+                (SinkState::Waiting, &mut self.busy)
+            }
+            SinkErrorKind::Busy | SinkErrorKind::Refused => (SinkState::Refused, &mut self.refused),
+            SinkErrorKind::Away
+            | SinkErrorKind::Unreachable
+            | SinkErrorKind::Broken
+            | SinkErrorKind::Abandoned => (SinkState::Waiting, &mut self.away),
         };
         let wait = backoff.next_wait();
         let worth_a_line = backoff.tries() == 1 || backoff.tries().is_multiple_of(64);
@@ -76,16 +79,15 @@ impl RetryPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtmp::SessionError;
 
     #[test]
     fn a_name_that_is_taken_is_asked_for_quickly_for_15_s_and_then_seldom() {
-        let busy = ConnectError::Session(SessionError::Busy("Already publishing".into()));
+        let busy = SinkErrorKind::Busy;
         let (mut tries, began) = (RetryPolicy::new(), Instant::now());
         let mut at = Duration::ZERO;
         let mut asked = 0;
         while at < BUSY_FOR {
-            let next = tries.failed(&busy, began + at);
+            let next = tries.failed(busy, began + at);
             assert_eq!(next.state, SinkState::Waiting);
             assert!(asked == 0 || (BUSY / 2..=BUSY).contains(&next.wait), "{next:?}");
             at += next.wait;
@@ -94,7 +96,7 @@ mod tests {
         assert!((15..=32).contains(&asked), "{asked}");
         let mut slow = Duration::ZERO;
         for _ in 0..12 {
-            let next = tries.failed(&busy, began + at);
+            let next = tries.failed(busy, began + at);
             assert_eq!(next.state, SinkState::Refused);
             slow = next.wait;
         }
@@ -103,9 +105,8 @@ mod tests {
 
     #[test]
     fn a_wrong_key_is_never_asked_for_quickly() {
-        let no = ConnectError::Session(SessionError::Refused { step: "publish", reason: "no".into() });
         let mut tries = RetryPolicy::new();
-        let waits: Vec<_> = (0..10).map(|_| tries.failed(&no, Instant::now())).collect();
+        let waits: Vec<_> = (0..10).map(|_| tries.failed(SinkErrorKind::Refused, Instant::now())).collect();
         assert!(waits.iter().all(|next| next.state == SinkState::Refused));
         assert!(waits[9].wait >= REFUSED / 2, "{waits:?}");
     }

@@ -1,18 +1,19 @@
 //! A sink's task: connects, feeds, follows the chosen uplink.
 
-use super::decision::{ConnectionDecision, verdict};
-use super::network::{Look, Network};
+use super::SinkContext;
+use super::decision::{ConnectionDecision, decide};
+use super::error::{SinkError, SinkErrorKind};
+use super::network::{Observe, Route};
+use super::publisher::Publisher;
 use super::reporter::SinkReporter;
 use super::retry::RetryPolicy;
-use crate::rtmp::{ConnectError, Connection};
-use crate::tls::Tls;
-use crate::transport::{CachedResolver, ConnectionHealth, EVERY};
+use crate::transport::{ConnectionHealth, EVERY};
 use robocast_bus::SinkState;
-use robocast_config::RtmpTarget;
 use robocast_daemon::journal;
+use robocast_dial::Server;
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::AccessUnit;
-use robocast_video::ipc::{Broadcast, Subscriber};
+use robocast_video::ipc::Subscriber;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -23,173 +24,172 @@ const STUCK: Duration = Duration::from_secs(10);
 /// A session that lasted so long worked.
 const WORKED: Duration = Duration::from_secs(2);
 
-pub(super) struct SinkTask {
-    pub stream: String,
+pub(super) struct SinkTask<P: Publisher> {
+    pub context: SinkContext,
+    pub reporter: SinkReporter,
+    /// The URL without its secrets.
     pub name: String,
-    pub feed: Broadcast,
-    pub tls: Tls,
-    pub origin: MonoTime,
-    pub report: SinkReporter,
     pub wanted: watch::Receiver<bool>,
-    /// The interface of the chosen uplink; empty: none.
-    pub chosen: watch::Receiver<String>,
-    pub target: RtmpTarget,
-    pub server: CachedResolver,
-    pub network: Arc<dyn Network>,
-    pub last_ms: Option<u32>,
+    pub target: P::Target,
+    pub server: Server,
+    /// The media time of the last unit sent, over all sessions.
+    pub last_time: Option<Duration>,
     /// How often the server took a session of ours.
     pub sessions: u64,
 }
 
-/// A connection and the watch over it.
-pub(super) struct Way {
-    pub connection: Connection,
-    pub watch: Box<dyn Look>,
-    pub standing: ConnectionHealth,
+/// A session, and the watch over its connection.
+pub(super) struct ObservedSession<P> {
+    pub publisher: P,
+    pub monitor: Box<dyn Observe>,
+    pub health: ConnectionHealth,
     /// When its replacement may be tried again.
     pub not_before: Instant,
 }
 
 /// How feeding a server ended.
-pub(super) enum Ended {
+pub(super) enum FeedEnd {
     /// Nobody wants it any more.
     Unwanted,
     /// It broke, or was given up.
-    Lost(ConnectError),
+    Lost(SinkError),
 }
 
-impl SinkTask {
+impl<P: Publisher> SinkTask<P> {
+    pub fn new(
+        context: SinkContext,
+        reporter: SinkReporter,
+        name: String,
+        wanted: watch::Receiver<bool>,
+        target: P::Target,
+        server: Server,
+    ) -> Self {
+        Self { context, reporter, name, wanted, target, server, last_time: None, sessions: 0 }
+    }
+
     pub async fn run(mut self) {
-        let mut tries = RetryPolicy::new();
+        let mut retry = RetryPolicy::new();
         while self.wanted.wait_for(|wanted| *wanted).await.is_ok() {
-            self.report.state(SinkState::Connecting, String::new());
-            let uplink = self.chosen.borrow_and_update().clone();
-            self.report.reachable(Some(&uplink));
+            self.reporter.state(SinkState::Connecting, String::new());
+            let uplink = self.context.chosen.borrow_and_update().clone();
+            self.reporter.reachable(Some(&uplink));
             let opened = tokio::select! {
                 opened = self.open(&uplink) => opened,
                 () = self.unwanted() => continue,
-                () = self.moved(&uplink) => continue,
+                () = self.uplink_changed(&uplink) => continue,
             };
             let error = match opened {
-                Ok(way) => {
+                Ok(session) => {
                     let began = MonoTime::now();
-                    self.publishing();
-                    let ended = self.publish(way).await;
-                    self.report.gone();
+                    self.note_publishing();
+                    let ended = self.publish(session).await;
+                    self.reporter.disconnected();
                     if MonoTime::now().since(began) > WORKED {
-                        tries.worked();
+                        retry.worked();
                     }
                     match ended {
-                        Ended::Unwanted => {
-                            self.report.state(SinkState::Idle, String::new());
+                        FeedEnd::Unwanted => {
+                            self.reporter.state(SinkState::Idle, String::new());
                             continue;
                         }
-                        Ended::Lost(error) => error,
+                        FeedEnd::Lost(error) => error,
                     }
                 }
                 Err(error) => error,
             };
-            if let ConnectError::Abandoned(_) = error {
-                tracing::info!(stream = self.stream, sink = self.name, "{error}");
-                tries.moved();
+            if error.kind() == SinkErrorKind::Abandoned {
+                tracing::info!(stream = self.context.stream, sink = self.name, "{error}");
+                retry.uplink_changed();
                 continue;
             }
-            let next = tries.failed(&error, Instant::now());
+            let next = retry.failed(error.kind(), Instant::now());
             let why = journal::chain(&error);
             if next.worth_a_line {
-                tracing::warn!(stream = self.stream, sink = self.name, "not publishing: {why}");
+                tracing::warn!(stream = self.context.stream, sink = self.name, "not publishing: {why}");
             }
-            self.report.state(next.state, why);
+            self.reporter.state(next.state, why);
             tokio::select! {
                 () = tokio::time::sleep(next.wait) => {}
                 () = self.unwanted() => {}
                 // What another uplink brings is worth a try at once; not so after a server's no.
-                () = self.moved(&uplink), if next.state == SinkState::Waiting => tries.moved(),
+                () = self.uplink_changed(&uplink), if next.state == SinkState::Waiting => retry.uplink_changed(),
             }
         }
     }
 
-    pub(super) fn publishing(&mut self) {
+    pub(super) fn note_publishing(&mut self) {
         self.sessions += 1;
-        self.report.sessions(self.sessions);
-        self.report.state(SinkState::Publishing, String::new());
-        tracing::info!(stream = self.stream, sink = self.name, "publishing");
+        self.reporter.sessions(self.sessions);
+        self.reporter.state(SinkState::Publishing, String::new());
+        tracing::info!(stream = self.context.stream, sink = self.name, "publishing");
     }
 
-    async fn open(&self, uplink: &str) -> Result<Way, ConnectError> {
-        let mut way = self.prepare(uplink).await?;
-        way.connection.publish(self.last_ms).await?;
-        Ok(way)
+    async fn open(&self, uplink: &str) -> Result<ObservedSession<P>, SinkError> {
+        let mut session = self.prepare(uplink).await?;
+        session.publisher.publish(self.last_time).await?;
+        Ok(session)
     }
 
     /// A session that could ask to publish.
-    pub(super) async fn prepare(&self, uplink: &str) -> Result<Way, ConnectError> {
-        let began = Instant::now();
-        let slow = || self.report.unreachable(uplink, began.elapsed());
-        let line = match self.network.reach(&self.server, uplink, &slow).await {
-            Ok(line) => line,
-            Err(error) if error.unreachable() => {
-                self.report.unreachable(uplink, began.elapsed());
-                return Err(error);
-            }
-            Err(error) => {
-                // Whatever answered, the way to it is there. A name that is not found says nothing.
-                if matches!(error, ConnectError::Tcp(..)) {
-                    self.report.reachable(None);
-                }
-                return Err(error);
-            }
-        };
-        self.report.reachable(None);
-        let watch = line.watch.map_err(ConnectError::Broken)?;
-        let connection = Connection::open(self.target.clone(), &self.tls, line.socket).await?;
-        Ok(Way { connection, watch, standing: ConnectionHealth::default(), not_before: Instant::now() })
+    pub(super) async fn prepare(&self, uplink: &str) -> Result<ObservedSession<P>, SinkError> {
+        let SinkContext { network, roots, .. } = &self.context;
+        let network = network.as_ref();
+        let route = Route { roots, network, server: &self.server, uplink, reporter: &self.reporter };
+        let prepared = P::prepare(&self.target, &route).await?;
+        let monitor = prepared.monitor.map_err(|error| SinkError::new(SinkErrorKind::Broken, error))?;
+        let health = ConnectionHealth::default();
+        Ok(ObservedSession { publisher: prepared.publisher, monitor, health, not_before: Instant::now() })
     }
 
-    /// Feeds the server until the way to it breaks or it is no longer wanted.
-    async fn publish(&mut self, mut way: Way) -> Ended {
-        let mut units = self.feed.subscribe();
+    /// Feeds the server until its connection breaks or it is no longer wanted.
+    async fn publish(&mut self, mut session: ObservedSession<P>) -> FeedEnd {
+        let mut units = self.context.broadcast.subscribe();
         loop {
-            let verdict = tokio::select! {
-                error = self.feed_server(&mut way.connection, &mut units) => {
-                    return self.lost(&way, error);
+            let decision = tokio::select! {
+                error = self.feed(&mut session.publisher, &mut units) => {
+                    return self.lost(&session, error);
                 }
-                () = self.unwanted() => {
-                    self.last_ms = way.connection.last_ms();
-                    way.connection.close().await;
-                    return Ended::Unwanted;
-                }
-                verdict = self.mind(&mut way.watch, &mut way.standing, way.not_before, ConnectionDecision::Keep) => verdict,
+                () = self.unwanted() => return self.end(session).await,
+                decision = self.observe(
+                    &mut session.monitor, &mut session.health, session.not_before, ConnectionDecision::Keep,
+                ) => decision,
             };
-            if verdict == ConnectionDecision::Abandon {
-                let error = ConnectError::Abandoned(way.standing.uplink.clone());
-                return self.lost(&way, error);
+            if decision == ConnectionDecision::Abandon {
+                let error = SinkError::abandoned(&session.health.uplink);
+                return self.lost(&session, error);
             }
-            match self.handover(way, units).await {
-                Ok(on) => (way, units) = on,
+            match self.hand_over(session, units).await {
+                Ok(next) => (session, units) = next,
                 Err(ended) => return ended,
             }
         }
     }
 
-    /// The end of a way that broke, or was given up; what it showed at last stays told.
-    pub(super) fn lost(&mut self, way: &Way, error: ConnectError) -> Ended {
-        self.last_ms = way.connection.last_ms();
-        if let Some(silence) = way.standing.stalled {
-            self.report.unreachable(&way.standing.uplink, silence);
+    /// Ends a connection that failed or was abandoned. Its last stall report stays published.
+    pub(super) fn lost(&mut self, session: &ObservedSession<P>, error: SinkError) -> FeedEnd {
+        self.last_time = session.publisher.last_time();
+        if let Some(silence) = session.health.stalled {
+            self.reporter.unreachable(&session.health.uplink, silence);
         }
-        Ended::Lost(error)
+        FeedEnd::Lost(error)
     }
 
-    /// Watches a connection, until the verdict on it is another than `usual`.
-    pub(super) async fn mind(
+    /// Ends a session that nobody wants any more.
+    pub(super) async fn end(&mut self, session: ObservedSession<P>) -> FeedEnd {
+        self.last_time = session.publisher.last_time();
+        session.publisher.close().await;
+        FeedEnd::Unwanted
+    }
+
+    /// Observes a connection, until the decision on it is another than `usual`.
+    pub(super) async fn observe(
         &self,
-        watch: &mut Box<dyn Look>,
-        standing: &mut ConnectionHealth,
+        monitor: &mut Box<dyn Observe>,
+        health: &mut ConnectionHealth,
         not_before: Instant,
         usual: ConnectionDecision,
     ) -> ConnectionDecision {
-        let mut chosen = self.chosen.clone();
+        let mut chosen = self.context.chosen.clone();
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -197,26 +197,23 @@ impl SinkTask {
                 _ = tick.tick() => {}
                 Ok(()) = chosen.changed() => {}
             }
-            let Some(seen) = watch.look(MonoTime::now()) else { continue };
-            self.report.standing(&seen);
-            *standing = seen;
-            let verdict = verdict(standing, &chosen.borrow());
-            let rests = verdict == ConnectionDecision::Replace && Instant::now() < not_before;
-            if verdict != usual && !rests {
-                return verdict;
+            let Some(seen) = monitor.observe(MonoTime::now()) else { continue };
+            self.reporter.connection(&seen);
+            *health = seen;
+            let decision = decide(health, &chosen.borrow());
+            let too_soon = decision == ConnectionDecision::Replace && Instant::now() < not_before;
+            if decision != usual && !too_soon {
+                return decision;
             }
         }
     }
 
-    pub(super) async fn feed_server(
-        &self,
-        connection: &mut Connection,
-        units: &mut Subscriber,
-    ) -> ConnectError {
+    /// Feeds the server until that fails.
+    pub(super) async fn feed(&self, publisher: &mut P, units: &mut Subscriber) -> SinkError {
         loop {
-            match self.next(connection, units).await {
+            match self.next_unit(publisher, units).await {
                 Ok(next) => {
-                    if let Err(error) = self.send(connection, next).await {
+                    if let Err(error) = self.send_unit(publisher, next).await {
                         return error;
                     }
                 }
@@ -225,47 +222,43 @@ impl SinkTask {
         }
     }
 
-    /// Waits for the next unit, and answers the server meanwhile.
-    pub(super) async fn next(
+    /// Waits for the next unit, and serves the peer meanwhile.
+    pub(super) async fn next_unit(
         &self,
-        connection: &mut Connection,
+        publisher: &mut P,
         units: &mut Subscriber,
-    ) -> Result<(Arc<AccessUnit>, u64), ConnectError> {
-        // A unit that was under way when this was last called goes first.
-        flush(connection).await?;
+    ) -> Result<(Arc<AccessUnit>, u64), SinkError> {
+        // A unit that was on its way when this was last cancelled goes first.
+        flush(publisher).await?;
         loop {
             tokio::select! {
                 biased;
                 next = units.next() => return Ok(next),
-                came = connection.receive() => {
-                    came?;
-                    connection.flush().await?;
-                }
+                served = publisher.serve() => served?,
             }
         }
     }
 
-    pub(super) async fn send(
+    pub(super) async fn send_unit(
         &self,
-        connection: &mut Connection,
+        publisher: &mut P,
         (unit, skipped): (Arc<AccessUnit>, u64),
-    ) -> Result<(), ConnectError> {
-        let since = unit.dts.since(self.origin).as_millis();
-        #[allow(clippy::cast_possible_truncation)]
-        let bytes = connection.queue(&unit, since as u32)?;
-        flush(connection).await?;
-        self.report.sent(&unit, bytes, skipped);
+    ) -> Result<(), SinkError> {
+        let bytes = publisher.queue(&unit, unit.dts.since(self.context.origin))?;
+        flush(publisher).await?;
+        self.reporter.sent(&unit, bytes, skipped);
         Ok(())
     }
 
     pub(super) async fn unwanted(&self) {
         let mut wanted = self.wanted.clone();
+        // Without anyone left to want it, it is not wanted.
         let _ = wanted.wait_for(|wanted| !wanted).await;
     }
 
     /// Waits until another uplink than `uplink` is chosen.
-    async fn moved(&self, uplink: &str) {
-        let mut chosen = self.chosen.clone();
+    async fn uplink_changed(&self, uplink: &str) {
+        let mut chosen = self.context.chosen.clone();
         let another = |chosen: &String| !chosen.is_empty() && chosen != uplink;
         if chosen.wait_for(another).await.is_err() {
             std::future::pending::<()>().await;
@@ -273,6 +266,9 @@ impl SinkTask {
     }
 }
 
-async fn flush(connection: &mut Connection) -> Result<(), ConnectError> {
-    tokio::time::timeout(STUCK, connection.flush()).await.map_err(|_| ConnectError::Late("video"))?
+async fn flush<P: Publisher>(publisher: &mut P) -> Result<(), SinkError> {
+    match tokio::time::timeout(STUCK, publisher.flush()).await {
+        Ok(flushed) => flushed,
+        Err(_) => Err(SinkError::new(SinkErrorKind::Broken, "the server takes no video any more")),
+    }
 }

@@ -29,7 +29,7 @@ async fn a_server_that_is_away_is_tried_ever_more_slowly_but_within_0_8_s() {
     rig.pass(s(20)).await;
     let gaps = gaps(&rig.server.tries("wlan0"));
     assert!(away(&gaps) && gaps.len() > 20, "{gaps:?}");
-    let status = rig.sink.report.status();
+    let status = rig.sink.reporter.status();
     assert_eq!(status.state, SinkState::Waiting);
     assert!(status.text.starts_with("cannot connect to 127.0.0.1:1935"), "{}", status.text);
     assert_eq!(status.reconnects, 0);
@@ -62,7 +62,7 @@ async fn a_server_that_says_no_is_asked_more_slowly_than_one_that_is_away_but_wi
     let gaps = gaps(&rig.server.tries("wlan0"));
     assert!(gaps.iter().all(|&gap| gap <= s(30) + ms(1)), "{gaps:?}");
     assert!(gaps.iter().skip(8).all(|&gap| gap >= s(15)) && gaps.len() > 20, "{gaps:?}");
-    let status = rig.sink.report.status();
+    let status = rig.sink.reporter.status();
     assert_eq!(status.state, SinkState::Refused);
     assert!(status.text.starts_with("the server refuses to connect"), "{}", status.text);
     // Another uplink does not change a server's mind.
@@ -109,7 +109,7 @@ async fn a_server_that_hangs_in_the_handshake_is_given_up_after_5_s() {
     let gaps: Vec<_> =
         gaps(&rig.server.tries("wlan0")).into_iter().map(|gap| gap.saturating_sub(s(5))).collect();
     assert!(away(&gaps) && gaps.len() >= 4, "{gaps:?}");
-    assert_eq!(rig.sink.report.status().reconnects, 0);
+    assert_eq!(rig.sink.reporter.status().reconnects, 0);
     assert!(rig.server.times(|saw| matches!(saw, Saw::Gone(_))).len() >= 5, "nothing is left behind");
 }
 
@@ -126,13 +126,13 @@ async fn a_server_that_hangs_is_left_at_once_for_another_uplink() {
 async fn an_uplink_by_which_nothing_answers_is_told_after_1_5_s() {
     let rig = Rig::new(Mood::Mute);
     rig.pass(ms(1400)).await;
-    assert_eq!(rig.sink.report.evidence(), []);
+    assert_eq!(rig.sink.reporter.evidence(), []);
     rig.pass(ms(1600)).await;
-    let evidence = rig.sink.report.evidence();
+    let evidence = rig.sink.reporter.evidence();
     assert_eq!((evidence.len(), evidence[0].interface.as_str(), evidence[0].stalled_ms), (1, "wlan0", 3000));
     rig.choose("wwan0");
     rig.pass(ms(2)).await;
-    assert_eq!((rig.state(), rig.sink.report.evidence()), (SinkState::Publishing, vec![]));
+    assert_eq!((rig.state(), rig.sink.reporter.evidence()), (SinkState::Publishing, vec![]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,14 +141,14 @@ async fn states_follow_the_server_and_each_session_after_the_first_counts_as_a_r
     assert_eq!(rig.state(), SinkState::Idle);
     for reconnects in 0..3 {
         rig.until(SinkState::Publishing).await;
-        let status = rig.sink.report.status();
+        let status = rig.sink.reporter.status();
         assert_eq!((status.reconnects, status.text.as_str()), (reconnects, ""));
         rig.pass(s(3)).await;
-        assert_eq!(rig.sink.report.status().uplink, "wlan0");
+        assert_eq!(rig.sink.reporter.status().uplink, "wlan0");
         rig.server.mood("wlan0", Mood::Away);
         rig.server.cut();
         rig.pass(s(1)).await;
-        let status = rig.sink.report.status();
+        let status = rig.sink.reporter.status();
         assert_eq!((status.state, status.uplink.as_str()), (SinkState::Waiting, ""));
         rig.server.mood("wlan0", Mood::Takes);
     }
@@ -165,7 +165,7 @@ async fn who_is_not_wanted_says_good_bye_and_is_idle_until_wanted() {
     assert_eq!(saw[saw.len() - 2..], [Saw::Leaves(1), Saw::Gone(1)]);
     rig.sink.want(true);
     rig.pass(ms(2)).await;
-    assert_eq!((rig.state(), rig.sink.report.status().reconnects), (SinkState::Publishing, 1));
+    assert_eq!((rig.state(), rig.sink.reporter.status().reconnects), (SinkState::Publishing, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,7 +180,7 @@ async fn a_slow_server_skips_to_the_next_keyframe_and_what_it_missed_is_counted(
     }
     rig.server.read(true);
     rig.pass(s(1)).await;
-    let (units, status) = (rig.server.units(1), rig.sink.report.status());
+    let (units, status) = (rig.server.units(1), rig.sink.reporter.status());
     let holes: Vec<_> = units.windows(2).filter(|two| two[1].0 - two[0].0 > 41).collect();
     assert_eq!(holes.len(), 1, "{units:?}");
     assert!(holes[0][1].1, "it goes on with a keyframe: {holes:?}");
@@ -199,7 +199,7 @@ async fn a_server_that_takes_nothing_for_10_s_is_given_up() {
     assert_eq!(rig.state(), SinkState::Publishing);
     rig.server.mood("wlan0", Mood::Away);
     rig.pass(ms(100)).await;
-    let status = rig.sink.report.status();
+    let status = rig.sink.reporter.status();
     assert_eq!((status.state, status.uplink.as_str()), (SinkState::Waiting, ""));
 }
 

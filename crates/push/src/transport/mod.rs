@@ -1,22 +1,12 @@
-//! The way to a server: a socket of our own, bound to the uplink that was chosen, and what it shows of
-//! that uplink.
+//! What a connection shows of the uplink that it goes through.
 //!
 //! ```text
-//! socket: opens it (MPTCP where the kernel has it) --> reading: what the kernel knows of it, ten times a second
-//!                                                         --> stall (pure): does anything come through?
-//!                                                               --> watch: rows of evidence, and the verdict
-//! names: where the server is, also while nobody tells
+//! dial::SocketStats, ten times a second --> stall (pure): does anything come through?
+//!                                             --> monitor: rows of evidence, and the connection's health
 //! ```
 
-mod kernel;
-mod names;
-mod reading;
-mod socket;
+mod monitor;
 mod stall;
-mod watch;
 
-pub use names::CachedResolver;
-pub use reading::{SocketStats, Subflow};
-pub use socket::connect;
+pub use monitor::{ConnectionHealth, ConnectionMonitor, EVERY, milliseconds};
 pub use stall::{Detector, Sample};
-pub use watch::{ConnectionHealth, ConnectionMonitor, EVERY, milliseconds};

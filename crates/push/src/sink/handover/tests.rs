@@ -50,7 +50,7 @@ async fn it_goes_over_at_a_keyframe_and_the_old_session_is_fed_until_then() {
     assert_eq!(prepared.len(), 1);
     let meanwhile = fed(&rig, 1).into_iter().filter(|&at| at > prepared[0]).count();
     assert_eq!(meanwhile, 24, "fed while the new one was made, and after that up to the keyframe");
-    let status = rig.sink.report.status();
+    let status = rig.sink.reporter.status();
     assert_eq!((status.state, status.uplink.as_str()), (SinkState::Publishing, "wwan0"));
     assert_eq!((status.reconnects, status.frames_out, status.skipped), (1, 150, 0));
     assert!(
@@ -84,14 +84,14 @@ async fn an_uplink_that_leads_nowhere_leaves_the_old_session_as_it_is_and_is_tri
         let tries = rig.server.tries("wwan0");
         assert!((5..=6).contains(&tries.len()), "{tries:?}");
         assert!(tries.windows(2).all(|two| two[1] - two[0] >= s(1)), "{tries:?}");
-        let status = rig.sink.report.status();
+        let status = rig.sink.reporter.status();
         assert_eq!((status.state, status.uplink.as_str()), (SinkState::Publishing, "wlan0"));
         assert_eq!((status.reconnects, rig.server.units(1).len()), (0, 200), "{mood:?}");
         // Once it leads somewhere, it is taken.
         rig.server.mood("wwan0", Mood::Takes);
         rig.film(s(4), 50).await;
-        assert_eq!(rig.sink.report.status().uplink, "wwan0");
-        assert_eq!(rig.sink.report.status().frames_out, 300);
+        assert_eq!(rig.sink.reporter.status().uplink, "wwan0");
+        assert_eq!(rig.sink.reporter.status().frames_out, 300);
     }
 }
 
@@ -105,7 +105,7 @@ async fn a_choice_that_comes_back_while_the_new_session_is_made_changes_nothing(
     rig.choose("wlan0");
     rig.film(s(8), 50).await;
     assert_eq!(rig.server.tries("wwan0").len(), 1);
-    assert_eq!((rig.server.units(1).len(), rig.sink.report.status().reconnects), (75 + 10 + 200, 0));
+    assert_eq!((rig.server.units(1).len(), rig.sink.reporter.status().reconnects), (75 + 10 + 200, 0));
     assert!(when(&rig, &Saw::Gone(2)) < s(4), "what was begun is let go");
 }
 
@@ -121,7 +121,7 @@ async fn an_old_way_that_stalls_meanwhile_is_left_without_waiting_for_a_keyframe
     assert!(units[0].1, "the latest keyframe once more");
     assert!(fed(&rig, 2)[0] < s(4), "{:?}", fed(&rig, 2));
     assert_eq!(rig.server.times(|saw| *saw == Saw::Leaves(1)), [], "nothing comes through there");
-    assert_eq!(rig.sink.report.status().uplink, "wwan0");
+    assert_eq!(rig.sink.reporter.status().uplink, "wwan0");
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +132,7 @@ async fn an_old_way_that_breaks_while_the_new_session_is_made_is_begun_anew_by_t
     rig.film(ms(120), 50).await;
     rig.server.cut();
     rig.film(s(2), 50).await;
-    let status = rig.sink.report.status();
+    let status = rig.sink.reporter.status();
     assert_eq!((status.state, status.uplink.as_str()), (SinkState::Publishing, "wwan0"));
     assert!(!rig.server.units(3).is_empty(), "{:?}", rig.server.saw());
 }
@@ -147,7 +147,7 @@ async fn a_name_that_the_server_still_holds_is_asked_for_until_it_lets_go() {
     let cut = rig.next;
     rig.film(ms(200), 50).await;
     assert!(rig.next > cut && rig.server.tries("wwan0").len() >= 2, "{:?}", rig.server.saw());
-    let status = rig.sink.report.status();
+    let status = rig.sink.reporter.status();
     assert_eq!(status.state, SinkState::Waiting);
     assert!(status.text.starts_with("the server still has a session of this name"), "{}", status.text);
     rig.film(s(8), 50).await;
@@ -155,7 +155,7 @@ async fn a_name_that_the_server_still_holds_is_asked_for_until_it_lets_go() {
     let slowly: Vec<_> = asks.windows(2).skip(1).map(|two| two[1] - two[0]).collect();
     assert!(slowly.iter().all(|&gap| gap >= ms(500) && gap <= ms(1002)) && slowly.len() >= 6, "{slowly:?}");
     assert_eq!(rig.state(), SinkState::Publishing);
-    assert_eq!(rig.sink.report.status().reconnects, 1, "only sessions that the server took are counted");
+    assert_eq!(rig.sink.reporter.status().reconnects, 1, "only sessions that the server took are counted");
     let begins = rig.server.times(|saw| matches!(saw, Saw::Begins(number) if *number > 1));
     let held = when(&rig, &Saw::Gone(1)) + s(6);
     assert!(begins.len() == 1 && begins[0] >= held && begins[0] <= held + ms(1002), "{begins:?}");

@@ -1,6 +1,7 @@
-//! A socket bound to an uplink.
+//! TCP sockets bound to an uplink: MPTCP where both ends have it.
 
-use super::reading::tells_of_mptcp;
+use crate::link::Link;
+use crate::stats::tells_of_mptcp;
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 
-/// Data unacknowledged for so long means that the way is gone (Linux: `TCP_USER_TIMEOUT`).
+/// Data unacknowledged for so long means that the path is gone (Linux: `TCP_USER_TIMEOUT`).
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 /// Enough for 13 Mbit/s over 300 ms; more would only hide a slow uplink in the kernel, where a unit
 /// can no longer be skipped.
@@ -18,17 +19,15 @@ const SEND_BUFFER: usize = 256 << 10;
 /// Whether this kernel refused MPTCP: it is not asked twice.
 static WITHOUT_MPTCP: AtomicBool = AtomicBool::new(false);
 
-/// Connects to `server` by way of the interface `uplink` (empty: as the kernel's routes say), as MPTCP where both ends speak it.
+/// Connects to `server` through `link`, as MPTCP where both ends speak it.
 ///
 /// # Errors
-/// When there is no such interface, no way to the server on it, or no answer.
-pub async fn connect(server: SocketAddr, uplink: &str) -> io::Result<TcpStream> {
+/// When there is no such interface, no route to the server on it, or no answer.
+pub async fn connect(server: SocketAddr, link: &Link) -> io::Result<TcpStream> {
     let socket = open(server)?;
-    if !uplink.is_empty() {
-        // By device: a source address alone leaves the choice of the uplink to the routes, and a mark takes
-        // a capability (docs/decisions/0017).
-        socket.bind_device(Some(uplink.as_bytes()))?;
-    }
+    // By device: a source address alone leaves the choice of the uplink to the routes, and a mark takes
+    // a capability (docs/decisions/0017).
+    socket.bind_device(link.device())?;
     socket.set_nonblocking(true)?;
     tune(&SockRef::from(&socket))?;
     let stream = TcpSocket::from_std_stream(socket.into()).connect(server).await?;
@@ -93,14 +92,14 @@ fn errno(error: &io::Error) -> Option<Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::SocketStats;
+    use crate::stats::SocketStats;
     use std::net::Ipv4Addr;
 
     #[tokio::test]
     async fn a_server_without_mptcp_is_reached_by_tcp_over_the_interface_that_was_named() {
         let server = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = server.local_addr().unwrap();
-        let stream = connect(address, "lo").await.unwrap();
+        let stream = connect(address, &Link::through("lo")).await.unwrap();
         assert_eq!(SockRef::from(&stream).device().unwrap().as_deref(), Some(&b"lo"[..]));
         assert_eq!(SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
         assert!(stream.nodelay().unwrap());
@@ -109,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_interface_that_is_not_there_is_an_error() {
-        let error = connect((Ipv4Addr::LOCALHOST, 9).into(), "nowhere0").await.unwrap_err();
+        let error = connect((Ipv4Addr::LOCALHOST, 9).into(), &Link::through("nowhere0")).await.unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::ENODEV as i32));
     }
 

@@ -32,7 +32,7 @@ pub fn unit(keyframe: bool, bytes: usize) -> AccessUnit {
 }
 
 /// The server's end.
-pub struct Server {
+pub struct TestServer {
     handshake: Option<Handshake>,
     chunks_in: ChunkDeserializer,
     chunks_out: ChunkSerializer,
@@ -40,7 +40,7 @@ pub struct Server {
     pub reply: Vec<u8>,
 }
 
-impl Server {
+impl TestServer {
     pub fn new() -> Self {
         Self {
             handshake: Some(Handshake::new(PeerType::Server)),

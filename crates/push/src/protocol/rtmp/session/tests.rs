@@ -2,7 +2,7 @@
 //! against hostile bytes. The real servers are in the whole-program tests.
 
 use super::*;
-use crate::rtmp::test_server::{Server, status, unit};
+use crate::protocol::rtmp::test_server::{TestServer, status, unit};
 use proptest::prelude::*;
 use robocast_config::{RtmpTarget, SinkTarget, SinkUrl};
 
@@ -14,8 +14,7 @@ fn target() -> RtmpTarget {
 }
 
 /// Carries bytes both ways until nobody has any left.
-fn exchange(session: &mut Session, server: &mut Server) -> Result<Option<Event>, SessionError> {
-    let mut event = None;
+fn exchange(session: &mut Session, server: &mut TestServer) -> Result<(), SessionError> {
     loop {
         let out = session.take_output();
         if !out.is_empty() {
@@ -23,24 +22,38 @@ fn exchange(session: &mut Session, server: &mut Server) -> Result<Option<Event>,
         }
         let reply = std::mem::take(&mut server.reply);
         if out.is_empty() && reply.is_empty() {
-            return Ok(event);
+            return Ok(());
         }
         if !reply.is_empty() {
-            event = session.input(&reply)?.or(event);
+            session.input(&reply)?;
         }
     }
 }
 
-fn published(after: Option<u32>) -> (Session, Server) {
-    let (mut session, mut server) = (Session::new(target(), after).unwrap(), Server::new());
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A session up to where the server has answered `connect`.
+fn connected() -> (Session, TestServer) {
+    let (mut session, mut server) = (Session::new(target()).unwrap(), TestServer::new());
     exchange(&mut session, &mut server).unwrap();
     server.command("_result", CONNECT, vec![]);
+    exchange(&mut session, &mut server).unwrap();
+    assert!(session.connected());
+    (session, server)
+}
+
+fn published(after: Option<Duration>) -> (Session, TestServer) {
+    let (mut session, mut server) = connected();
+    session.publish(after).unwrap();
     exchange(&mut session, &mut server).unwrap();
     server.command("_result", CREATE_STREAM, vec![Amf0Value::Number(1.0)]);
     exchange(&mut session, &mut server).unwrap();
     assert!(!session.publishing());
     server.command("onStatus", 0.0, status("NetStream.Publish.Start", "status"));
-    assert_eq!(exchange(&mut session, &mut server).unwrap(), Some(Event::Publishing));
+    exchange(&mut session, &mut server).unwrap();
+    assert!(session.publishing());
     (session, server)
 }
 
@@ -56,9 +69,9 @@ fn a_session_asks_for_what_servers_expect_in_their_order() {
 #[test]
 fn video_begins_with_metadata_and_the_sequence_header_and_repeats_it_only_when_it_changes() {
     let (mut session, mut server) = published(None);
-    session.video(&unit(false, 10), 5).unwrap();
+    session.video(&unit(false, 10), ms(5)).unwrap();
     for n in 0..4 {
-        session.video(&unit(n % 2 == 0, 200_000), 10 + n * 40).unwrap();
+        session.video(&unit(n % 2 == 0, 200_000), ms(10 + n * 40)).unwrap();
     }
     exchange(&mut session, &mut server).unwrap();
     let videos = server.videos();
@@ -70,9 +83,9 @@ fn video_begins_with_metadata_and_the_sequence_header_and_repeats_it_only_when_i
 
 #[test]
 fn times_rise_over_a_session_before_and_over_what_comes_twice() {
-    let (mut session, mut server) = published(Some(1000));
-    for ms in [900, 940, 980, 1020] {
-        session.video(&unit(ms == 900, 10), ms).unwrap();
+    let (mut session, mut server) = published(Some(ms(1000)));
+    for at in [900, 940, 980, 1020] {
+        session.video(&unit(at == 900, 10), ms(at)).unwrap();
     }
     exchange(&mut session, &mut server).unwrap();
     let times: Vec<u32> = server.videos().iter().skip(1).map(|(_, ms)| *ms).collect();
@@ -83,18 +96,18 @@ fn times_rise_over_a_session_before_and_over_what_comes_twice() {
 fn times_go_on_over_the_four_hour_and_the_seven_week_mark() {
     for start in [0x00ff_ffff - 50, u32::MAX - 50] {
         let (mut session, mut server) = published(None);
-        let sent: Vec<u32> = (0..6u32).map(|n| start.wrapping_add(n * 40)).collect();
-        for (n, ms) in sent.iter().enumerate() {
-            session.video(&unit(n == 0, 70_000), *ms).unwrap();
+        for n in 0..6 {
+            session.video(&unit(n == 0, 70_000), ms(u64::from(start) + n * 40)).unwrap();
         }
         exchange(&mut session, &mut server).unwrap();
-        assert_eq!(server.videos().iter().skip(1).map(|(_, ms)| *ms).collect::<Vec<_>>(), sent);
+        let expected: Vec<u32> = (0..6).map(|n| start.wrapping_add(n * 40)).collect();
+        assert_eq!(server.videos().iter().skip(1).map(|(_, ms)| *ms).collect::<Vec<_>>(), expected);
     }
 }
 
 #[test]
 fn a_server_that_refuses_is_quoted_on_one_line() {
-    let (mut session, mut server) = (Session::new(target(), None).unwrap(), Server::new());
+    let (mut session, mut server) = (Session::new(target()).unwrap(), TestServer::new());
     exchange(&mut session, &mut server).unwrap();
     server.command("_error", CONNECT, status("NetConnection.Connect.Rejected", "error"));
     let error = exchange(&mut session, &mut server).unwrap_err();
@@ -104,9 +117,8 @@ fn a_server_that_refuses_is_quoted_on_one_line() {
 
 #[test]
 fn a_taken_name_is_told_from_a_refusal() {
-    let (mut session, mut server) = (Session::new(target(), None).unwrap(), Server::new());
-    exchange(&mut session, &mut server).unwrap();
-    server.command("_result", CONNECT, vec![]);
+    let (mut session, mut server) = connected();
+    session.publish(None).unwrap();
     exchange(&mut session, &mut server).unwrap();
     server.command("_result", CREATE_STREAM, vec![Amf0Value::Number(1.0)]);
     exchange(&mut session, &mut server).unwrap();
@@ -116,25 +128,14 @@ fn a_taken_name_is_told_from_a_refusal() {
 }
 
 #[test]
-fn a_session_that_is_held_asks_to_publish_only_when_told_to() {
-    let (session, mut server) = (Session::new(target(), None).unwrap(), Server::new());
-    let mut session = session.held();
-    exchange(&mut session, &mut server).unwrap();
-    server.command("_result", CONNECT, vec![]);
-    exchange(&mut session, &mut server).unwrap();
-    let asked = |server: &Server| {
-        let named = |(message, _): &(RtmpMessage, u32)| match message {
-            RtmpMessage::Amf0Command { command_name, .. } => Some(command_name.clone()),
-            _ => None,
-        };
-        server.seen.iter().filter_map(named).collect::<Vec<_>>()
-    };
-    assert!(session.connected());
+fn a_session_asks_to_publish_only_when_told_to() {
+    let (mut session, mut server) = connected();
+    let asked = |server: &TestServer| server.commands().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(asked(&server), ["connect"]);
-    session.publish(Some(77)).unwrap();
+    session.publish(Some(ms(77))).unwrap();
     exchange(&mut session, &mut server).unwrap();
     assert_eq!(asked(&server), ["connect", "releaseStream", "FCPublish", "createStream"]);
-    assert_eq!(session.last_ms(), Some(77));
+    assert_eq!(session.last_time(), Some(ms(77)));
 }
 
 #[test]
@@ -158,7 +159,7 @@ proptest! {
     fn a_hostile_server_never_makes_it_panic(
         bytes in prop::collection::vec(any::<u8>(), 0..400), after_handshake: bool, piece in 1usize..50
     ) {
-        let mut session = if after_handshake { published(None).0 } else { Session::new(target(), None).unwrap() };
+        let mut session = if after_handshake { published(None).0 } else { Session::new(target()).unwrap() };
         for piece in bytes.chunks(piece) {
             if session.input(piece).is_err() { break; }
         }
@@ -166,7 +167,7 @@ proptest! {
 
     #[test]
     fn a_damaged_answer_never_makes_it_panic(at: prop::sample::Index, to: u8) {
-        let (mut session, mut server) = (Session::new(target(), None).unwrap(), Server::new());
+        let (mut session, mut server) = (Session::new(target()).unwrap(), TestServer::new());
         exchange(&mut session, &mut server).unwrap();
         server.command("_result", CONNECT, status("NetConnection.Connect.Success", "status"));
         server.command("_result", CREATE_STREAM, vec![Amf0Value::Number(1.0)]);

@@ -1,8 +1,8 @@
-//! Keeps an eye on one connection.
+//! Monitors one connection.
 
-use super::reading::{SocketStats, Subflow};
 use super::stall::{Detector, Sample};
 use robocast_bus::Evidence;
+use robocast_dial::{SocketStats, Subflow};
 use robocast_video::clock::MonoTime;
 use socket2::Socket;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ pub const EVERY: Duration = Duration::from_millis(100);
 /// A subflow that carried nothing for so long says nothing of its uplink.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// How a connection stands.
+/// How a connection is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConnectionHealth {
     /// The interface that it goes through; of an MPTCP connection, the one that was heard of last.
@@ -27,11 +27,11 @@ pub struct ConnectionHealth {
     pub mptcp: bool,
     /// For how long nothing comes through the connection as a whole, if that is a stall.
     pub stalled: Option<Duration>,
-    /// A row for each way that carries something; without the URL.
+    /// A row for each interface that carries something; without the URL.
     pub rows: Vec<Evidence>,
 }
 
-/// The watch over one connection.
+/// Monitors one connection.
 #[derive(Debug)]
 pub struct ConnectionMonitor {
     socket: Socket,
@@ -39,7 +39,7 @@ pub struct ConnectionMonitor {
     /// The interface that it is bound to; empty when unbound.
     bound: String,
     whole: Detector,
-    paths: HashMap<IpAddr, Detector>,
+    subflows: HashMap<IpAddr, Detector>,
     /// The interfaces of addresses, also of those that are gone meanwhile.
     interfaces: HashMap<IpAddr, String>,
 }
@@ -55,25 +55,25 @@ impl ConnectionMonitor {
             socket: socket2::SockRef::from(stream).try_clone()?,
             bound: uplink.to_owned(),
             whole: Detector::default(),
-            paths: HashMap::new(),
+            subflows: HashMap::new(),
             interfaces: HashMap::new(),
         })
     }
 
-    /// How it stands now; none while the kernel tells nothing of it.
+    /// How it is now; none while the kernel says nothing of it.
     pub fn look(&mut self, now: MonoTime) -> Option<ConnectionHealth> {
         Some(match SocketStats::of(&self.socket).ok()? {
-            SocketStats::Tcp(path) => self.tcp(now, &path),
-            SocketStats::Mptcp { outstanding, acknowledged, paths } => {
-                self.mptcp(now, outstanding, acknowledged, &paths)
+            SocketStats::Tcp(subflow) => self.tcp(now, &subflow),
+            SocketStats::Mptcp { outstanding, acknowledged, subflows } => {
+                self.mptcp(now, outstanding, acknowledged, &subflows)
             }
         })
     }
 
-    fn tcp(&mut self, now: MonoTime, path: &Subflow) -> ConnectionHealth {
-        let stalled = self.whole.observe(&sample(now, path));
+    fn tcp(&mut self, now: MonoTime, subflow: &Subflow) -> ConnectionHealth {
+        let stalled = self.whole.observe(&sample(now, subflow));
         let uplink = if self.bound.is_empty() { self.interface(self.local) } else { self.bound.clone() };
-        let rows = vec![row(&uplink, false, stalled, path.rtt)];
+        let rows = vec![row(&uplink, false, stalled, subflow.rtt)];
         ConnectionHealth { uplinks: vec![uplink.clone()], uplink, mptcp: false, stalled, rows }
     }
 
@@ -82,31 +82,31 @@ impl ConnectionMonitor {
         now: MonoTime,
         outstanding: u64,
         acknowledged: u64,
-        paths: &[Subflow],
+        subflows: &[Subflow],
     ) -> ConnectionHealth {
-        self.paths.retain(|address, _| paths.iter().any(|path| path.local == Some(*address)));
+        self.subflows.retain(|address, _| subflows.iter().any(|subflow| subflow.local == Some(*address)));
         let (mut rows, mut uplinks) = (Vec::new(), Vec::new());
-        for path in paths {
-            let Some(local) = path.local else { continue };
+        for subflow in subflows {
+            let Some(local) = subflow.local else { continue };
             let interface = self.interface(local);
-            let stalled = self.paths.entry(local).or_default().observe(&sample(now, path));
-            if path.unacknowledged > 0 || path.silent < QUIET {
-                rows.push(row(&interface, true, stalled, path.rtt));
+            let stalled = self.subflows.entry(local).or_default().observe(&sample(now, subflow));
+            if subflow.unacknowledged > 0 || subflow.silent < QUIET {
+                rows.push(row(&interface, true, stalled, subflow.rtt));
             }
             uplinks.push(interface);
         }
         // A server that takes nothing (a closed window) leaves nothing unacknowledged on any way.
-        let under_way = paths.is_empty() || paths.iter().any(|path| path.unacknowledged > 0);
-        let heard = paths.iter().min_by_key(|path| path.silent);
+        let under_way = subflows.is_empty() || subflows.iter().any(|subflow| subflow.unacknowledged > 0);
+        let heard = subflows.iter().min_by_key(|subflow| subflow.silent);
         let stalled = self.whole.observe(&Sample {
             at: now,
             outstanding: outstanding > 0 && under_way,
             acknowledged,
-            silent: heard.map(|path| path.silent),
-            rtt: paths.iter().map(|path| path.rtt).max().unwrap_or_default(),
-            rttvar: paths.iter().map(|path| path.rttvar).max().unwrap_or_default(),
+            silent: heard.map(|subflow| subflow.silent),
+            rtt: subflows.iter().map(|subflow| subflow.rtt).max().unwrap_or_default(),
+            rttvar: subflows.iter().map(|subflow| subflow.rttvar).max().unwrap_or_default(),
         });
-        let local = heard.and_then(|path| path.local).unwrap_or(self.local);
+        let local = heard.and_then(|subflow| subflow.local).unwrap_or(self.local);
         ConnectionHealth { uplink: self.interface(local), uplinks, mptcp: true, stalled, rows }
     }
 
@@ -131,14 +131,14 @@ fn has(one: &nix::ifaddrs::InterfaceAddress, address: IpAddr) -> bool {
     })
 }
 
-fn sample(at: MonoTime, path: &Subflow) -> Sample {
+fn sample(at: MonoTime, subflow: &Subflow) -> Sample {
     Sample {
         at,
-        outstanding: path.unacknowledged > 0,
-        acknowledged: path.acknowledged,
-        silent: Some(path.silent),
-        rtt: path.rtt,
-        rttvar: path.rttvar,
+        outstanding: subflow.unacknowledged > 0,
+        acknowledged: subflow.acknowledged,
+        silent: Some(subflow.silent),
+        rtt: subflow.rtt,
+        rttvar: subflow.rttvar,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the kernel knows of a connection: `TCP_INFO` (linux/tcp.h), and of an MPTCP connection also
 //! `MPTCP_INFO`, `MPTCP_TCPINFO` and `MPTCP_SUBFLOW_ADDRS` (linux/mptcp.h, since Linux 5.16).
 
-use super::kernel;
+use crate::sockopt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
@@ -55,7 +55,7 @@ pub enum SocketStats {
         /// How far the acknowledgements went.
         acknowledged: u64,
         /// The subflows that are established.
-        paths: Vec<Subflow>,
+        subflows: Vec<Subflow>,
     },
 }
 
@@ -66,22 +66,22 @@ impl SocketStats {
     /// When the kernel tells nothing of it.
     pub fn of(socket: &impl AsFd) -> io::Result<Self> {
         let mut info = [0; MPTCP_INFO_SIZE];
-        let Ok(info) = kernel::option(socket, SOL_MPTCP, MPTCP_INFO, &mut info) else {
+        let Ok(info) = sockopt::read(socket, SOL_MPTCP, MPTCP_INFO, &mut info) else {
             let mut info = [0; TCP_INFO_SIZE];
-            return Ok(Self::Tcp(path(kernel::option(socket, SOL_TCP, TCP_INFO, &mut info)?)));
+            return Ok(Self::Tcp(path(sockopt::read(socket, SOL_TCP, TCP_INFO, &mut info)?)));
         };
         let (written, acknowledged) = (u64_at(info, 16), u64_at(info, 24));
         Ok(Self::Mptcp {
             outstanding: written.wrapping_sub(acknowledged),
             acknowledged,
-            paths: subflows(socket).unwrap_or_default(),
+            subflows: subflows(socket).unwrap_or_default(),
         })
     }
 }
 
 /// Whether the kernel tells of MPTCP connections; `socket` is one that is not connected yet.
 pub fn tells_of_mptcp(socket: &impl AsFd) -> bool {
-    kernel::option(socket, SOL_MPTCP, MPTCP_INFO, &mut [0; MPTCP_INFO_SIZE]).is_ok()
+    sockopt::read(socket, SOL_MPTCP, MPTCP_INFO, &mut [0; MPTCP_INFO_SIZE]).is_ok()
 }
 
 fn subflows(socket: &impl AsFd) -> io::Result<Vec<Subflow>> {
@@ -103,7 +103,7 @@ fn elements(socket: &impl AsFd, name: i32, size: usize) -> io::Result<Vec<Vec<u8
     // size_subflow_data, num_subflows, size_kernel, size_user.
     buffer[..4].copy_from_slice(&sizes(HEAD));
     buffer[12..16].copy_from_slice(&sizes(size));
-    let filled = kernel::option(socket, SOL_MPTCP, name, &mut buffer)?;
+    let filled = sockopt::read(socket, SOL_MPTCP, name, &mut buffer)?;
     let count = usize::try_from(u32_at(filled, 4)).unwrap_or(0);
     let elements = filled.get(HEAD..).unwrap_or_default().chunks_exact(size);
     Ok(elements.take(count).map(<[u8]>::to_vec).collect())

@@ -1,7 +1,11 @@
 //! The publishing session, without a socket: bytes in, bytes and events out.
 
 use super::chunks::ChunkReader;
-use crate::flv;
+use super::flv;
+use super::messages::{
+    ABORT, COMMAND, COMMAND_AMF3, PING_HIGH, PING_LOW, SET_CHUNK_SIZE, USER_CONTROL, WINDOW, described,
+    field, protocol, refused, text,
+};
 use rml_amf0::Amf0Value;
 use rml_rtmp::chunk_io::ChunkSerializer;
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
@@ -10,32 +14,21 @@ use rml_rtmp::time::RtmpTimestamp;
 use robocast_config::RtmpTarget;
 use robocast_video::h264::{AccessUnit, ParameterSets};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Our chunk size: a whole P picture in one chunk.
 const CHUNK: u32 = 65_536;
-/// Kinds of messages (RTMP 1.0, 5.4 and 7.1), and the user control event that asks for an answer.
-const SET_CHUNK_SIZE: u8 = 1;
-const ABORT: u8 = 2;
-const USER_CONTROL: u8 = 4;
-const WINDOW: u8 = 5;
-const COMMAND_AMF3: u8 = 17;
-const COMMAND: u8 = 20;
-const PING_HIGH: u8 = 0;
-const PING_LOW: u8 = 6;
-
 /// The longest answer that is read.
 const LONGEST_ANSWER: usize = 4096;
 
+/// Transactions, by which answers are told apart.
 const CONNECT: f64 = 1.0;
+const RELEASE_STREAM: f64 = 2.0;
+const FC_PUBLISH: f64 = 3.0;
 const CREATE_STREAM: f64 = 4.0;
 const PUBLISH: f64 = 5.0;
-
-/// What the peer's bytes led to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The server takes the stream from now on.
-    Publishing,
-}
+/// Commands that are not answered.
+const UNANSWERED: f64 = 0.0;
 
 /// The session is over.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -78,8 +71,6 @@ enum Step {
 pub struct Session {
     target: RtmpTarget,
     step: Step,
-    /// Waits, once connected, for [`Session::publish`].
-    held: bool,
     chunks_out: ChunkSerializer,
     chunks_in: ChunkReader,
     out: Vec<u8>,
@@ -89,7 +80,8 @@ pub struct Session {
     sets: ParameterSets,
     /// The last sequence header that was sent.
     header: Option<Vec<u8>>,
-    last_ms: Option<u32>,
+    /// The time of the last unit sent, in ms. What is sent wraps after 49 days.
+    last_ms: Option<u64>,
 }
 
 impl std::fmt::Debug for Session {
@@ -99,18 +91,16 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Begins a session; its first bytes are ready in [`Session::take_output`]. Its times make_monotonic over
-    /// `after`, the last time that an earlier session with this server sent.
+    /// Begins a session; its first bytes are ready in [`Session::take_output`].
     ///
     /// # Errors
     /// When the handshake cannot be made.
-    pub fn new(target: RtmpTarget, after: Option<u32>) -> Result<Self, SessionError> {
+    pub fn new(target: RtmpTarget) -> Result<Self, SessionError> {
         let mut handshake = Handshake::new(PeerType::Client);
         let out = handshake.generate_outbound_p0_and_p1().map_err(protocol)?;
         Ok(Self {
             target,
             step: Step::Handshake(Box::new(handshake)),
-            held: false,
             chunks_out: ChunkSerializer::new(),
             chunks_in: ChunkReader::new(),
             out,
@@ -119,32 +109,24 @@ impl Session {
             window: None,
             sets: ParameterSets::default(),
             header: None,
-            last_ms: after,
+            last_ms: None,
         })
     }
 
-    /// The same, but asks to publish only when told to: until then the server may have another session of
-    /// this name.
-    #[must_use]
-    pub fn held(mut self) -> Self {
-        self.held = true;
-        self
-    }
-
-    /// Whether the server knows us and waits for what we want.
+    /// Whether the server knows us, and waits to hear what we want. Until then it may have another session of this name.
     #[must_use]
     pub fn connected(&self) -> bool {
         matches!(self.step, Step::Connected)
     }
 
-    /// Asks to publish, after a session that was [`Session::held`]. Times make_monotonic over `after`.
+    /// Asks to publish; nothing happens before the session is connected. Times rise over `after`, the last time that an earlier
+    /// session with this server sent.
     ///
     /// # Errors
     /// When it cannot be sent.
-    pub fn publish(&mut self, after: Option<u32>) -> Result<(), SessionError> {
-        self.held = false;
-        self.last_ms = after;
-        if self.connected() { self.ask() } else { Ok(()) }
+    pub fn publish(&mut self, after: Option<Duration>) -> Result<(), SessionError> {
+        self.last_ms = after.map(milliseconds);
+        if self.connected() { self.request_stream() } else { Ok(()) }
     }
 
     /// What is to be written to the peer now.
@@ -158,24 +140,24 @@ impl Session {
         matches!(self.step, Step::Publishing { .. })
     }
 
-    /// The time of the last unit sent, in ms.
+    /// The time of the last unit sent.
     #[must_use]
-    pub fn last_ms(&self) -> Option<u32> {
-        self.last_ms
+    pub fn last_time(&self) -> Option<Duration> {
+        self.last_ms.map(Duration::from_millis)
     }
 
     /// Takes bytes from the peer.
     ///
     /// # Errors
     /// When the server refuses or ends the session, or does not speak RTMP.
-    pub fn input(&mut self, bytes: &[u8]) -> Result<Option<Event>, SessionError> {
+    pub fn input(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
         let rest;
         let mut bytes = bytes;
         if let Step::Handshake(handshake) = &mut self.step {
             match handshake.process_bytes(bytes).map_err(protocol)? {
                 HandshakeProcessResult::InProgress { response_bytes } => {
                     self.out.extend(response_bytes);
-                    return Ok(None);
+                    return Ok(());
                 }
                 HandshakeProcessResult::Completed { response_bytes, remaining_bytes } => {
                     self.out.extend(response_bytes);
@@ -186,31 +168,25 @@ impl Session {
             }
         }
         self.received += bytes.len() as u64;
-        let mut event = None;
         self.chunks_in.push(bytes);
         while let Some(payload) = self.chunks_in.next_message().map_err(protocol)? {
             // A message of a kind that we do not know is none of our business. One longer than any answer
             // is not read: its values may be nested deeper than a stack is high.
             if payload.data.len() <= LONGEST_ANSWER {
-                event = self.message(payload.type_id, &payload.data)?.or(event);
+                self.take_message(payload.type_id, &payload.data)?;
             }
         }
-        self.acknowledge()?;
-        Ok(event)
+        self.acknowledge()
     }
 
-    /// Sends an access unit; nothing before the first keyframe. Times are in ms of the stream's own axis
-    /// and make_monotonic strictly, whatever comes.
+    /// Sends an access unit; nothing before the first keyframe. `at` is its time on the stream's own axis; times rise strictly,
+    /// whatever comes.
     ///
     /// # Errors
     /// When it is too large for RTMP.
-    pub fn video(&mut self, unit: &AccessUnit, ms: u32) -> Result<(), SessionError> {
+    pub fn video(&mut self, unit: &AccessUnit, at: Duration) -> Result<(), SessionError> {
         let Step::Publishing { stream } = self.step else { return Ok(()) };
-        let ms = match self.last_ms {
-            // Serial number arithmetic: the clock wraps after 49 days.
-            Some(last) if ms.wrapping_sub(last).wrapping_sub(1) >= 1 << 31 => last.wrapping_add(1),
-            _ => ms,
-        };
+        let ms = milliseconds(at).max(self.last_ms.map_or(0, |last| last + 1));
         if unit.keyframe {
             self.sets.observe_all(&unit.data);
             let header = flv::sequence_header(&self.sets);
@@ -231,9 +207,14 @@ impl Session {
     pub fn finish(&mut self) {
         if let Step::Publishing { stream } | Step::Asking { stream } = self.step {
             let name = text(self.target.stream.expose());
-            let _ = self.command("FCUnpublish", 0.0, Amf0Value::Null, vec![name], 0);
-            let _ =
-                self.command("deleteStream", 0.0, Amf0Value::Null, vec![Amf0Value::Number(stream.into())], 0);
+            let _ = self.command("FCUnpublish", UNANSWERED, Amf0Value::Null, vec![name], 0);
+            let _ = self.command(
+                "deleteStream",
+                UNANSWERED,
+                Amf0Value::Null,
+                vec![Amf0Value::Number(stream.into())],
+                0,
+            );
         }
     }
 
@@ -250,17 +231,17 @@ impl Session {
         self.command("connect", CONNECT, Amf0Value::Object(wishes), vec![], 0)
     }
 
-    fn ask(&mut self) -> Result<(), SessionError> {
+    fn request_stream(&mut self) -> Result<(), SessionError> {
         // What every encoder sends; some servers wait for it.
         let stream = text(self.target.stream.expose());
-        self.command("releaseStream", 2.0, Amf0Value::Null, vec![stream.clone()], 0)?;
-        self.command("FCPublish", 3.0, Amf0Value::Null, vec![stream], 0)?;
+        self.command("releaseStream", RELEASE_STREAM, Amf0Value::Null, vec![stream.clone()], 0)?;
+        self.command("FCPublish", FC_PUBLISH, Amf0Value::Null, vec![stream], 0)?;
         self.step = Step::Creating;
         self.command("createStream", CREATE_STREAM, Amf0Value::Null, vec![], 0)
     }
 
     /// A message of the server. One too short for its kind is none.
-    fn message(&mut self, kind: u8, data: &[u8]) -> Result<Option<Event>, SessionError> {
+    fn take_message(&mut self, kind: u8, data: &[u8]) -> Result<(), SessionError> {
         let number = data.first_chunk().map(|&bytes| u32::from_be_bytes(bytes));
         match (kind, number) {
             (SET_CHUNK_SIZE, Some(size)) => self.chunks_in.set_chunk_size(size),
@@ -273,22 +254,22 @@ impl Session {
                     self.pong(u32::from_be_bytes(stamp))?;
                 }
             }
-            (COMMAND, _) => return self.command_came(data),
+            (COMMAND, _) => return self.take_command(data),
             // A command "in AMF3": a byte that says that it is AMF0 after all, then AMF0.
-            (COMMAND_AMF3, _) => return self.command_came(data.get(1..).unwrap_or_default()),
+            (COMMAND_AMF3, _) => return self.take_command(data.get(1..).unwrap_or_default()),
             _ => {}
         }
-        Ok(None)
+        Ok(())
     }
 
-    fn command_came(&mut self, data: &[u8]) -> Result<Option<Event>, SessionError> {
-        let Ok(values) = rml_amf0::deserialize(&mut &data[..]) else { return Ok(None) };
+    fn take_command(&mut self, data: &[u8]) -> Result<(), SessionError> {
+        let Ok(values) = rml_amf0::deserialize(&mut &data[..]) else { return Ok(()) };
         match &values[..] {
             [Amf0Value::Utf8String(name), Amf0Value::Number(transaction), arguments @ ..] => {
                 // The first argument is the command object, mostly null; `onStatus` has its facts behind.
-                self.answer(name, *transaction, arguments.get(1..).unwrap_or_default())
+                self.take_answer(name, *transaction, arguments.get(1..).unwrap_or_default())
             }
-            _ => Ok(None),
+            _ => Ok(()),
         }
     }
 
@@ -302,19 +283,16 @@ impl Session {
         self.send(pong, 0, 0)
     }
 
-    fn answer(
+    fn take_answer(
         &mut self,
         name: &str,
         transaction: f64,
         arguments: &[Amf0Value],
-    ) -> Result<Option<Event>, SessionError> {
+    ) -> Result<(), SessionError> {
         let is = |wanted: f64| (transaction - wanted).abs() < 0.5;
         match (name, &self.step) {
             ("_result", Step::Connecting) if is(CONNECT) => {
                 self.step = Step::Connected;
-                if !self.held {
-                    self.ask()?;
-                }
             }
             ("_result", Step::Creating) if is(CREATE_STREAM) => {
                 let Some(Amf0Value::Number(id)) = arguments.first() else {
@@ -336,7 +314,6 @@ impl Session {
                 match (code.as_str(), step) {
                     ("NetStream.Publish.Start", &Step::Asking { stream }) => {
                         self.step = Step::Publishing { stream };
-                        return Ok(Some(Event::Publishing));
                     }
                     ("NetStream.Publish.BadName", Step::Asking { .. }) => {
                         return Err(SessionError::Busy(described(arguments)));
@@ -353,10 +330,10 @@ impl Session {
             ("close", _) => return Err(SessionError::Ended(described(arguments))),
             _ => {}
         }
-        Ok(None)
+        Ok(())
     }
 
-    fn metadata(&mut self, stream: u32, ms: u32) -> Result<(), SessionError> {
+    fn metadata(&mut self, stream: u32, ms: u64) -> Result<(), SessionError> {
         let mut facts = HashMap::from([
             ("videocodecid".to_owned(), Amf0Value::Number(7.0)),
             ("encoder".to_owned(), text("robocast")),
@@ -399,9 +376,11 @@ impl Session {
         self.send(message, stream, 0)
     }
 
-    fn send(&mut self, message: RtmpMessage, stream: u32, ms: u32) -> Result<(), SessionError> {
-        let payload: MessagePayload =
-            message.into_message_payload(RtmpTimestamp::new(ms), stream).map_err(protocol)?;
+    fn send(&mut self, message: RtmpMessage, stream: u32, ms: u64) -> Result<(), SessionError> {
+        // The clock of RTMP wraps.
+        #[allow(clippy::cast_possible_truncation)]
+        let timestamp = RtmpTimestamp::new(ms as u32);
+        let payload: MessagePayload = message.into_message_payload(timestamp, stream).map_err(protocol)?;
         let packet = self.chunks_out.serialize(&payload, false, false).map_err(protocol)?;
         if self.out.is_empty() {
             self.out = packet.bytes;
@@ -412,34 +391,8 @@ impl Session {
     }
 }
 
-fn text(value: &str) -> Amf0Value {
-    Amf0Value::Utf8String(value.to_owned())
-}
-
-fn protocol(error: impl std::fmt::Display) -> SessionError {
-    SessionError::Protocol(error.to_string())
-}
-
-fn field(arguments: &[Amf0Value], name: &str) -> Option<String> {
-    arguments.iter().find_map(|argument| match argument {
-        Amf0Value::Object(fields) => match fields.get(name) {
-            Some(Amf0Value::Utf8String(value)) => Some(value.clone()),
-            _ => None,
-        },
-        _ => None,
-    })
-}
-
-/// What a server says in an answer, on one bounded line.
-fn described(arguments: &[Amf0Value]) -> String {
-    let parts: Vec<String> =
-        ["code", "description"].iter().filter_map(|name| field(arguments, name)).collect();
-    let line: String = parts.join(", ").chars().filter(|c| !c.is_control()).take(200).collect();
-    if line.is_empty() { "no reason given".into() } else { line }
-}
-
-fn refused(step: &'static str, arguments: &[Amf0Value]) -> SessionError {
-    SessionError::Refused { step, reason: described(arguments) }
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

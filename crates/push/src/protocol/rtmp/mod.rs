@@ -5,10 +5,14 @@
 //! socket that we own (for binding, deadlines and evidence of the uplink).
 
 mod chunks;
-mod connection;
+mod error;
+mod flv;
+mod messages;
+mod publisher;
 mod session;
 #[cfg(test)]
 pub(crate) mod test_server;
 
-pub use connection::{ConnectError, Connection, Duplex, reach};
-pub use session::{Event, Session, SessionError};
+pub use error::RtmpError;
+pub use publisher::RtmpPublisher;
+pub use session::{Session, SessionError};

@@ -7,7 +7,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 /// What the kernel wrote of the option into `buffer`, which it may read first.
-pub fn option<'a>(socket: &impl AsFd, level: i32, name: i32, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+pub(crate) fn read<'a>(
+    socket: &impl AsFd,
+    level: i32,
+    name: i32,
+    buffer: &'a mut [u8],
+) -> io::Result<&'a [u8]> {
     let mut length = socklen_t::try_from(buffer.len()).unwrap_or(socklen_t::MAX);
     let fd = socket.as_fd().as_raw_fd();
     // SAFETY: the descriptor is open as long as `socket` is borrowed; the kernel writes at most `length` bytes

@@ -1,0 +1,128 @@
+//! Against servers that are a few bytes on a loopback socket.
+
+use super::*;
+use std::net::Ipv4Addr;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+/// Answers one connection after another with these bytes, then ends. Gives the base URL and what was asked.
+async fn server(answers: Vec<String>) -> (Url, tokio::task::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let base = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let serve = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.windows(4).any(|four| four == b"\r\n\r\n") {
+                let mut buffer = [0; 1024];
+                let count = stream.read(&mut buffer).await.unwrap();
+                request.extend_from_slice(&buffer[..count]);
+                if count == 0 {
+                    break;
+                }
+            }
+            asked.push(String::from_utf8_lossy(&request).into_owned());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        asked
+    });
+    (base, serve)
+}
+
+fn answer(status: &str, fields: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{fields}\r\n{body}", body.len())
+}
+
+fn client() -> Client {
+    Client { resolver: Resolver::without_bus(), roots: Roots::default() }
+}
+
+#[tokio::test]
+async fn an_answer_of_any_status_comes_with_its_fields_and_body() {
+    let (base, asked) =
+        server(vec![answer("404 Not Found", "Location: http://elsewhere.example/\r\n", "no")]).await;
+    let response = client().get(&base.join("a/b?c=d").unwrap(), &Link::through("lo"), 100).await.unwrap();
+    assert_eq!((response.status.as_u16(), &response.body[..]), (404, &b"no"[..]));
+    assert_eq!(response.header(&LOCATION), Some("http://elsewhere.example/"));
+    let asked = asked.await.unwrap().remove(0).to_ascii_lowercase();
+    assert!(asked.starts_with("get /a/b?c=d http/1.1\r\n"), "{asked}");
+    assert!(asked.contains(&format!("host: {}\r\n", base.authority())), "{asked}");
+}
+
+#[tokio::test]
+async fn a_post_carries_its_body_and_fields() {
+    let (base, asked) = server(vec![answer("201 Created", "", "")]).await;
+    let headers =
+        HeaderMap::from_iter([(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/sdp"))]);
+    let response =
+        client().post(&base, &Link::default(), headers, Bytes::from_static(b"v=0"), 100).await.unwrap();
+    assert_eq!(response.status.as_u16(), 201);
+    let asked = asked.await.unwrap().remove(0).to_ascii_lowercase();
+    assert!(
+        asked.contains("content-type: application/sdp\r\n") && asked.contains("content-length: 3\r\n"),
+        "{asked}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_http_and_what_is_too_long_are_errors() {
+    let (base, _asked) =
+        server(vec!["SSH-2.0-OpenSSH_9.2\r\n".into(), answer("200 OK", "", &"x".repeat(200)), String::new()])
+            .await;
+    let (client, link) = (client(), Link::default());
+    assert!(matches!(client.get(&base, &link, 100).await, Err(HttpError::Protocol(_))));
+    assert!(matches!(client.get(&base, &link, 100).await, Err(HttpError::TooLong(100))));
+    assert!(
+        matches!(client.get(&base, &link, 100).await, Err(HttpError::Protocol(_))),
+        "an end without a word"
+    );
+    assert!(
+        matches!(client.get(&base, &link, 100).await, Err(HttpError::Dial(_))),
+        "nobody listens any more"
+    );
+    assert!(matches!(client.get(&"ftp://h/".parse().unwrap(), &link, 1).await, Err(HttpError::Url)));
+}
+
+#[tokio::test]
+async fn a_download_follows_redirects_goes_on_where_it_was_and_tells_how_far_it_is() {
+    let part = "HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\n\r\n5678".to_owned();
+    let (base, asked) = server(vec![
+        answer("302 Found", "Location: /elsewhere\r\n", ""),
+        part,
+        answer("200 OK", "", "12345678"),
+    ])
+    .await;
+    let (client, link, mut told) = (client(), Link::default(), Vec::new());
+    let mut out = b"1234".to_vec();
+    let written =
+        client.download(&base, &link, 4, &mut out, |done, whole| told.push((done, whole))).await.unwrap();
+    assert_eq!((written, &out[..]), (4, &b"12345678"[..]));
+    assert_eq!(told.last(), Some(&(4, Some(4))));
+    let mut whole = Vec::new();
+    assert_eq!(client.download(&base, &link, 0, &mut whole, |_, _| {}).await.unwrap(), 8);
+    let asked = asked.await.unwrap();
+    assert!(
+        asked[1].starts_with("GET /elsewhere ") && asked[1].to_ascii_lowercase().contains("range: bytes=4-"),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_download_that_is_cut_off_or_refused_is_an_error() {
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfew".to_owned();
+    let again = answer("302 Found", "Location: /\r\n", "");
+    let mut answers = vec![cut, answer("403 Forbidden", "", "")];
+    answers.extend(std::iter::repeat_n(again, REDIRECTS + 1));
+    let (base, _asked) = server(answers).await;
+    let (client, link, mut out) = (client(), Link::default(), Vec::new());
+    assert!(matches!(
+        client.download(&base, &link, 0, &mut out, |_, _| {}).await,
+        Err(HttpError::Protocol(_))
+    ));
+    assert_eq!(out, b"few");
+    let refused = client.download(&base, &link, 0, &mut out, |_, _| {}).await;
+    assert!(matches!(refused, Err(HttpError::Status(StatusCode::FORBIDDEN))), "{refused:?}");
+    let round = client.download(&base, &link, 0, &mut out, |_, _| {}).await;
+    assert!(matches!(round, Err(HttpError::Redirect)), "{round:?}");
+}
