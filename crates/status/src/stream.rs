@@ -1,81 +1,20 @@
-//! What programs say of themselves.
+//! What the camera and the push program of a stream say, and what that makes of the stream.
 
-use crate::evidence::Evidence;
+use crate::ProgramStatus;
+use crate::evidence::{self, Evidence};
+use crate::states::{SinkState, SourceState, StreamState};
 use serde::{Deserialize, Serialize};
-
-/// How a source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SourceState {
-    /// Being set up, or its program is being started.
-    #[default]
-    Starting,
-    /// Frames arrive.
-    Live,
-    /// The robot or camera is away; it is being looked for.
-    Lost,
-    /// Nobody watches, so the camera rests.
-    Resting,
-    /// It cannot work as it is set; somebody must act.
-    Failed,
-}
-
-/// How one sink of a stream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SinkState {
-    /// Not asked to push, or nothing to push yet.
-    #[default]
-    Idle,
-    /// On the way: name, TCP, TLS, handshake, publish.
-    Connecting,
-    /// The server takes what is sent.
-    Publishing,
-    /// The server cannot be reached; the next try comes soon.
-    Waiting,
-    /// The server said no: a wrong key, a wrong certificate. Tried again now and then.
-    Refused,
-    /// This sink cannot work as it is set.
-    Failed,
-}
-
-/// How a whole stream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StreamState {
-    /// Its programs are being started.
-    #[default]
-    Starting,
-    /// The robot's video reaches at least one server.
-    Live,
-    /// A server gets the slate, since the robot is away.
-    Slate,
-    /// Neither: the robot is away and no slate is sent.
-    Waiting,
-    /// No server takes the stream.
-    Offline,
-    /// On demand, and not asked for.
-    Stopped,
-    /// It cannot work as it is set.
-    Failed,
-}
-
-impl StreamState {
-    /// Whether all is as it should be.
-    #[must_use]
-    pub fn well(self) -> bool {
-        matches!(self, Self::Live | Self::Stopped)
-    }
-}
 
 /// What a camera program says of itself, once a second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CameraStatus {
-    /// How the source is.
+    /// The state of the source.
     pub source_state: SourceState,
-    /// For people: what is wrong, and what would mend it.
+    /// For people: what is wrong, and what helps. It does not count seconds: `since` is for that.
     pub text: String,
+    /// Since when the source has been in this state, in seconds of Unix time.
+    pub since: Option<u64>,
     /// Access units that came from the source.
     pub frames_in: u64,
     /// Access units given to readers.
@@ -86,7 +25,7 @@ pub struct CameraStatus {
     pub keyframes: u64,
     /// Access units dropped because something was missing.
     pub broken: u64,
-    /// Times the source was opened anew.
+    /// Times the source was opened again.
     pub rebuilds: u64,
     /// Width of the pictures that go out; 0 while unknown.
     pub width: u32,
@@ -124,9 +63,9 @@ pub struct PushStatus {
 pub struct SinkStatus {
     /// Where to, without keys and passwords.
     pub url: String,
-    /// How it is.
+    /// Its state.
     pub state: SinkState,
-    /// For people: why it is so.
+    /// For people: the reason.
     pub text: String,
     /// Access units sent.
     pub frames_out: u64,
@@ -138,7 +77,7 @@ pub struct SinkStatus {
     pub keyframes: u64,
     /// Access units skipped because the uplink was too slow.
     pub skipped: u64,
-    /// Times the session was made anew.
+    /// Times the session was made again.
     pub reconnects: u64,
     /// The interface that its connection goes through; empty when unknown.
     pub uplink: String,
@@ -152,12 +91,14 @@ pub struct SinkStatus {
 pub struct StreamStatus {
     /// Its name.
     pub stream: String,
-    /// How it is.
+    /// Its state.
     pub state: StreamState,
-    /// How its source is.
+    /// The state of its source.
     pub source_state: SourceState,
-    /// For people: what is wrong, and what would mend it.
+    /// For people: what is wrong, and what helps.
     pub text: String,
+    /// Since when the source has been in its state, in seconds of Unix time.
+    pub since: Option<u64>,
     /// Access units from the source, over restarts of the camera.
     pub frames_in: u64,
     /// Access units sent on the busiest sink.
@@ -176,9 +117,53 @@ pub struct StreamStatus {
     pub sinks: Vec<SinkStatus>,
 }
 
+impl CameraStatus {
+    /// Without what changes all the time.
+    fn without_counters(&self) -> Self {
+        Self {
+            frames_in: 0,
+            frames_out: 0,
+            bytes_out: 0,
+            keyframes: 0,
+            broken: 0,
+            rebuilds: 0,
+            ..self.clone()
+        }
+    }
+}
+
+impl ProgramStatus for CameraStatus {
+    fn deserves_signal(&self, before: &Self) -> bool {
+        self.without_counters() != before.without_counters()
+    }
+}
+
+impl PushStatus {
+    /// Without what changes all the time. Evidence has a rule of its own.
+    fn without_counters(&self) -> Self {
+        let plain = |sink: &SinkStatus| SinkStatus {
+            frames_out: 0,
+            bytes_out: 0,
+            bitrate_bps: 0,
+            keyframes: 0,
+            skipped: 0,
+            ..sink.clone()
+        };
+        let sinks = self.sinks.iter().map(plain).collect();
+        Self { latency_ms: None, sinks, evidence: Vec::new(), ..self.clone() }
+    }
+}
+
+impl ProgramStatus for PushStatus {
+    fn deserves_signal(&self, before: &Self) -> bool {
+        self.without_counters() != before.without_counters()
+            || evidence::deserves_signal(&before.evidence, &self.evidence)
+    }
+}
+
 impl StreamStatus {
-    /// Puts together what the two programs of a stream say. Counters of programs that were started
-    /// again are the caller's to fill in.
+    /// Combines what the two programs of a stream say. The caller fills in the counters of programs that were
+    /// started again.
     #[must_use]
     pub fn of(stream: &str, camera: Option<&CameraStatus>, push: Option<&PushStatus>) -> Self {
         let source_state = camera.map_or(SourceState::Starting, |camera| camera.source_state);
@@ -197,6 +182,7 @@ impl StreamStatus {
             state,
             source_state,
             text: source_text.or_else(sink_text).unwrap_or_default(),
+            since: camera.and_then(|camera| camera.since),
             frames_in: camera.map_or(0, |camera| camera.frames_in),
             frames_out: busiest.map_or(0, |sink| sink.frames_out),
             bytes_out: busiest.map_or(0, |sink| sink.bytes_out),
@@ -280,6 +266,57 @@ mod tests {
         let status = StreamStatus::of("front", None, Some(&push));
         assert_eq!((status.frames_out, status.bitrate_bps), (900, 700_000));
         assert_eq!(StreamStatus::of("front", None, None).bitrate_bps, 0);
+    }
+
+    #[test]
+    fn counters_deserve_no_signal_and_all_else_does() {
+        let camera = CameraStatus { frames_in: 9, bytes_out: 9, rebuilds: 1, ..CameraStatus::default() };
+        assert!(!camera.deserves_signal(&CameraStatus::default()));
+        for changed in [
+            CameraStatus { source_state: SourceState::Lost, ..camera.clone() },
+            CameraStatus { text: "no frames".into(), ..camera.clone() },
+            CameraStatus { since: Some(7), ..camera.clone() },
+            CameraStatus { encoder: "x264enc".into(), ..camera.clone() },
+            CameraStatus { target_bps: 1, ..camera.clone() },
+            CameraStatus { readers: 1, ..camera.clone() },
+        ] {
+            assert!(changed.deserves_signal(&camera), "{changed:?}");
+        }
+        let with = |sink: SinkStatus| PushStatus { sinks: vec![sink], ..PushStatus::default() };
+        let idle = SinkStatus::default();
+        let before = with(idle.clone());
+        let counted = with(SinkStatus { frames_out: 5, bytes_out: 6, bitrate_bps: 7, ..idle.clone() });
+        assert!(!PushStatus { latency_ms: Some(1.0), ..counted }.deserves_signal(&before));
+        for changed in [
+            with(SinkStatus { state: SinkState::Publishing, ..idle.clone() }),
+            with(SinkStatus { text: "refused".into(), ..idle.clone() }),
+            with(SinkStatus { reconnects: 1, ..idle.clone() }),
+            with(SinkStatus { uplink: "wlan0".into(), ..idle }),
+            PushStatus { started: true, ..before.clone() },
+            PushStatus { live: true, ..before.clone() },
+            PushStatus { slate: true, ..before.clone() },
+            PushStatus { sinks: Vec::new(), ..before.clone() },
+            PushStatus { evidence: vec![Evidence::default()], ..before.clone() },
+        ] {
+            assert!(changed.deserves_signal(&before), "{changed:?}");
+        }
+    }
+
+    #[test]
+    fn the_sources_text_comes_first_and_a_troubled_sinks_text_names_the_sink() {
+        let sink = SinkStatus {
+            url: "rtmp://h/app/***".into(),
+            state: SinkState::Refused,
+            text: "wrong key".into(),
+            ..SinkStatus::default()
+        };
+        let push = PushStatus { started: true, sinks: vec![sink], ..PushStatus::default() };
+        let camera = CameraStatus { text: "no frames".into(), since: Some(70), ..CameraStatus::default() };
+        let status = StreamStatus::of("front", Some(&camera), Some(&push));
+        assert_eq!((status.text.as_str(), status.since), ("no frames", Some(70)));
+        let quiet = CameraStatus::default();
+        let status = StreamStatus::of("front", Some(&quiet), Some(&push));
+        assert_eq!(status.text, "rtmp://h/app/***: wrong key");
     }
 
     #[test]
