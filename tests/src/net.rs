@@ -28,10 +28,10 @@ impl Net {
         let (end, mut ended) = mpsc::channel(1);
         let chooses = status.clone();
         let work = async move {
-            let shown = server::net_by(Builder::address(address.as_str()), chooses.subscribe());
-            let owned = address.clone();
+            let to_bus = move || Builder::address(address.as_str());
+            let served = server::serve_net_on(to_bus.clone(), chooses.subscribe());
             let (tell, mut rows) = mpsc::unbounded_channel();
-            let followed = client::follow_evidence_by(move || Builder::address(owned.as_str()), tell);
+            let followed = client::follow_evidence_on(to_bus, tell);
             let judging = async {
                 while let Some((_, rows)) = rows.recv().await {
                     chooses.send_if_modified(|status| judge(status, &rows));
@@ -39,7 +39,7 @@ impl Net {
                 }
             };
             tokio::select! {
-                ended = shown => panic!("the stand-in of net ended: {ended:?}"),
+                () = served => panic!("the stand-in of net ended"),
                 () = followed => {}
                 () = judging => {}
                 _ = ended.recv() => {}

@@ -135,8 +135,8 @@ impl Systemd {
             let _systemd = builder.name("org.freedesktop.systemd1").build().await.unwrap();
             tell.send(()).unwrap();
             tokio::select! {
-                ended = server::net_by(Builder::address(address.as_str()), net.subscribe()) => {
-                    panic!("the stand-in of net ended: {ended:?}")
+                () = server::serve_net_on(move || Builder::address(address.as_str()), net.subscribe()) => {
+                    panic!("the stand-in of net ended")
                 }
                 _ = ended.recv() => {}
             }

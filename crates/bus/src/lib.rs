@@ -1,15 +1,23 @@
-//! Every word that robocast's programs say to one another: status types, and their D-Bus faces.
+//! Every word that robocast's programs say to one another over D-Bus: names, interfaces, and how a status travels.
 //!
-//! The same types ride in three places: on the notify socket to `robocast run`, as D-Bus properties
-//! on the box, and in what `robocast status --json` prints.
+//! | module | owns |
+//! |---|---|
+//! | [`names`] | names of programs, objects, units and sockets |
+//! | [`mode`] | where a program is to be seen: on the system bus, at a socket of its own, or nowhere |
+//! | [`dictionary`] | a status as a dictionary (`a{sv}`), and back |
+//! | [`server`] | the objects of camera, push and net, served for as long as the program runs |
+//! | [`client`] | what other programs say, asked once or followed; orders to them |
+//!
+//! The types of what is said are in `robocast-status`. The same structs travel as D-Bus dictionaries, as JSON from
+//! `robocast run` to `robocast status`, and are what `--json` prints.
 
 pub mod client;
-pub mod evidence;
+pub mod dictionary;
+pub mod mode;
 pub mod names;
-pub mod net;
 pub mod server;
-pub mod status;
 
-pub use evidence::Evidence;
-pub use net::{NetStatus, RobotSideStatus, UplinkState, UplinkStatus};
-pub use status::{CameraStatus, PushStatus, SinkState, SinkStatus, SourceState, StreamState, StreamStatus};
+pub use robocast_status::{
+    CameraStatus, Evidence, NetStatus, ProgramStatus, PushStatus, RobotSideStatus, SinkState, SinkStatus,
+    SourceState, StreamState, StreamStatus, UplinkState, UplinkStatus,
+};

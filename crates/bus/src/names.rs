@@ -2,13 +2,107 @@
 
 use zbus::OwnedObjectPath;
 
-/// The net program: there is one of it. Its interface, and its bus name.
+/// The interface of camera programs, and the start of their bus names.
+pub const CAMERA: &str = "org.robocast.Camera1";
+/// The interface of push programs, and the start of their bus names.
+pub const PUSH: &str = "org.robocast.Push1";
+/// The net program, of which there is one: its interface and its bus name.
 pub const NET: &str = "org.robocast.Net1";
-/// Its object.
+/// The object of the net program.
 pub const NET_PATH: &str = "/org/robocast/Net1";
+/// The update program, of which there is one: its interface and its bus name.
+pub const UPDATE: &str = "org.robocast.Update1";
+/// The object of the update program.
+pub const UPDATE_PATH: &str = "/org/robocast/Update1";
+
+/// A program as others see it: on a bus under its name, or at a socket of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// The camera program of a stream.
+    Camera(String),
+    /// The push program of a stream.
+    Push(String),
+    /// The net program.
+    Net,
+    /// The update program.
+    Update,
+}
+
+impl Service {
+    /// The interface of its object, and the start of its bus name.
+    #[must_use]
+    pub const fn interface(&self) -> &'static str {
+        match self {
+            Self::Camera(_) => Program::Camera.interface(),
+            Self::Push(_) => Program::Push.interface(),
+            Self::Net => NET,
+            Self::Update => UPDATE,
+        }
+    }
+
+    /// Its bus name.
+    #[must_use]
+    pub fn bus_name(&self) -> String {
+        match self {
+            Self::Camera(stream) => Program::Camera.bus_name(stream),
+            Self::Push(stream) => Program::Push.bus_name(stream),
+            Self::Net | Self::Update => self.interface().to_owned(),
+        }
+    }
+
+    /// The path of its object.
+    #[must_use]
+    pub fn path(&self) -> OwnedObjectPath {
+        match self {
+            Self::Camera(stream) => Program::Camera.path(stream),
+            Self::Push(stream) => Program::Push.path(stream),
+            Self::Net => OwnedObjectPath::try_from(NET_PATH).expect("a path"),
+            Self::Update => OwnedObjectPath::try_from(UPDATE_PATH).expect("a path"),
+        }
+    }
+
+    /// The program with this bus name.
+    #[must_use]
+    pub fn of_bus_name(name: &str) -> Option<Self> {
+        match name {
+            NET => Some(Self::Net),
+            UPDATE => Some(Self::Update),
+            name => Program::Camera
+                .stream_of(name)
+                .map(|stream| Self::Camera(stream.to_owned()))
+                .or_else(|| Program::Push.stream_of(name).map(|stream| Self::Push(stream.to_owned()))),
+        }
+    }
+
+    /// The file name of its socket, such as `Camera1.front.sock`.
+    #[must_use]
+    pub fn socket_name(&self) -> String {
+        let kind = self.interface().trim_start_matches("org.robocast.");
+        match self {
+            Self::Camera(stream) | Self::Push(stream) => format!("{kind}.{stream}.sock"),
+            Self::Net | Self::Update => format!("{kind}.sock"),
+        }
+    }
+
+    /// The program whose socket has this file name.
+    #[must_use]
+    pub fn of_socket_name(name: &str) -> Option<Self> {
+        let (kind, stream) = match name.strip_suffix(".sock")?.split_once('.') {
+            Some((kind, stream)) => (kind, Some(stream.to_owned())),
+            None => (name.strip_suffix(".sock")?, None),
+        };
+        match (kind, stream) {
+            ("Camera1", Some(stream)) => Some(Self::Camera(stream)),
+            ("Push1", Some(stream)) => Some(Self::Push(stream)),
+            ("Net1", None) => Some(Self::Net),
+            ("Update1", None) => Some(Self::Update),
+            _ => None,
+        }
+    }
+}
 
 /// A program of one stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Program {
     /// `org.robocast.Camera1`
     Camera,
@@ -21,8 +115,8 @@ impl Program {
     #[must_use]
     pub const fn interface(self) -> &'static str {
         match self {
-            Self::Camera => "org.robocast.Camera1",
-            Self::Push => "org.robocast.Push1",
+            Self::Camera => CAMERA,
+            Self::Push => PUSH,
         }
     }
 
@@ -41,7 +135,16 @@ impl Program {
         Some(stream.strip_prefix('_').unwrap_or(stream))
     }
 
-    /// The word of the command line, and of the unit.
+    /// This program of `stream`, as others see it.
+    #[must_use]
+    pub fn service(self, stream: &str) -> Service {
+        match self {
+            Self::Camera => Service::Camera(stream.to_owned()),
+            Self::Push => Service::Push(stream.to_owned()),
+        }
+    }
+
+    /// Its name on the command line, and in the unit.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -56,7 +159,7 @@ impl Program {
         format!("robocast-{}@{}.service", self.word(), escape(stream))
     }
 
-    /// The object path, in which `-` may not stand: `_` does instead.
+    /// The object path. It may not contain `-`: `_` replaces it.
     #[must_use]
     pub fn path(self, stream: &str) -> OwnedObjectPath {
         let kind = match self {
@@ -68,7 +171,7 @@ impl Program {
     }
 }
 
-/// A text as an instance of a unit, as `systemd-escape` writes it: `%I` in the unit gives it back.
+/// A text as the instance of a unit, as `systemd-escape` writes it: `%I` in the unit gives it back.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::new();
@@ -87,6 +190,38 @@ pub fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_service_has_a_bus_name_and_a_socket_by_which_it_is_known() {
+        let services = [
+            Service::Camera("front".into()),
+            Service::Push("4k-cam".into()),
+            Service::Push("sock".into()),
+            Service::Net,
+            Service::Update,
+        ];
+        for service in services {
+            assert_eq!(Service::of_bus_name(&service.bus_name()), Some(service.clone()));
+            assert_eq!(Service::of_socket_name(&service.socket_name()), Some(service.clone()));
+            assert!(service.bus_name().starts_with(service.interface()));
+        }
+        assert_eq!(Service::Camera("4k".into()).socket_name(), "Camera1.4k.sock");
+        assert_eq!(Service::Net.socket_name(), "Net1.sock");
+        for name in ["Camera1.sock", "Net1.front.sock", "front.sock", "Camera1.front", ".sock"] {
+            assert_eq!(Service::of_socket_name(name), None, "{name}");
+        }
+        assert_eq!(Service::of_bus_name("org.robocast.Agent1"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn an_escaped_name_has_no_slash_and_stays_one_word(text in "\\PC*") {
+            let escaped = escape(&text);
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b":_.-\\".contains(&b);
+            prop_assert!(escaped.bytes().all(plain), "{escaped}");
+        }
+    }
 
     #[test]
     fn every_name_of_a_stream_makes_valid_names_and_comes_back() {

@@ -1,295 +1,228 @@
-//! The D-Bus faces of the programs: properties with change signals, few methods.
+//! The objects of the programs: properties with change signals, few methods.
 //!
-//! A program without a bus, or one that may not take its name, works all the same; it is only not seen.
+//! A program serves its object for as long as it runs, on the system bus, at a socket of its own, or both ([`BusMode`]). A bus
+//! that is not there yet, or restarts, is looked for again and again; a program that is on no bus works all the same.
+//!
+//! Every object has a property `Status`: the whole status as a dictionary ([`crate::dictionary`]), with a signal whenever it
+//! changes in more than its counters. The other properties are the same values one by one, for people and scripts.
 
+mod camera;
 mod net;
+mod push;
+mod socket;
 
-pub(crate) use net::{RobotRow, UplinkRow};
-pub use net::{net, net_by};
+pub use camera::CameraOrder;
+pub use push::PushOrder;
 
-use crate::evidence::{EvidenceRow, worth_telling};
-use crate::names::Program;
-use crate::status::{CameraStatus, PushStatus, SinkStatus};
+use crate::mode::{BusMode, sockets_folder};
+use crate::names::Service;
+use crate::{CameraStatus, NetStatus, PushStatus};
+use camera::CameraObject;
+use net::NetObject;
+use push::PushObject;
+use robocast_daemon::backoff::Backoff;
+use robocast_daemon::journal;
+use robocast_status::ProgramStatus;
+use std::path::Path;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use zbus::object_server::InterfaceRef;
-use zbus::{Connection, connection, fdo};
+use zbus::object_server::{Interface, SignalEmitter};
+use zbus::{Connection, connection};
 
-/// What the bus asks of a camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CameraOrder {
-    /// Encode at so many bit/s.
-    TargetBitrate(u64),
+/// A bus that is away is looked for at least this often.
+const RETRY_CAP: Duration = Duration::from_secs(2);
+
+/// An object whose properties derive from one status.
+pub(crate) trait StatusObject: Interface + Clone {
+    /// What the program says of itself.
+    type Status: ProgramStatus;
+
+    /// Where the program publishes its status.
+    fn receiver(&self) -> watch::Receiver<Self::Status>;
+
+    /// Sends the change signals of the properties that differ, `Status` first.
+    fn signal_changes(
+        &self,
+        emitter: &SignalEmitter<'_>,
+        before: &Self::Status,
+        now: &Self::Status,
+    ) -> impl Future<Output = zbus::Result<()>> + Send;
 }
 
-/// What the bus asks of a push program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PushOrder {
-    /// Push, although the stream is on demand.
-    Start,
-    /// Stop pushing.
-    Stop,
-}
-
-struct Camera {
-    status: watch::Receiver<CameraStatus>,
-    orders: mpsc::Sender<CameraOrder>,
-}
-
-#[zbus::interface(name = "org.robocast.Camera1")]
-impl Camera {
-    /// `starting`, `live`, `lost`, `resting` or `failed`.
-    #[zbus(property)]
-    fn source_state(&self) -> String {
-        word(&self.status.borrow().source_state)
-    }
-
-    /// For people: what is wrong, and what would mend it.
-    #[zbus(property)]
-    fn text(&self) -> String {
-        self.status.borrow().text.clone()
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn frames_in(&self) -> u64 {
-        self.status.borrow().frames_in
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn frames_out(&self) -> u64 {
-        self.status.borrow().frames_out
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn bytes_out(&self) -> u64 {
-        self.status.borrow().bytes_out
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn keyframes(&self) -> u64 {
-        self.status.borrow().keyframes
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn broken(&self) -> u64 {
-        self.status.borrow().broken
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn rebuilds(&self) -> u64 {
-        self.status.borrow().rebuilds
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn width(&self) -> u32 {
-        self.status.borrow().width
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn height(&self) -> u32 {
-        self.status.borrow().height
-    }
-
-    /// The encoder at work; empty when H.264 is passed through.
-    #[zbus(property)]
-    fn encoder(&self) -> String {
-        self.status.borrow().encoder.clone()
-    }
-
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn readers(&self) -> u32 {
-        u32::try_from(self.status.borrow().readers).unwrap_or(u32::MAX)
-    }
-
-    /// Bit/s the encoder is asked for; 0 when nothing is encoded here.
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn target_bitrate(&self) -> u64 {
-        self.status.borrow().target_bps
-    }
-
-    #[zbus(property)]
-    async fn set_target_bitrate(&self, bps: u64) -> fdo::Result<()> {
-        if bps == 0 {
-            return Err(fdo::Error::InvalidArgs("a bitrate of 0 bit/s".into()));
-        }
-        let gone = |_| fdo::Error::Failed("the camera is ending".into());
-        self.orders.send(CameraOrder::TargetBitrate(bps)).await.map_err(gone)
-    }
-}
-
-struct Push {
-    status: watch::Receiver<PushStatus>,
-    orders: mpsc::Sender<PushOrder>,
-}
-
-/// URL, state, text, frames, bytes, keyframes, skipped frames, reconnects.
-pub(crate) type SinkRow = (String, String, String, u64, u64, u64, u64, u64);
-
-/// The interface that a sink's connection goes through, and whether the kernel may move it (MPTCP).
-pub(crate) type UsedRow = (String, bool);
-
-#[zbus::interface(name = "org.robocast.Push1")]
-impl Push {
-    /// Whether the robot's video goes out.
-    #[zbus(property)]
-    fn live(&self) -> bool {
-        self.status.borrow().live
-    }
-
-    /// Whether the slate goes out.
-    #[zbus(property)]
-    fn slate(&self) -> bool {
-        self.status.borrow().slate
-    }
-
-    /// Whether it pushes; a stream on demand does when asked to.
-    #[zbus(property)]
-    fn started(&self) -> bool {
-        self.status.borrow().started
-    }
-
-    /// The middle latency of the last second in ms; negative while unknown.
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn latency_ms(&self) -> f64 {
-        self.status.borrow().latency_ms.unwrap_or(-1.0)
-    }
-
-    /// Each sink: URL without secrets, state, text, frames, bytes, keyframes, skipped, reconnects.
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn sinks(&self) -> Vec<SinkRow> {
-        let row = |sink: &SinkStatus| {
-            let state = word(&sink.state);
-            let counts = (sink.frames_out, sink.bytes_out, sink.keyframes, sink.skipped, sink.reconnects);
-            (sink.url.clone(), state, sink.text.clone(), counts.0, counts.1, counts.2, counts.3, counts.4)
-        };
-        self.status.borrow().sinks.iter().map(row).collect()
-    }
-
-    /// Each sink, in the same order: the interface in use (empty when unknown), and whether it is an MPTCP
-    /// connection. A property of its own, so that `Sinks` stays what older readers know.
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn sink_uplinks(&self) -> Vec<UsedRow> {
-        self.status.borrow().sinks.iter().map(|sink| (sink.uplink.clone(), sink.mptcp)).collect()
-    }
-
-    /// Each sink, in the same order: bit/s sent over the last second.
-    #[zbus(property(emits_changed_signal = "false"))]
-    fn sink_bitrates(&self) -> Vec<u64> {
-        self.status.borrow().sinks.iter().map(|sink| sink.bitrate_bps).collect()
-    }
-
-    /// What the connections show of the uplinks: URL without secrets, interface, MPTCP, stalled, for so many
-    /// ms, round trip in ms. Its signal comes when something is worth knowing, not at every ms of jitter.
-    #[zbus(property)]
-    fn evidence(&self) -> Vec<EvidenceRow> {
-        self.status.borrow().evidence.iter().map(EvidenceRow::from).collect()
-    }
-
-    /// Pushes, although the stream is on demand.
-    async fn start(&self) -> fdo::Result<()> {
-        self.order(PushOrder::Start).await
-    }
-
-    /// Stops pushing until it is started again.
-    async fn stop(&self) -> fdo::Result<()> {
-        self.order(PushOrder::Stop).await
-    }
-}
-
-impl Push {
-    async fn order(&self, order: PushOrder) -> fdo::Result<()> {
-        self.orders.send(order).await.map_err(|_| fdo::Error::Failed("the program is ending".into()))
-    }
-}
-
-/// A state's word, as in JSON.
-fn word(state: &impl serde::Serialize) -> String {
-    serde_json::to_value(state).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// Whether there is a system bus to be seen on: `ROBOCAST_BUS=off` says no.
+/// Whether this program uses the system bus: `ROBOCAST_BUS=off` and `sockets` say no.
 #[must_use]
 pub fn enabled() -> bool {
-    std::env::var_os("ROBOCAST_BUS").is_none_or(|value| value != "off")
+    BusMode::from_env().uses_system_bus()
 }
 
-/// Shows a camera on the bus for as long as the future runs.
-///
-/// # Errors
-/// When there is no bus, or it refuses the name.
-pub async fn camera(
-    stream: &str,
+/// Serves the object of the camera program of `stream` until the sender of `status` is dropped.
+pub async fn serve_camera(
+    stream: String,
     status: watch::Receiver<CameraStatus>,
     orders: mpsc::Sender<CameraOrder>,
-) -> zbus::Result<()> {
-    let face = Camera { status: status.clone(), orders };
-    let (connection, shown) = show(Program::Camera, stream, face).await?;
-    let mut last = status.borrow().clone();
-    let mut changes = status;
-    while changes.changed().await.is_ok() {
-        let now = changes.borrow_and_update().clone();
-        let (emitter, face) = (shown.signal_emitter(), shown.get().await);
-        if now.source_state != last.source_state {
-            face.source_state_changed(emitter).await?;
-        }
-        if now.text != last.text {
-            face.text_changed(emitter).await?;
-        }
-        if now.encoder != last.encoder {
-            face.encoder_changed(emitter).await?;
-        }
-        drop(face);
-        last = now;
-    }
-    connection.close().await
+) {
+    serve_forever(&Service::Camera(stream), CameraObject::new(status, orders)).await;
 }
 
-/// Shows a push program on the bus for as long as the future runs.
-///
-/// # Errors
-/// When there is no bus, or it refuses the name.
-pub async fn push(
-    stream: &str,
+/// Serves the object of the push program of `stream` until the sender of `status` is dropped.
+pub async fn serve_push(
+    stream: String,
     status: watch::Receiver<PushStatus>,
     orders: mpsc::Sender<PushOrder>,
-) -> zbus::Result<()> {
-    let face = Push { status: status.clone(), orders };
-    let (connection, shown) = show(Program::Push, stream, face).await?;
-    let mut last = status.borrow().clone();
-    let mut changes = status;
-    while changes.changed().await.is_ok() {
-        let now = changes.borrow_and_update().clone();
-        let (emitter, face) = (shown.signal_emitter(), shown.get().await);
-        if now.live != last.live {
-            face.live_changed(emitter).await?;
-        }
-        if now.slate != last.slate {
-            face.slate_changed(emitter).await?;
-        }
-        if now.started != last.started {
-            face.started_changed(emitter).await?;
-        }
-        let told = worth_telling(&last.evidence, &now.evidence);
-        if told {
-            face.evidence_changed(emitter).await?;
-        }
-        drop(face);
-        let evidence = if told { now.evidence.clone() } else { last.evidence };
-        last = PushStatus { evidence, ..now };
-    }
-    connection.close().await
+) {
+    serve_forever(&Service::Push(stream), PushObject::new(status, orders)).await;
 }
 
-async fn show<F: zbus::object_server::Interface>(
-    program: Program,
-    stream: &str,
-    face: F,
-) -> zbus::Result<(Connection, InterfaceRef<F>)> {
-    let path = program.path(stream);
-    let connection = connection::Builder::system()
-        .serve_at(path.clone(), face)
-        .name(program.bus_name(stream))
-        .build()
-        .await?;
-    let shown = connection.object_server().interface(path).await?;
-    Ok((connection, shown))
+/// Serves the object of the net program until the sender of `status` is dropped.
+pub async fn serve_net(status: watch::Receiver<NetStatus>) {
+    serve_forever(&Service::Net, NetObject::new(status)).await;
+}
+
+/// The same on the bus that `bus` connects to.
+pub async fn serve_net_on(
+    bus: impl Fn() -> connection::Builder<'static>,
+    status: watch::Receiver<NetStatus>,
+) {
+    serve_on_bus(bus, &Service::Net, &NetObject::new(status)).await;
+}
+
+/// The camera program's object on the bus that `bus` connects to.
+pub async fn serve_camera_on(
+    bus: impl Fn() -> connection::Builder<'static>,
+    stream: String,
+    status: watch::Receiver<CameraStatus>,
+    orders: mpsc::Sender<CameraOrder>,
+) {
+    serve_on_bus(bus, &Service::Camera(stream), &CameraObject::new(status, orders)).await;
+}
+
+/// The push program's object on the bus that `bus` connects to.
+pub async fn serve_push_on(
+    bus: impl Fn() -> connection::Builder<'static>,
+    stream: String,
+    status: watch::Receiver<PushStatus>,
+    orders: mpsc::Sender<PushOrder>,
+) {
+    serve_on_bus(bus, &Service::Push(stream), &PushObject::new(status, orders)).await;
+}
+
+/// The camera program's object at its socket in `folder`.
+pub async fn serve_camera_at(
+    folder: &Path,
+    stream: String,
+    status: watch::Receiver<CameraStatus>,
+    orders: mpsc::Sender<CameraOrder>,
+) {
+    socket::serve_at_socket(folder, &Service::Camera(stream), &CameraObject::new(status, orders)).await;
+}
+
+/// The push program's object at its socket in `folder`.
+pub async fn serve_push_at(
+    folder: &Path,
+    stream: String,
+    status: watch::Receiver<PushStatus>,
+    orders: mpsc::Sender<PushOrder>,
+) {
+    socket::serve_at_socket(folder, &Service::Push(stream), &PushObject::new(status, orders)).await;
+}
+
+/// The net program's object at its socket in `folder`.
+pub async fn serve_net_at(folder: &Path, status: watch::Receiver<NetStatus>) {
+    socket::serve_at_socket(folder, &Service::Net, &NetObject::new(status)).await;
+}
+
+/// Serves `object` wherever the environment says, until its status ends.
+async fn serve_forever<O: StatusObject>(service: &Service, object: O) {
+    let mode = BusMode::from_env();
+    let on_bus = async {
+        if mode.uses_system_bus() {
+            serve_on_bus(connection::Builder::system, service, &object).await;
+        }
+    };
+    let at_socket = async {
+        if mode.uses_sockets() {
+            socket::serve_at_socket(&sockets_folder(), service, &object).await;
+        }
+    };
+    tokio::join!(on_bus, at_socket);
+}
+
+/// Serves `object` on a bus that may come late, go and come back.
+async fn serve_on_bus<O: StatusObject>(
+    bus: impl Fn() -> connection::Builder<'static>,
+    service: &Service,
+    object: &O,
+) {
+    let mut backoff = Backoff::new(Duration::from_millis(100), RETRY_CAP);
+    let mut reported = false;
+    let mut alive = object.receiver();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next_wait()) => {}
+            () = ended(&mut alive) => return,
+        }
+        // Taken before anybody can read it: what changes from here on is signalled.
+        let before = object.receiver().borrow().clone();
+        // Nobody else may take the name while this program runs: it would never get it back.
+        let bus = bus().allow_name_replacements(false).name(service.bus_name());
+        match bus.serve_at(service.path(), object.clone()).build().await {
+            Ok(connection) => {
+                tracing::debug!("on the bus as {}", service.bus_name());
+                reported = false;
+                backoff.reset();
+                if publish_changes(&connection, service, object, before).await == Publishing::StatusEnded {
+                    let _ = connection.close().await;
+                    return;
+                }
+                tracing::info!("the bus is gone; looking for it");
+            }
+            Err(error) if !reported => {
+                reported = true;
+                tracing::info!("not on the bus yet: {}", journal::chain(&error));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Why publishing on a connection ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Publishing {
+    /// The program publishes no status any more.
+    StatusEnded,
+    /// The other side is gone.
+    ConnectionLost,
+}
+
+/// Sends change signals until the connection or the status ends.
+async fn publish_changes<O: StatusObject>(
+    connection: &Connection,
+    service: &Service,
+    object: &O,
+    mut before: O::Status,
+) -> Publishing {
+    let mut status = object.receiver();
+    status.mark_changed();
+    let Ok(emitter) = SignalEmitter::new(connection, service.path()) else {
+        return Publishing::ConnectionLost;
+    };
+    loop {
+        tokio::select! {
+            changed = status.changed() => if changed.is_err() { return Publishing::StatusEnded },
+            () = connection.closed() => return Publishing::ConnectionLost,
+        }
+        let now = status.borrow_and_update().clone();
+        if !now.deserves_signal(&before) {
+            continue;
+        }
+        if object.signal_changes(&emitter, &before, &now).await.is_err() {
+            return Publishing::ConnectionLost;
+        }
+        before = now;
+    }
+}
+
+/// Waits until nobody publishes the status any more.
+async fn ended<S>(status: &mut watch::Receiver<S>) {
+    while status.changed().await.is_ok() {}
 }

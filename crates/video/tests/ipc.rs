@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use robocast_bus::SourceState;
+use robocast_status::SourceState;
 use robocast_config::Bitrate;
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::AccessUnit;

@@ -20,7 +20,7 @@ fn the_choice_is_followed_through_programs_and_buses_that_come_and_go() {
     let (tell, chosen) = watch::channel(String::new());
     let follower = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(client::follow_chosen_by(move || Builder::address(address.as_str()), tell));
+        runtime.block_on(client::follow_chosen_on(move || Builder::address(address.as_str()), tell));
     });
     let is = |expected: &str| {
         wait(SOON, &format!("`{expected}` chosen"), || {

@@ -1,192 +1,284 @@
-//! Follows one property of other programs, by signals: through programs that end and start again, and
-//! a bus that is away.
+//! Follows what other programs say, by signals: through programs that end and start again, and a bus that restarts.
+//!
+//! ```no_run
+//! # use robocast_bus::{client, names};
+//! # use tokio::sync::watch;
+//! # async fn example() {
+//! let (tell, mut snapshot) = watch::channel(client::Snapshot::default());
+//! tokio::spawn(client::follow(&[names::NET, names::PUSH], tell));
+//! while snapshot.changed().await.is_ok() {
+//!     let now = snapshot.borrow_and_update().clone();
+//!     println!("{} push programs; uplink {:?}", now.pushes.len(), now.net.map(|net| net.chosen));
+//! }
+//! # }
+//! ```
 
-use super::Properties;
-use crate::evidence::{Evidence, EvidenceRow};
-use crate::names::{NET, NET_PATH, Program};
-use crate::server;
+use super::Remote;
+use crate::dictionary::{Dictionary, from_dictionary};
+use crate::names::{NET, PUSH, Service};
+use crate::{CameraStatus, Evidence, NetStatus, PushStatus, server};
 use futures_util::StreamExt;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
-use zbus::fdo::{DBusProxy, NameOwnerChanged, PropertiesChanged, PropertiesProxy};
-use zbus::names::InterfaceName;
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, connection, message};
+use zbus::fdo::{DBusProxy, NameOwnerChanged, PropertiesChanged};
+use zbus::{Connection, MatchRule, MessageStream, connection, message};
 
 /// A bus that is away is looked for this often.
-const AGAIN: Duration = Duration::from_secs(2);
-/// Whoever does not answer within this does not answer.
+const RETRY: Duration = Duration::from_secs(2);
+/// A program that does not answer within this counts as silent.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The property that holds the whole status.
+const STATUS: &str = "Status";
 
-/// Tells the interface of the uplink that the net program chose, as it changes. Empty, so that the
-/// kernel's routes decide, while none is chosen, that program is away, there is no bus, or
-/// `ROBOCAST_BUS=off`. Ends when nobody listens any more.
-pub async fn follow_chosen(tell: watch::Sender<String>) {
-    follow_chosen_by(connection::Builder::system, tell).await;
+/// The programs on a bus, and what each said last. Counters are as old as the last change of anything else.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Snapshot {
+    /// By stream.
+    pub cameras: BTreeMap<String, CameraStatus>,
+    /// By stream.
+    pub pushes: BTreeMap<String, PushStatus>,
+    /// None while the net program is not on the bus.
+    pub net: Option<NetStatus>,
+    /// All properties of the update program; none while it is not on the bus.
+    pub update: Option<Dictionary>,
 }
 
-/// The same on another bus.
-pub async fn follow_chosen_by(bus: impl Fn() -> connection::Builder<'static>, tell: watch::Sender<String>) {
-    let told = |_: &str, chosen: Option<OwnedVariant>| {
-        let chosen = chosen.and_then(|value| String::try_from(value).ok()).unwrap_or_default();
-        tell.send_if_modified(|last| {
-            *last != chosen && {
-                last.clone_from(&chosen);
-                true
-            }
-        });
-    };
-    let which = Which { interface: NET, property: "Chosen", path: net_path };
-    tokio::select! {
-        () = follow(bus, which, told) => {}
-        () = tell.closed() => {}
-    }
-}
-
-fn net_path(name: &str) -> Option<OwnedObjectPath> {
-    OwnedObjectPath::try_from(NET_PATH).ok().filter(|_| name == NET)
-}
-
-/// Tells what each stream's connections show of their uplinks, as it changes: the stream, and its rows.
-/// No rows when that stream's push program is gone. Ends when nobody listens any more.
-pub async fn follow_evidence(tell: mpsc::UnboundedSender<(String, Vec<Evidence>)>) {
-    follow_evidence_by(connection::Builder::system, tell).await;
-}
-
-/// The same on another bus.
-pub async fn follow_evidence_by(
-    bus: impl Fn() -> connection::Builder<'static>,
-    tell: mpsc::UnboundedSender<(String, Vec<Evidence>)>,
-) {
-    let told = |name: &str, rows: Option<OwnedVariant>| {
-        let Some(stream) = Program::Push.stream_of(name) else { return };
-        let rows = rows.and_then(|value| Vec::<EvidenceRow>::try_from(value).ok()).unwrap_or_default();
-        let _ = tell.send((stream.to_owned(), rows.into_iter().map(Evidence::from).collect()));
-    };
-    let path = |name: &str| Program::Push.stream_of(name).map(|stream| Program::Push.path(stream));
-    let which = Which { interface: Program::Push.interface(), property: "Evidence", path };
-    tokio::select! {
-        () = follow(bus, which, told) => {}
-        () = tell.closed() => {}
-    }
-}
-
-/// The property, and where a program with a bus name shows it. The interface is the start of that name.
-#[derive(Clone, Copy)]
-struct Which {
-    interface: &'static str,
-    property: &'static str,
-    path: fn(&str) -> Option<OwnedObjectPath>,
-}
-
-/// Tells the property of every program that has it; none when the program or the bus is gone.
-async fn follow(
-    bus: impl Fn() -> connection::Builder<'static>,
-    which: Which,
-    mut told: impl FnMut(&str, Option<OwnedVariant>),
-) {
-    if !server::enabled() {
-        return std::future::pending().await;
-    }
-    loop {
-        let mut owners = HashMap::new();
-        // Why it failed is said where a program shows itself on the same bus.
-        let _ = follow_once(bus(), which, &mut owners, &mut told).await;
-        for name in owners.keys() {
-            told(name, None);
+impl Snapshot {
+    /// Whether `service` is on the bus.
+    #[must_use]
+    pub fn has(&self, service: &Service) -> bool {
+        match service {
+            Service::Camera(stream) => self.cameras.contains_key(stream),
+            Service::Push(stream) => self.pushes.contains_key(stream),
+            Service::Net => self.net.is_some(),
+            Service::Update => self.update.is_some(),
         }
-        sleep(AGAIN).await;
+    }
+
+    fn set(&mut self, service: &Service, said: &Dictionary) {
+        match service {
+            Service::Camera(stream) => drop(self.cameras.insert(stream.clone(), from_dictionary(said))),
+            Service::Push(stream) => drop(self.pushes.insert(stream.clone(), from_dictionary(said))),
+            Service::Net => self.net = Some(from_dictionary(said)),
+            Service::Update => self.update = Some(said.clone()),
+        }
+    }
+
+    fn remove(&mut self, service: &Service) {
+        match service {
+            Service::Camera(stream) => drop(self.cameras.remove(stream)),
+            Service::Push(stream) => drop(self.pushes.remove(stream)),
+            Service::Net => self.net = None,
+            Service::Update => self.update = None,
+        }
     }
 }
 
+/// Keeps a snapshot of the programs that have one of these interfaces on the system bus. Empty while there is no bus, or where
+/// none is used (`ROBOCAST_BUS`). Ends when nobody listens any more.
+pub async fn follow(interfaces: &[&'static str], snapshot: watch::Sender<Snapshot>) {
+    if server::enabled() {
+        follow_on(connection::Builder::system, interfaces, snapshot).await;
+    } else {
+        snapshot.closed().await;
+    }
+}
+
+/// The same on the bus that `bus` connects to.
+pub async fn follow_on(
+    bus: impl Fn() -> connection::Builder<'static>,
+    interfaces: &[&'static str],
+    snapshot: watch::Sender<Snapshot>,
+) {
+    let following = async {
+        loop {
+            // Why it failed is reported where a program serves its own object on the same bus.
+            let _ = follow_once(bus(), interfaces, &snapshot).await;
+            update(&snapshot, |now| *now = Snapshot::default());
+            sleep(RETRY).await;
+        }
+    };
+    tokio::select! {
+        () = following => {}
+        () = snapshot.closed() => {}
+    }
+}
+
+/// Changes the snapshot; whoever listens hears of it only if it is another then.
+fn update(snapshot: &watch::Sender<Snapshot>, change: impl FnOnce(&mut Snapshot)) {
+    let mut now = snapshot.borrow().clone();
+    change(&mut now);
+    snapshot.send_if_modified(|last| {
+        *last != now && {
+            *last = now;
+            true
+        }
+    });
+}
+
+/// Follows on one connection, until that is lost.
 async fn follow_once(
     bus: connection::Builder<'static>,
-    which: Which,
-    owners: &mut HashMap<String, String>,
-    told: &mut impl FnMut(&str, Option<OwnedVariant>),
+    interfaces: &[&'static str],
+    snapshot: &watch::Sender<Snapshot>,
 ) -> zbus::Result<()> {
     let bus = bus.build().await?;
-    let (came, changed) = (names_of(which)?, changes_of(which)?);
-    let mut came = MessageStream::for_match_rule(came, &bus, None).await?;
-    let mut changed = MessageStream::for_match_rule(changed, &bus, None).await?;
-    // Asked after the signals were subscribed to: nothing falls in between.
     let dbus = DBusProxy::new(&bus).await?;
+    let followed =
+        |name: &str| Service::of_bus_name(name).filter(|service| interfaces.contains(&service.interface()));
+    let mut owner_changes = MessageStream::for_match_rule(owner_rule()?, &bus, None).await?;
+    let mut property_changes = MessageStream::for_match_rule(properties_rule()?, &bus, None).await?;
+    // Asked after the signals were subscribed to: nothing is missed in between.
+    let mut owners = HashMap::new();
     for name in dbus.list_names().await? {
-        let name = name.to_string();
-        if (which.path)(&name).is_some()
-            && let Ok(owner) = dbus.get_name_owner(name.as_str().try_into()?).await
+        if let Some(service) = followed(&name)
+            && let Ok(owner) = dbus.get_name_owner(name.as_ref()).await
         {
-            owners.insert(name.clone(), owner.to_string());
-            told(&name, ask(&bus, which, &name).await);
+            owners.insert(owner.to_string(), service.clone());
+            read(&bus, &service, snapshot).await;
         }
     }
     loop {
         tokio::select! {
             biased;
-            message = came.next() => {
+            message = owner_changes.next() => {
                 let Some(message) = message.transpose()? else { return Ok(()) };
                 let Some(signal) = NameOwnerChanged::from_message(message) else { continue };
                 let arguments = signal.args()?;
-                let name = arguments.name.to_string();
-                if (which.path)(&name).is_none() {
-                    continue;
-                }
+                let Some(service) = followed(&arguments.name) else { continue };
+                owners.retain(|_, of| *of != service);
                 match arguments.new_owner.as_ref() {
                     Some(owner) => {
-                        owners.insert(name.clone(), owner.to_string());
-                        told(&name, ask(&bus, which, &name).await);
+                        owners.insert(owner.to_string(), service.clone());
+                        read(&bus, &service, snapshot).await;
                     }
-                    None => {
-                        owners.remove(&name);
-                        told(&name, None);
-                    }
+                    None => update(snapshot, |now| now.remove(&service)),
                 }
             }
-            message = changed.next() => {
+            message = property_changes.next() => {
                 let Some(message) = message.transpose()? else { return Ok(()) };
                 let sender = message.header().sender().map(ToString::to_string).unwrap_or_default();
-                let Some(name) = owners.iter().find(|(_, owner)| **owner == sender).map(|(name, _)| name) else {
-                    continue;
-                };
+                let Some(service) = owners.get(&sender) else { continue };
                 let Some(signal) = PropertiesChanged::from_message(message) else { continue };
                 let arguments = signal.args()?;
-                if let Some(value) = arguments.changed_properties.get(which.property) {
-                    told(name, value.try_to_owned().ok());
-                } else if arguments.invalidated_properties.contains(&which.property) {
-                    told(name, ask(&bus, which, name).await);
+                if arguments.interface_name != service.interface() {
+                    continue;
+                }
+                match arguments.changed_properties.get(STATUS).map(|value| value.try_to_owned()) {
+                    Some(Ok(value)) => {
+                        let said = Dictionary::try_from(value)?;
+                        update(snapshot, |now| now.set(service, &said));
+                    }
+                    _ if *service == Service::Update => read(&bus, service, snapshot).await,
+                    _ => {}
                 }
             }
         }
     }
 }
 
-fn names_of(which: Which) -> zbus::Result<MatchRule<'static>> {
+/// Asks a program once. One that does not answer counts as not there.
+async fn read(bus: &Connection, service: &Service, snapshot: &watch::Sender<Snapshot>) {
+    let remote = Remote::on_bus(bus, service.clone());
+    let said = timeout(PATIENCE, remote.all_properties()).await.ok().and_then(Result::ok);
+    let said = match service {
+        Service::Update => said,
+        _ => said.and_then(|mut all| Dictionary::try_from(all.remove(STATUS)?).ok()),
+    };
+    match said {
+        Some(said) => update(snapshot, |now| now.set(service, &said)),
+        None => update(snapshot, |now| now.remove(service)),
+    }
+}
+
+fn owner_rule() -> zbus::Result<MatchRule<'static>> {
     MatchRule::builder()
         .msg_type(message::Type::Signal)
         .sender("org.freedesktop.DBus")
         .interface("org.freedesktop.DBus")
         .member("NameOwnerChanged")
-        .arg0ns(which.interface)
+        .arg0ns("org.robocast")
         .build()
 }
 
-fn changes_of(which: Which) -> zbus::Result<MatchRule<'static>> {
+fn properties_rule() -> zbus::Result<MatchRule<'static>> {
     MatchRule::builder()
         .msg_type(message::Type::Signal)
         .interface("org.freedesktop.DBus.Properties")
         .member("PropertiesChanged")
-        .arg(0, which.interface)
+        .path_namespace("/org/robocast")
         .build()
 }
 
-/// The property of the program with this bus name, if it answers.
-async fn ask(bus: &Connection, which: Which, name: &str) -> Option<OwnedVariant> {
-    let path = (which.path)(name)?;
-    let asking = async {
-        let proxy = PropertiesProxy::builder(bus).destination(name.to_owned()).path(path).build().await?;
-        let all: Properties = proxy.get_all(InterfaceName::try_from(which.interface)?).await?;
-        Ok::<_, zbus::Error>(all)
-    };
-    timeout(PATIENCE, asking).await.ok()?.ok()?.remove(which.property)
+/// Keeps the interface of the uplink that the net program chose in `chosen`. Empty, so that the kernel's routes decide, while
+/// none is chosen, that program is away, or no bus is used. Ends when nobody listens any more.
+pub async fn follow_chosen(chosen: watch::Sender<String>) {
+    let (snapshot, followed) = watch::channel(Snapshot::default());
+    tokio::join!(follow(&[NET], snapshot), pass_chosen(followed, chosen));
+}
+
+/// The same on the bus that `bus` connects to.
+pub async fn follow_chosen_on(bus: impl Fn() -> connection::Builder<'static>, chosen: watch::Sender<String>) {
+    let (snapshot, followed) = watch::channel(Snapshot::default());
+    tokio::join!(follow_on(bus, &[NET], snapshot), pass_chosen(followed, chosen));
+}
+
+async fn pass_chosen(mut followed: watch::Receiver<Snapshot>, chosen: watch::Sender<String>) {
+    loop {
+        tokio::select! {
+            changed = followed.changed() => if changed.is_err() { return },
+            () = chosen.closed() => return,
+        }
+        let now = followed.borrow_and_update().net.as_ref().map(|net| net.chosen.clone()).unwrap_or_default();
+        chosen.send_if_modified(|last| {
+            *last != now && {
+                *last = now;
+                true
+            }
+        });
+    }
+}
+
+/// Hands over what each stream's connections show of their uplinks, as it changes: the stream, and its rows; no rows when that
+/// stream's push program is gone. Ends when nobody listens any more.
+pub async fn follow_evidence(evidence: mpsc::UnboundedSender<(String, Vec<Evidence>)>) {
+    let (snapshot, followed) = watch::channel(Snapshot::default());
+    tokio::join!(follow(&[PUSH], snapshot), pass_evidence(followed, evidence));
+}
+
+/// The same on the bus that `bus` connects to.
+pub async fn follow_evidence_on(
+    bus: impl Fn() -> connection::Builder<'static>,
+    evidence: mpsc::UnboundedSender<(String, Vec<Evidence>)>,
+) {
+    let (snapshot, followed) = watch::channel(Snapshot::default());
+    tokio::join!(follow_on(bus, &[PUSH], snapshot), pass_evidence(followed, evidence));
+}
+
+async fn pass_evidence(
+    mut followed: watch::Receiver<Snapshot>,
+    evidence: mpsc::UnboundedSender<(String, Vec<Evidence>)>,
+) {
+    let mut last: BTreeMap<String, Vec<Evidence>> = BTreeMap::new();
+    loop {
+        tokio::select! {
+            changed = followed.changed() => if changed.is_err() { return },
+            () = evidence.closed() => return,
+        }
+        let now: BTreeMap<String, Vec<Evidence>> = followed
+            .borrow_and_update()
+            .pushes
+            .iter()
+            .map(|(stream, push)| (stream.clone(), push.evidence.clone()))
+            .collect();
+        for stream in last.keys().filter(|stream| !now.contains_key(*stream)) {
+            let _ = evidence.send((stream.clone(), Vec::new()));
+        }
+        for (stream, rows) in now.iter().filter(|(stream, rows)| last.get(*stream) != Some(rows)) {
+            let _ = evidence.send((stream.clone(), rows.clone()));
+        }
+        last = now;
+    }
 }

@@ -1,23 +1,31 @@
-//! The face of the net program.
+//! The object of the net program.
 
-use super::word;
-use crate::names::{NET, NET_PATH};
-use crate::net::{NetStatus, UplinkStatus};
+use super::StatusObject;
+use crate::dictionary::{Dictionary, to_dictionary};
+use crate::{NetStatus, UplinkStatus};
 use tokio::sync::watch;
-use zbus::connection;
+use zbus::object_server::SignalEmitter;
 
-struct Net {
+/// The object of the net program.
+#[derive(Clone)]
+pub(crate) struct NetObject {
     status: watch::Receiver<NetStatus>,
 }
 
 /// Name, interface, state, chosen, metered, address, text.
-pub(crate) type UplinkRow = (String, String, String, bool, bool, String, String);
+type UplinkRow = (String, String, String, bool, bool, String, String);
 /// Interface, present, carrier, address, text.
-pub(crate) type RobotRow = (String, bool, bool, String, String);
+type RobotRow = (String, bool, bool, String, String);
 
 #[zbus::interface(name = "org.robocast.Net1")]
-impl Net {
-    /// The interface of the uplink that new connections are to take; empty: none was chosen.
+impl NetObject {
+    /// All of it, as a dictionary. Its signal comes when more than counters changed.
+    #[zbus(property)]
+    fn status(&self) -> Dictionary {
+        to_dictionary(&*self.status.borrow())
+    }
+
+    /// The interface of the uplink that new connections are to take; empty: it chose none.
     #[zbus(property)]
     fn chosen(&self) -> String {
         self.status.borrow().chosen.clone()
@@ -34,7 +42,7 @@ impl Net {
     fn uplinks(&self) -> Vec<UplinkRow> {
         let row = |uplink: &UplinkStatus| {
             let UplinkStatus { name, interface, state, chosen, metered, address, text } = uplink.clone();
-            (name, interface, word(&state), chosen, metered, address, text)
+            (name, interface, state.word().to_owned(), chosen, metered, address, text)
         };
         self.status.borrow().uplinks.iter().map(row).collect()
     }
@@ -70,72 +78,69 @@ impl Net {
         self.status.borrow().reads
     }
 
-    /// Whether the uplinks are those of the settings that were proven last.
+    /// Whether the uplinks are those of the settings that were proven last, because the new ones were rolled back.
     #[zbus(property)]
     fn former(&self) -> bool {
         self.status.borrow().former
     }
 
-    /// For people: what is wrong, and what would mend it.
+    /// For people: what is wrong, and what helps.
     #[zbus(property)]
     fn text(&self) -> String {
         self.status.borrow().text.clone()
     }
 }
 
-/// Shows the net program on the bus for as long as the future runs.
-///
-/// # Errors
-/// When there is no bus, or it refuses the name.
-pub async fn net(status: watch::Receiver<NetStatus>) -> zbus::Result<()> {
-    net_by(connection::Builder::system(), status).await
+impl NetObject {
+    pub(crate) fn new(status: watch::Receiver<NetStatus>) -> Self {
+        Self { status }
+    }
 }
 
-/// The same on another bus.
-///
-/// # Errors
-/// When there is no such bus, or it refuses the name.
-pub async fn net_by(bus: connection::Builder<'_>, status: watch::Receiver<NetStatus>) -> zbus::Result<()> {
-    let mut changes = status.clone();
-    let mut last = changes.borrow_and_update().clone();
-    let connection = bus.serve_at(NET_PATH, Net { status }).name(NET).build().await?;
-    let shown = connection.object_server().interface::<_, Net>(NET_PATH).await?;
-    while changes.changed().await.is_ok() {
-        let now = changes.borrow_and_update().clone();
-        let (emitter, face) = (shown.signal_emitter(), shown.get().await);
-        // What push acts on goes first.
-        if now.chosen != last.chosen {
-            face.chosen_changed(emitter).await?;
-        }
-        if now.why != last.why {
-            face.why_changed(emitter).await?;
-        }
-        if now.uplinks != last.uplinks {
-            face.uplinks_changed(emitter).await?;
-        }
-        if now.robot != last.robot {
-            face.robot_changed(emitter).await?;
-        }
-        if now.plan != last.plan {
-            face.plan_changed(emitter).await?;
-        }
-        if now.proven != last.proven {
-            face.proven_changed(emitter).await?;
-        }
-        if now.uplinks_proven != last.uplinks_proven {
-            face.uplinks_proven_changed(emitter).await?;
-        }
-        if now.reads != last.reads {
-            face.reads_changed(emitter).await?;
-        }
-        if now.former != last.former {
-            face.former_changed(emitter).await?;
-        }
-        if now.text != last.text {
-            face.text_changed(emitter).await?;
-        }
-        drop(face);
-        last = now;
+impl StatusObject for NetObject {
+    type Status = NetStatus;
+
+    fn receiver(&self) -> watch::Receiver<NetStatus> {
+        self.status.clone()
     }
-    connection.close().await
+
+    async fn signal_changes(
+        &self,
+        emitter: &SignalEmitter<'_>,
+        before: &NetStatus,
+        now: &NetStatus,
+    ) -> zbus::Result<()> {
+        self.status_changed(emitter).await?;
+        if now.chosen != before.chosen {
+            self.chosen_changed(emitter).await?;
+        }
+        if now.why != before.why {
+            self.why_changed(emitter).await?;
+        }
+        if now.uplinks != before.uplinks {
+            self.uplinks_changed(emitter).await?;
+        }
+        if now.robot != before.robot {
+            self.robot_changed(emitter).await?;
+        }
+        if now.plan != before.plan {
+            self.plan_changed(emitter).await?;
+        }
+        if now.proven != before.proven {
+            self.proven_changed(emitter).await?;
+        }
+        if now.uplinks_proven != before.uplinks_proven {
+            self.uplinks_proven_changed(emitter).await?;
+        }
+        if now.reads != before.reads {
+            self.reads_changed(emitter).await?;
+        }
+        if now.former != before.former {
+            self.former_changed(emitter).await?;
+        }
+        if now.text != before.text {
+            self.text_changed(emitter).await?;
+        }
+        Ok(())
+    }
 }

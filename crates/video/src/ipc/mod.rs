@@ -17,6 +17,6 @@ mod wire;
 pub use broadcast::{Broadcast, Subscriber};
 pub use gop_buffer::{Limits, Next};
 pub use reader::{CameraMessage, Reader};
-pub use robocast_bus::SourceState;
+pub use robocast_status::SourceState;
 pub use server::{Served, serve};
 pub use wire::{Request, SourceReport, WireError};

@@ -11,7 +11,7 @@
 use crate::clock::MonoTime;
 use crate::h264::AccessUnit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use robocast_bus::SourceState;
+use robocast_status::SourceState;
 use robocast_config::Bitrate;
 use serde::{Deserialize, Serialize};
 

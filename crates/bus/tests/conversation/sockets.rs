@@ -1,0 +1,239 @@
+//! Programs at sockets of their own, without a bus.
+
+use super::generated;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use robocast_bus::client::{self, Remote, RemoteOrder};
+use robocast_bus::names::Service;
+use robocast_bus::server::{self, CameraOrder, PushOrder};
+use robocast_bus::{CameraStatus, NetStatus, ProgramStatus, PushStatus, SinkState, SinkStatus, SourceState};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(15);
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn front(of: fn(String) -> Service) -> Service {
+    of("front".to_owned())
+}
+
+/// A folder for sockets that is not there yet.
+fn folder() -> (TempDir, PathBuf) {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().join("run/bus");
+    (temporary, folder)
+}
+
+/// The program at its socket, once it is there.
+async fn open(folder: &Path, service: Service) -> Remote {
+    let opening = async {
+        loop {
+            match Remote::at_socket(folder, service.clone()).await {
+                Ok(remote) => return remote,
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    timeout(SOON, opening).await.expect("the program at its socket")
+}
+
+/// Publishes generated statuses and reads each back.
+fn comes_back<S: ProgramStatus + std::fmt::Debug>(
+    service: Service,
+    statuses: impl Strategy<Value = S>,
+    serve: impl FnOnce(PathBuf, watch::Receiver<S>, &Runtime),
+) {
+    let (_temporary, folder) = folder();
+    let (runtime, publish) = (runtime(), watch::Sender::new(S::default()));
+    serve(folder.clone(), publish.subscribe(), &runtime);
+    let remote = runtime.block_on(open(&folder, service));
+    let mut runner = TestRunner::new(Config { cases: 64, ..Config::default() });
+    let checked = runner.run(&statuses, |status| {
+        publish.send_replace(status.clone());
+        let read: S = runtime.block_on(remote.status()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert_eq!(read, status);
+        Ok(())
+    });
+    checked.unwrap();
+}
+
+#[test]
+fn what_a_camera_says_comes_back_as_it_was() {
+    comes_back(front(Service::Camera), generated::camera(), |folder, status, runtime| {
+        let orders = mpsc::channel(1).0;
+        runtime.spawn(async move { server::serve_camera_at(&folder, "front".into(), status, orders).await });
+    });
+}
+
+#[test]
+fn what_a_push_program_says_comes_back_as_it_was() {
+    comes_back(front(Service::Push), generated::push(), |folder, status, runtime| {
+        let orders = mpsc::channel(1).0;
+        runtime.spawn(async move { server::serve_push_at(&folder, "front".into(), status, orders).await });
+    });
+}
+
+#[test]
+fn what_the_net_program_says_comes_back_as_it_was() {
+    comes_back(Service::Net, generated::net(), |folder, status, runtime| {
+        runtime.spawn(async move { server::serve_net_at(&folder, status).await });
+    });
+}
+
+/// A camera program at its socket.
+struct Camera {
+    status: watch::Sender<CameraStatus>,
+    orders: mpsc::Receiver<CameraOrder>,
+}
+
+impl Camera {
+    fn serve(folder: &Path) -> Self {
+        let status = watch::Sender::new(CameraStatus::default());
+        let (send, orders) = mpsc::channel(1);
+        let (folder, seen) = (folder.to_owned(), status.subscribe());
+        tokio::spawn(async move { server::serve_camera_at(&folder, "front".into(), seen, send).await });
+        Self { status, orders }
+    }
+}
+
+#[tokio::test]
+async fn orders_reach_the_program_and_one_that_makes_no_sense_is_refused() {
+    let (_temporary, folder) = folder();
+    let mut camera = Camera::serve(&folder);
+    let remote = open(&folder, front(Service::Camera)).await;
+    remote.send(RemoteOrder::TargetBitrate(700_000)).await.unwrap();
+    assert_eq!(camera.orders.recv().await, Some(CameraOrder::TargetBitrate(700_000)));
+    let refused = remote.send(RemoteOrder::TargetBitrate(0)).await.unwrap_err();
+    assert!(refused.to_string().contains("0 bit/s"), "{refused}");
+    assert!(remote.send(RemoteOrder::Stop).await.is_err(), "a camera does not push");
+
+    let (publish, (send, mut orders)) = (watch::Sender::new(PushStatus::default()), mpsc::channel(4));
+    let (at, seen) = (folder.clone(), publish.subscribe());
+    tokio::spawn(async move { server::serve_push_at(&at, "front".into(), seen, send).await });
+    let remote = open(&folder, front(Service::Push)).await;
+    remote.send(RemoteOrder::Start).await.unwrap();
+    remote.send(RemoteOrder::Stop).await.unwrap();
+    assert_eq!((orders.recv().await, orders.recv().await), (Some(PushOrder::Start), Some(PushOrder::Stop)));
+    drop(orders);
+    assert!(remote.send(RemoteOrder::Start).await.unwrap_err().to_string().contains("ending"));
+}
+
+#[tokio::test]
+async fn a_status_is_watched_through_the_end_of_the_program_and_the_start_of_the_next() {
+    let (_temporary, folder) = folder();
+    let (send, mut statuses) = mpsc::channel(1);
+    let (at, service) = (folder.clone(), front(Service::Camera));
+    // Counters alone would take an hour.
+    let hour = Duration::from_secs(3600);
+    let watching = tokio::spawn(async move { client::watch_status(&at, &service, hour, send).await });
+    let mut next = async |fits: fn(&CameraStatus) -> bool| loop {
+        let status: CameraStatus = timeout(SOON, statuses.recv()).await.expect("a status").unwrap();
+        if fits(&status) {
+            return status;
+        }
+    };
+    let camera = Camera::serve(&folder);
+    next(|status| status.source_state == SourceState::Starting).await;
+    camera.status.send_modify(|status| {
+        status.source_state = SourceState::Live;
+        status.frames_in = 3;
+    });
+    let live = next(|status| status.source_state == SourceState::Live).await;
+    assert_eq!(live.frames_in, 3);
+    drop(camera);
+    let camera = Camera::serve(&folder);
+    camera.status.send_modify(|status| status.source_state = SourceState::Lost);
+    next(|status| status.source_state == SourceState::Lost).await;
+    drop(statuses);
+    timeout(SOON, watching).await.expect("nobody listens").unwrap();
+}
+
+#[tokio::test]
+async fn counters_are_handed_over_without_any_other_change() {
+    let (_temporary, folder) = folder();
+    let camera = Camera::serve(&folder);
+    let (send, mut statuses) = mpsc::channel(1);
+    let (at, service) = (folder.clone(), front(Service::Camera));
+    tokio::spawn(async move { client::watch_status(&at, &service, Duration::from_millis(20), send).await });
+    for count in 1..4 {
+        camera.status.send_modify(|status| status.frames_in = count);
+        let counted =
+            async { while statuses.recv().await.is_some_and(|s: CameraStatus| s.frames_in != count) {} };
+        timeout(SOON, counted).await.expect("the counter");
+    }
+}
+
+#[tokio::test]
+async fn sockets_are_their_owners_alone_are_listed_and_go_with_the_program() {
+    let (_temporary, folder) = folder();
+    assert_eq!(client::services_in(&folder), []);
+    let camera = Camera::serve(&folder);
+    let publish = watch::Sender::new(NetStatus::default());
+    let (at, seen) = (folder.clone(), publish.subscribe());
+    let net = tokio::spawn(async move { server::serve_net_at(&at, seen).await });
+    open(&folder, front(Service::Camera)).await;
+    open(&folder, Service::Net).await;
+    assert_eq!(client::services_in(&folder), [front(Service::Camera), Service::Net]);
+    assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    drop(publish);
+    timeout(SOON, net).await.expect("the status ended").unwrap();
+    assert_eq!(client::services_in(&folder), [front(Service::Camera)]);
+    assert!(Remote::at_socket(&folder, Service::Net).await.is_err());
+    drop(camera);
+}
+
+#[tokio::test]
+async fn a_socket_that_a_killed_program_left_behind_is_taken_over() {
+    let (_temporary, folder) = folder();
+    std::fs::create_dir_all(&folder).unwrap();
+    let service = front(Service::Camera);
+    drop(std::os::unix::net::UnixListener::bind(folder.join(service.socket_name())).unwrap());
+    assert!(Remote::at_socket(&folder, service.clone()).await.is_err(), "nobody listens");
+    let _camera = Camera::serve(&folder);
+    let remote = open(&folder, service).await;
+    assert_eq!(remote.status::<CameraStatus>().await.unwrap(), CameraStatus::default());
+}
+
+#[tokio::test]
+async fn the_properties_one_by_one_say_what_the_whole_status_says() {
+    let (_temporary, folder) = folder();
+    let sink = SinkStatus {
+        url: "rtmp://h/app/***".into(),
+        state: SinkState::Publishing,
+        frames_out: 5,
+        bitrate_bps: 800,
+        uplink: "wlan0".into(),
+        ..SinkStatus::default()
+    };
+    let status = PushStatus { live: true, started: true, sinks: vec![sink], ..PushStatus::default() };
+    let publish = watch::Sender::new(status);
+    let (at, seen, orders) = (folder.clone(), publish.subscribe(), mpsc::channel(1).0);
+    tokio::spawn(async move { server::serve_push_at(&at, "front".into(), seen, orders).await });
+    let all = open(&folder, front(Service::Push)).await.all_properties().await.unwrap();
+    let types: std::collections::BTreeMap<&str, String> =
+        all.iter().map(|(name, value)| (name.as_str(), value.value_signature().to_string())).collect();
+    let expected = [
+        ("Evidence", "a(ssbbuu)"),
+        ("LatencyMs", "d"),
+        ("Live", "b"),
+        ("SinkBitrates", "at"),
+        ("SinkUplinks", "a(sb)"),
+        ("Sinks", "a(sssttttt)"),
+        ("Slate", "b"),
+        ("Started", "b"),
+        ("Status", "a{sv}"),
+    ];
+    assert_eq!(types, expected.map(|(name, of)| (name, of.to_owned())).into());
+    assert_eq!(f64::try_from(all["LatencyMs"].clone()).unwrap(), -1.0, "unknown");
+    assert_eq!(Vec::<u64>::try_from(all["SinkBitrates"].clone()).unwrap(), [800]);
+    let uplinks = Vec::<(String, bool)>::try_from(all["SinkUplinks"].clone()).unwrap();
+    assert_eq!(uplinks, [("wlan0".to_owned(), false)]);
+}
