@@ -214,6 +214,19 @@ mod tests {
         assert_eq!(Service::of_bus_name("org.robocast.Agent1"), None);
     }
 
+    #[test]
+    fn a_name_is_escaped_as_systemd_does() {
+        for (text, escaped) in [
+            ("front", "front"),
+            ("left-arm-2", "left\\x2darm\\x2d2"),
+            ("a/b c", "a-b\\x20c"),
+            (".a.b:_", "\\x2ea.b:_"),
+            ("ä", "\\xc3\\xa4"),
+        ] {
+            assert_eq!(escape(text), escaped);
+        }
+    }
+
     proptest! {
         #[test]
         fn an_escaped_name_has_no_slash_and_stays_one_word(text in "\\PC*") {

@@ -146,14 +146,7 @@ impl Camera<Source> {
             .map_err(|source| CameraError::Hop { path: socket, source })?;
         let status = watch::Sender::new(CameraStatus::default());
         let (order, orders) = mpsc::channel(4);
-        if server::enabled() {
-            let (stream, seen) = (name.to_owned(), status.subscribe());
-            tokio::spawn(async move {
-                if let Err(error) = server::camera(&stream, seen, order).await {
-                    tracing::info!(stream, "not on the system bus: {}", journal::chain(&error));
-                }
-            });
-        }
+        tokio::spawn(server::serve_camera(name.to_owned(), status.subscribe(), order));
         let around = Around {
             opener: Arc::new(|settings, shared, attempt| {
                 Source::open(settings, &shared.stream, shared, attempt)

@@ -6,9 +6,6 @@
 use sd_notify::NotifyState;
 use std::time::{Duration, Instant};
 
-/// The field in which a program's status rides on the notify socket, as JSON. systemd ignores it.
-pub const STATUS_FIELD: &str = "X_ROBOCAST_STATUS";
-
 /// Tells the supervisor that the program serves now.
 pub fn ready() {
     send(&[NotifyState::Ready]);
@@ -19,10 +16,9 @@ pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// One line of what the program does, for people; and the same as JSON for `robocast run`.
-pub fn status(line: &str, json: &str) {
-    let field = format!("{STATUS_FIELD}={json}");
-    send(&[NotifyState::Status(line), NotifyState::Custom(&field)]);
+/// One line of what the program does, for people.
+pub fn status(line: &str) {
+    send(&[NotifyState::Status(line)]);
 }
 
 fn send(states: &[NotifyState<'_>]) {

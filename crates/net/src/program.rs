@@ -120,9 +120,7 @@ impl Net {
         let (told, evidence) = mpsc::unbounded_channel();
         tokio::spawn(client::follow_evidence(told));
         let status = watch::Sender::new(NetStatus::default());
-        if server::enabled() {
-            tokio::spawn(show(status.subscribe()));
-        }
+        tokio::spawn(server::serve_net(status.subscribe()));
         Ok(Self {
             path: path.to_owned(),
             settings,
@@ -286,20 +284,4 @@ fn replace<T: PartialEq>(to: &watch::Sender<T>, now: T) {
         *last = now;
         changed
     });
-}
-
-/// On the bus, again and again: it may come later than this program, and go before it.
-async fn show(status: watch::Receiver<NetStatus>) {
-    let mut said = false;
-    loop {
-        match server::net(status.clone()).await {
-            Ok(()) => return,
-            Err(error) if !said => {
-                tracing::info!("not on the system bus yet: {}", journal::chain(&error));
-                said = true;
-            }
-            Err(_) => {}
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    }
 }

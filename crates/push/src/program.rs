@@ -102,14 +102,7 @@ impl Push<PathBuf> {
         let signals = Signals::listen().map_err(PushError::Signals)?;
         let status = watch::Sender::new(PushStatus::default());
         let (order, orders) = mpsc::channel(4);
-        if server::enabled() {
-            let (stream, seen) = (name.to_owned(), status.subscribe());
-            tokio::spawn(async move {
-                if let Err(error) = server::push(&stream, seen, order).await {
-                    tracing::info!(stream, "not on the system bus: {}", journal::chain(&error));
-                }
-            });
-        }
+        tokio::spawn(server::serve_push(name.to_owned(), status.subscribe(), order));
         let resolver = if server::enabled() { Resolver::with_system_bus() } else { Resolver::without_bus() };
         let chosen = watch::Sender::new(String::new());
         let surroundings = Surroundings {
@@ -121,7 +114,10 @@ impl Push<PathBuf> {
             signals,
         };
         tokio::spawn(client::follow_chosen(chosen));
-        Ok(Self::with(surroundings, path, settings, stream))
+        let push = Self::with(surroundings, path, settings, stream);
+        // Whoever asks before the first second is over gets the truth too.
+        push.publish_status();
+        Ok(push)
     }
 }
 
@@ -331,9 +327,7 @@ impl<D: CameraDoor> Push<D> {
         });
         let publishing = status.sinks.iter().filter(|sink| sink.state == SinkState::Publishing).count();
         let line = format!("{publishing} of {} sinks publishing", status.sinks.len());
-        if let Ok(json) = serde_json::to_string(&status) {
-            notify::status(&line, &json);
-        }
+        notify::status(&line);
     }
 }
 

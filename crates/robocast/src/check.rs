@@ -1,6 +1,6 @@
 //! `robocast check FILE`.
 
-use crate::say::chain;
+use crate::output::chain;
 use robocast_config::{LoadError, Problem, Problems};
 use std::io::{IsTerminal, Write};
 use std::path::Path;

@@ -2,22 +2,24 @@
 //! with `robocast-media`, which does. Off a box (without the feature `box`, or on another system than Linux) it has `check` and
 //! `stick` alone.
 
-mod check;
 #[cfg(all(feature = "box", target_os = "linux"))]
-mod on_box;
-mod say;
+mod appliance;
+mod check;
+mod cli;
+mod output;
+#[cfg(all(feature = "box", target_os = "linux"))]
+mod program;
 mod stick;
-mod words;
 
 use clap::Parser;
+use cli::{Cli, Command};
 use std::process::ExitCode;
-use words::{Cli, Word};
 
 fn main() -> ExitCode {
-    match Cli::parse().word {
-        Word::Check { file } => check::check(&file),
-        Word::Stick(stick) => stick::run(stick),
+    match Cli::parse().command {
+        Command::Check { file } => check::check(&file),
+        Command::Stick(stick) => stick::run(stick),
         #[cfg(all(feature = "box", target_os = "linux"))]
-        Word::OnBox(command) => on_box::run_word(command),
+        Command::Appliance(command) => appliance::run_command(command),
     }
 }

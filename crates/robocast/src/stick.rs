@@ -8,7 +8,7 @@ mod receipt;
 mod seal;
 mod terminal;
 
-use crate::words::Stick;
+use crate::cli::StickCommand;
 use std::process::ExitCode;
 
 /// Exit code of something that is not as it should be.
@@ -17,13 +17,13 @@ const BAD: u8 = 1;
 const USAGE: u8 = 2;
 
 /// Does it.
-pub fn run(stick: Stick) -> ExitCode {
+pub fn run(stick: StickCommand) -> ExitCode {
     match stick {
-        Stick::Init(init) => init::init(*init),
-        Stick::Check { file } => check::check(&file),
-        Stick::Seal { file, to, in_place } => seal::seal(&file, &to, in_place),
-        Stick::Key { path } => keys::key(&path),
-        Stick::Sign { file, key, serial } => keys::sign(&file, &key, serial),
-        Stick::Receipt { path } => receipt::receipt(&path),
+        StickCommand::Init(init) => init::init(*init),
+        StickCommand::Check { file } => check::check(&file),
+        StickCommand::Seal { file, to, in_place } => seal::seal(&file, &to, in_place),
+        StickCommand::Key { path } => keys::key(&path),
+        StickCommand::Sign { file, key, serial } => keys::sign(&file, &key, serial),
+        StickCommand::Receipt { path } => receipt::receipt(&path),
     }
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
-use robocast_status::SourceState;
 use robocast_config::Bitrate;
+use robocast_status::SourceState;
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::AccessUnit;
 use robocast_video::ipc::{Broadcast, CameraMessage, Limits, Reader, Request, Served, SourceReport, serve};

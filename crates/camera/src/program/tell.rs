@@ -38,9 +38,7 @@ impl<S: Video> Camera<S> {
                 true
             }
         });
-        if let Ok(json) = serde_json::to_string(&status) {
-            notify::status(&format!("{:?} {}", status.source_state, status.text), &json);
-        }
+        notify::status(&format!("{:?} {}", status.source_state, status.text));
     }
 
     fn status(&self) -> CameraStatus {
@@ -61,6 +59,7 @@ impl<S: Video> Camera<S> {
             encoder: encoder.unwrap_or_default().to_owned(),
             target_bps: encoder.map_or(0, |_| self.target.bitrate.bps()),
             readers: *self.readers.borrow(),
+            ..CameraStatus::default()
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::files::{read, read_if_there, settings_of, with_ending};
 use super::{BAD, USAGE};
-use crate::say::{complain, say};
+use crate::output::{print_error, print_line};
 use robocast_stick::{OwnerPublic, Signature, names};
 use std::error::Error;
 use std::path::Path;
@@ -17,29 +17,29 @@ pub fn check(path: &Path) -> ExitCode {
     }
     match signature(&file) {
         Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(told)) => {
-            say(&told);
+        Ok(Some(verdict)) => {
+            print_line(&verdict);
             ExitCode::SUCCESS
         }
-        Err(Fault::File(error)) => complain(error.as_ref(), USAGE),
-        Err(Fault::Bad(error)) => complain(error.as_ref(), BAD),
+        Err(SignatureFault::File(error)) => print_error(error.as_ref(), USAGE),
+        Err(SignatureFault::Bad(error)) => print_error(error.as_ref(), BAD),
     }
 }
 
-enum Fault {
+enum SignatureFault {
     File(Box<dyn Error>),
     Bad(Box<dyn Error>),
 }
 
-impl<E: Error + 'static> From<E> for Fault {
+impl<E: Error + 'static> From<E> for SignatureFault {
     fn from(error: E) -> Self {
         Self::Bad(Box::new(error))
     }
 }
 
-/// What is said of the signature, if there is one. The owner is who the key beside it names, else whoever signed.
-fn signature(file: &Path) -> Result<Option<String>, Fault> {
-    let unread = |error| Fault::File(Box::new(error));
+/// The verdict on the signature, if there is one. The owner is whom the key beside it names, else whoever signed.
+fn signature(file: &Path) -> Result<Option<String>, SignatureFault> {
+    let unread = |error| SignatureFault::File(Box::new(error));
     let beside = with_ending(file, ".sig");
     let Some(text) = read_if_there(&beside, names::SIGNATURE_LIMIT).map_err(unread)? else {
         return Ok(None);

@@ -4,8 +4,8 @@ use super::files::{Readers, free, settings_of, write};
 use super::terminal::Terminal;
 use super::{BAD, USAGE};
 use crate::check;
-use crate::say::{complain, say};
-use crate::words::Init;
+use crate::cli::InitArgs;
+use crate::output::{print_error, print_line};
 use robocast_config::Secret;
 use robocast_stick::init::presets::{PresetError, target};
 use robocast_stick::init::{Answers, interview};
@@ -13,18 +13,18 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// Writes it. 0 written, 1 what was said is not valid (nothing is written), 2 it cannot be written.
-pub fn init(mut flags: Init) -> ExitCode {
+pub fn init(mut flags: InitArgs) -> ExitCode {
     let file = settings_of(&flags.path);
     if !flags.force
         && let Err(error) = free(&file, "write over it with --force")
     {
-        return complain(&error, USAGE);
+        return print_error(&error, USAGE);
     }
     let ask = !flags.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let places = std::mem::take(&mut flags.to);
     let mut answers = answers(flags);
     if let Err(error) = push(&mut answers, &places) {
-        return complain(&error, BAD);
+        return print_error(&error, BAD);
     }
     // Nobody is asked ten questions to be told that a flag was wrong.
     let text = answers.text();
@@ -32,11 +32,11 @@ pub fn init(mut flags: Init) -> ExitCode {
         return check::refuse(&file, text.as_bytes(), &problems);
     }
     if ask && let Err(error) = interview(&mut answers, &mut Terminal) {
-        return complain(&error, BAD);
+        return print_error(&error, BAD);
     }
     // The name may have been asked for, and a place may have it in its path.
     if let Err(error) = push(&mut answers, &places) {
-        return complain(&error, BAD);
+        return print_error(&error, BAD);
     }
     let text = answers.text();
     let warnings = match robocast_config::check(text.as_bytes()) {
@@ -44,10 +44,10 @@ pub fn init(mut flags: Init) -> ExitCode {
         Err(problems) => return check::refuse(&file, text.as_bytes(), &problems),
     };
     if let Err(error) = write(&file, text.as_bytes(), Readers::Owner) {
-        return complain(&error, USAGE);
+        return print_error(&error, USAGE);
     }
     warnings.iter().for_each(|warning| check::show(&file, text.as_bytes(), warning));
-    say(&format!("{}: written", file.display()));
+    print_line(&format!("{}: written", file.display()));
     ExitCode::SUCCESS
 }
 
@@ -63,7 +63,7 @@ fn push(answers: &mut Answers, places: &[String]) -> Result<(), PresetError> {
 }
 
 /// What the flags say.
-fn answers(flags: Init) -> Answers {
+fn answers(flags: InitArgs) -> Answers {
     let secret = |text: Option<String>| text.map(Secret::new);
     Answers {
         name: flags.name,

@@ -3,7 +3,7 @@
 use super::files::{FileError, Readers, free, read, read_if_there, settings_of, with_ending, write};
 use super::{BAD, USAGE};
 use crate::check;
-use crate::say::{complain, say};
+use crate::output::{print_error, print_line};
 use robocast_stick::{OwnerKey, OwnerPublic, Signature, names, ssh};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -25,11 +25,14 @@ pub fn key(path: &Path) -> ExitCode {
         write(&public, format!("{}\n", key.public()).as_bytes(), Readers::All)
     })();
     if let Err(error) = written {
-        return complain(&error, USAGE);
+        return print_error(&error, USAGE);
     }
-    say(&format!("{}: the secret key. Keep it, and a copy: it never goes onto a stick.", path.display()));
-    say(&format!("{}: the public key, {}", public.display(), key.public()));
-    say(&format!(
+    print_line(&format!(
+        "{}: the secret key. Keep it, and a copy: it never goes onto a stick.",
+        path.display()
+    ));
+    print_line(&format!("{}: the public key, {}", public.display(), key.public()));
+    print_line(&format!(
         "On a stick as {}, a box without an owner takes it, and from then on only what you sign.",
         names::OWNER
     ));
@@ -42,14 +45,14 @@ pub fn sign(path: &Path, key: &Path, serial: Option<u64>) -> ExitCode {
     let name = name_of(&file);
     let (key, bytes) = match (secret(key), read(&file, names::SETTINGS_LIMIT)) {
         (Ok(key), Ok(bytes)) => (key, bytes),
-        (Err(Unsigned::File(error)), _) | (_, Err(error)) => return complain(&error, USAGE),
-        (Err(Unsigned::Key(error)), _) => return complain(&error, USAGE),
+        (Err(Unsigned::File(error)), _) | (_, Err(error)) => return print_error(&error, USAGE),
+        (Err(Unsigned::Key(error)), _) => return print_error(&error, USAGE),
     };
     let judged = match name {
         names::OWNER => {
-            String::from_utf8_lossy(&bytes).parse::<OwnerPublic>().map(drop).map_err(|e| complain(&e, BAD))
+            String::from_utf8_lossy(&bytes).parse::<OwnerPublic>().map(drop).map_err(|e| print_error(&e, BAD))
         }
-        names::AUTHORIZED_KEYS => ssh::count(&bytes).map(drop).map_err(|error| complain(&error, BAD)),
+        names::AUTHORIZED_KEYS => ssh::count(&bytes).map(drop).map_err(|error| print_error(&error, BAD)),
         _ => robocast_config::check(&bytes).map(drop).map_err(|bad| check::refuse(&file, &bytes, &bad)),
     };
     if let Err(code) = judged {
@@ -59,14 +62,18 @@ pub fn sign(path: &Path, key: &Path, serial: Option<u64>) -> ExitCode {
     let serial = match (serial, last(&beside)) {
         (Some(serial), _) => serial,
         (None, Ok(last)) => now().max(last.map_or(0, |last| last.saturating_add(1))),
-        (None, Err(error)) => return complain(&error, USAGE),
+        (None, Err(error)) => return print_error(&error, USAGE),
     };
     match write(&beside, key.sign(name, &bytes, serial).as_bytes(), Readers::All) {
         Ok(()) => {
-            say(&format!("{}: signed as {name} by {}, serial {serial}", beside.display(), key.public()));
+            print_line(&format!(
+                "{}: signed as {name} by {}, serial {serial}",
+                beside.display(),
+                key.public()
+            ));
             ExitCode::SUCCESS
         }
-        Err(error) => complain(&error, USAGE),
+        Err(error) => print_error(&error, USAGE),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::USAGE;
 use super::files::read;
-use crate::say::complain;
+use crate::output::print_error;
 use robocast_stick::{Outcome, Receipt, names};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ pub fn receipt(path: &Path) -> ExitCode {
     let path = json_of(path);
     let bytes = match read(&path, names::RECEIPT_LIMIT) {
         Ok(bytes) => bytes,
-        Err(error) => return complain(&error, USAGE),
+        Err(error) => return print_error(&error, USAGE),
     };
     let receipt = match Receipt::parse(&bytes) {
         Ok(receipt) => receipt,
-        Err(error) => return complain(&error, USAGE),
+        Err(error) => return print_error(&error, USAGE),
     };
     let _ = std::io::stdout().write_all(receipt.text().as_bytes());
     ExitCode::from(match receipt.outcome {

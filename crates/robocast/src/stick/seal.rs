@@ -3,7 +3,7 @@
 use super::files::{Readers, read, settings_of, with_ending, write};
 use super::{BAD, USAGE};
 use crate::check;
-use crate::say::{complain, say};
+use crate::output::{print_error, print_line};
 use robocast_config::LoadError;
 use robocast_stick::{Receipt, Recipient, names, seal_document};
 use std::error::Error;
@@ -16,11 +16,11 @@ pub fn seal(path: &Path, to: &str, in_place: bool) -> ExitCode {
     let file = settings_of(path);
     let recipient = match recipient(to) {
         Ok(recipient) => recipient,
-        Err(error) => return complain(error.as_ref(), USAGE),
+        Err(error) => return print_error(error.as_ref(), USAGE),
     };
     let bytes = match robocast_config::read(&file) {
         Ok(bytes) => bytes,
-        Err(error @ LoadError::Read { .. }) => return complain(&error, USAGE),
+        Err(error @ LoadError::Read { .. }) => return print_error(&error, USAGE),
         Err(LoadError::Invalid { problems, .. }) => return check::refuse(&file, &[], &problems),
     };
     // Bytes that are no text are told as such by the check.
@@ -36,12 +36,12 @@ pub fn seal(path: &Path, to: &str, in_place: bool) -> ExitCode {
         };
     }
     if let Err(error) = write(&file, sealed.as_bytes(), Readers::Owner) {
-        return complain(&error, USAGE);
+        return print_error(&error, USAGE);
     }
-    say(&format!("{}: the secrets are sealed to {recipient}", file.display()));
+    print_line(&format!("{}: the secrets are sealed to {recipient}", file.display()));
     let signature = with_ending(&file, ".sig");
     if sealed.as_bytes() != bytes && signature.exists() {
-        say(&format!("{}: does not fit any more: sign again", signature.display()));
+        print_line(&format!("{}: does not fit any more: sign again", signature.display()));
     }
     ExitCode::SUCCESS
 }

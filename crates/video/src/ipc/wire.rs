@@ -11,8 +11,8 @@
 use crate::clock::MonoTime;
 use crate::h264::AccessUnit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use robocast_status::SourceState;
 use robocast_config::Bitrate;
+use robocast_status::SourceState;
 use serde::{Deserialize, Serialize};
 
 /// The longest message: an intra picture of 8K footage has room.

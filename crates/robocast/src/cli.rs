@@ -1,4 +1,4 @@
-//! The words of the command line: those of any system, and those of a box.
+//! The command line: the commands of any system, and those of a box.
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -9,31 +9,31 @@ use std::path::PathBuf;
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub word: Word,
+    pub command: Command,
 }
 
-/// The first word.
+/// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Word {
-    /// Check a settings file: every error with its line, its column and the mend
+pub enum Command {
+    /// Check a settings file: every error with its line, its column and what helps
     Check {
         /// The settings file
         file: PathBuf,
     },
     /// Make a stick for a box, and read what the box wrote onto it
     #[command(subcommand)]
-    Stick(Stick),
-    /// What a box does.
+    Stick(StickCommand),
+    /// A command of a box.
     #[cfg(all(feature = "box", target_os = "linux"))]
     #[command(flatten)]
-    OnBox(crate::on_box::cli::Command),
+    Appliance(crate::appliance::commands::ApplianceCommand),
 }
 
 /// What the owner does with a stick.
 #[derive(Debug, Subcommand)]
-pub enum Stick {
+pub enum StickCommand {
     /// Write a first settings file: by flags, and by questions on a terminal
-    Init(Box<Init>),
+    Init(Box<InitArgs>),
     /// Check a settings file that may hold sealed values, and the signature beside it
     Check {
         /// The settings file, or the stick's folder
@@ -46,7 +46,7 @@ pub enum Stick {
         /// The box: its receipt (a file or a stick's folder), or its public key age1...
         #[arg(long, value_name = "RECEIPT|age1...")]
         to: String,
-        /// Write the file anew instead of printing it
+        /// Replace the file instead of printing it
         #[arg(long)]
         in_place: bool,
     },
@@ -62,7 +62,7 @@ pub enum Stick {
         /// The owner's secret key
         #[arg(long)]
         key: PathBuf,
-        /// A box takes no lower serial than the last; the time in s unless told
+        /// A box takes no lower serial than the last; the time in s unless given
         #[arg(long)]
         serial: Option<u64>,
     },
@@ -75,7 +75,7 @@ pub enum Stick {
 
 /// What a first settings file is made from. On a terminal, what is not given is asked for.
 #[derive(Debug, clap::Args)]
-pub struct Init {
+pub struct InitArgs {
     /// The file to write, or the stick's folder
     pub path: PathBuf,
     /// Write over a file that is there

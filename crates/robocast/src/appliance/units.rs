@@ -1,18 +1,16 @@
 //! Which units the settings want: pure, for `robocast generate`.
 //!
-//! Every stream gets both of its programs, as `robocast run` gives them to it: a stream on demand must be on the bus to be
-//! asked for (its push program waits there, its camera rests), and a source or sink that this version lacks is said to be so
-//! by its own program, where `robocast status` shows it.
+//! Every stream gets both of its programs, as under `robocast run`: a stream on demand must be on the bus so that it can be
+//! asked for (its push program waits there, its camera rests), and the program of a source or sink that this version lacks
+//! reports that itself, where `robocast status` shows it.
 //!
-//! Nothing here reads a secret: what goes into a unit is names of streams (a-z, 0-9, `-`), the name of an interface and an
-//! address.
+//! Nothing here reads a secret: units contain names of streams (a-z, 0-9, `-`) only.
 
 use robocast_bus::names::Program;
-use robocast_config::{Cidr, Robot, RobotKind, Settings, Source};
-use std::net::IpAddr;
+use robocast_config::Settings;
 use std::path::PathBuf;
 
-/// Where the units of the image stand.
+/// The folder of the image's units.
 const UNITS: &str = "/usr/lib/systemd/system";
 /// The network namespace of the robot's side, and the unit that keeps it.
 const NAMESPACE: &str = "/run/netns/robot";
@@ -23,11 +21,11 @@ const NET: &str = "robocast-net.service";
 pub struct UnitFile {
     /// Relative to that folder: one folder and one file in it.
     pub path: PathBuf,
-    /// What stands there.
+    /// Its content.
     pub body: Body,
 }
 
-/// What stands at a path.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// A symbolic link to this.
@@ -36,12 +34,10 @@ pub enum Body {
     Text(String),
 }
 
-/// All that the settings want.
+/// The units that the settings want.
 #[must_use]
 pub fn units(settings: &Settings) -> Vec<UnitFile> {
-    let wire = Wire::of(&settings.robot);
-    // The very interfaces that `robocast net` takes to the robot's side.
-    let taken = robocast_net::robot::Wanted::of(settings).interfaces;
+    let robot_side = settings.robot_side();
     let mut units = Vec::new();
     for stream in &settings.streams {
         for program in [Program::Camera, Program::Push] {
@@ -49,8 +45,7 @@ pub fn units(settings: &Settings) -> Vec<UnitFile> {
                 (format!("robocast-{}@.service", program.word()), program.unit(&stream.name));
             units.push(wanted("robocast-streaming.target", &unit, &template));
         }
-        let named = named(&stream.source).is_some_and(|name| taken.contains_key(name));
-        if named || wire.as_ref().is_some_and(|wire| behind(wire, &stream.source)) {
+        if robot_side.as_ref().is_some_and(|side| side.reaches(&stream.source)) {
             let text =
                 format!("[Unit]\nWants={NET}\nAfter={NET}\n\n[Service]\nNetworkNamespacePath={NAMESPACE}\n");
             units.push(dropin(&Program::Camera.unit(&stream.name), "50-robot.conf", text));
@@ -68,65 +63,10 @@ fn dropin(unit: &str, name: &str, text: String) -> UnitFile {
     UnitFile { path: PathBuf::from(format!("{unit}.d")).join(name), body: Body::Text(text) }
 }
 
-/// The wire to an ethernet robot: an interface that goes into the robot's namespace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wire {
-    /// The interface.
-    pub interface: String,
-    /// The box's own address on it.
-    pub own: Cidr,
-}
-
-impl Wire {
-    /// None where there is no robot, or one that is reached over the loopback (a simulator), which no namespace can take.
-    #[must_use]
-    pub fn of(robot: &Robot) -> Option<Self> {
-        let own =
-            robot.own_address.filter(|own| robot.kind != RobotKind::None && !own.address.is_loopback())?;
-        (robot.interface != "lo").then(|| Self { interface: robot.interface.clone(), own })
-    }
-}
-
-/// The interface that a source names.
-fn named(source: &Source) -> Option<&str> {
-    match source {
-        Source::Go2 { interface } => interface.as_deref(),
-        Source::Rtp(rtp) => rtp.interface.as_deref(),
-        Source::Rtsp(rtsp) => rtsp.interface.as_deref(),
-        _ => None,
-    }
-}
-
-/// Whether a source can only be reached from within the robot's namespace. An interface that a source names decides by
-/// itself; without one, the robot's own sources, every multicast group, and addresses of the robot's network are there.
-#[must_use]
-pub fn behind(wire: &Wire, source: &Source) -> bool {
-    if let Some(named) = named(source) {
-        return named == wire.interface;
-    }
-    match source {
-        Source::Spot | Source::Go2 { .. } => true,
-        Source::Rtp(rtp) => rtp.address.is_multicast() || wire.own.contains(rtp.address),
-        // The host alone is looked at: it is no secret, and never written.
-        Source::Rtsp(rtsp) => address(rtsp.url.expose()).is_some_and(|address| wire.own.contains(address)),
-        Source::V4l2 { .. }
-        | Source::Libcamera { .. }
-        | Source::Argus { .. }
-        | Source::Test { .. }
-        | Source::File { .. } => false,
-    }
-}
-
-/// The address in a URL; none when a name stands there.
-fn address(url: &robocast_config::Url) -> Option<IpAddr> {
-    url.host_str()?.trim_matches(['[', ']']).parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use robocast_bus::names::escape;
     use std::path::Component;
 
     fn read(text: &str) -> Settings {
@@ -173,37 +113,29 @@ mod tests {
     }
 
     #[test]
-    fn a_dash_in_a_name_is_escaped_as_systemd_does() {
-        for (text, escaped) in [
-            ("front", "front"),
-            ("left-arm-2", "left\\x2darm\\x2d2"),
-            ("a/b c", "a-b\\x20c"),
-            (".a.b:_", "\\x2ea.b:_"),
-            ("ä", "\\xc3\\xa4"),
-        ] {
-            assert_eq!(escape(text), escaped);
-        }
+    fn a_dash_in_a_name_is_escaped_in_the_name_of_the_unit() {
         let paths = paths("[[stream]]\nname = \"left-arm\"\nsource = \"test:\"\n");
         assert_eq!(paths[1], "robocast-streaming.target.wants/robocast-push@left\\x2darm.service");
     }
 
+    /// Whether the camera of a stream with this source runs in the robot's namespace.
+    fn is_inside(robot: &str, source: &str) -> bool {
+        let paths = paths(&format!("[robot]\n{robot}\n{FRONT}\"{source}\"\n"));
+        paths.iter().any(|path| path.starts_with("robocast-camera@front.service.d"))
+    }
+
     #[test]
-    fn a_robot_is_on_a_wire_unless_there_is_none_or_it_is_simulated() {
-        for (robot, wire) in [
-            ("kind = \"go2\"", Some(("eth0", "192.168.123.222/24"))),
-            ("kind = \"spot\"", Some(("eth0", "192.168.50.10/24"))),
-            (
-                "kind = \"go2\"\ninterface = \"enp1s0\"\nown_address = \"192.168.123.18/24\"",
-                Some(("enp1s0", "192.168.123.18/24")),
-            ),
-            ("kind = \"none\"", None),
-            ("kind = \"go2\"\naddress = \"127.0.0.1\"", None),
-            ("kind = \"go2\"\ninterface = \"lo\"", None),
+    fn without_a_wire_to_a_robot_no_camera_runs_in_its_namespace() {
+        for (robot, inside) in [
+            ("kind = \"go2\"", true),
+            ("kind = \"spot\"", true),
+            ("kind = \"go2\"\ninterface = \"enp1s0\"\nown_address = \"192.168.123.18/24\"", true),
+            ("kind = \"none\"", false),
+            ("kind = \"go2\"\naddress = \"127.0.0.1\"", false),
+            ("kind = \"go2\"\ninterface = \"lo\"", false),
         ] {
-            let settings = read(&format!("[robot]\n{robot}\n"));
-            let found = Wire::of(&settings.robot).map(|wire| (wire.interface, wire.own.to_string()));
-            assert_eq!(found, wire.map(|(name, own)| (name.to_owned(), own.to_owned())), "{robot}");
-            assert!(units(&settings).is_empty());
+            assert_eq!(is_inside(robot, "rtp://230.1.1.1:1720"), inside, "{robot}");
+            assert!(units(&read(&format!("[robot]\n{robot}\n"))).is_empty());
         }
     }
 
@@ -227,17 +159,15 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_behind_the_robots_wire_by_its_kind_its_interface_or_its_address() {
-        let wire = Wire { interface: "eth0".into(), own: "192.168.123.222/24".parse().unwrap() };
+    fn a_camera_runs_in_the_namespace_when_its_source_is_reached_there() {
         for (source, inside) in [
-            ("spot:", true),
             ("go2:", true),
             ("go2:?interface=eth0", true),
-            ("go2:?interface=eth1", false),
+            ("go2:?interface=eth1", true),
             ("rtp://230.1.1.1:1720", true),
             ("rtp://[ff02::1]:1720", true),
             ("rtp://230.1.1.1:1720?interface=eth0&payload=96", true),
-            ("rtp://230.1.1.1:1720?interface=wlan0", false),
+            ("rtp://230.1.1.1:1720?interface=eth1", true),
             ("rtp://192.168.123.222:5004", true),
             ("rtp://0.0.0.0:5004", false),
             ("rtp://0.0.0.0:5004?interface=eth0", true),
@@ -246,7 +176,7 @@ mod tests {
             ("rtsps://192.168.123.64/live?verify=off", true),
             ("rtsp://192.168.1.64/live", false),
             ("rtsp://192.168.1.64/live?interface=eth0", true),
-            ("rtsp://192.168.123.64/live?interface=eth1", false),
+            ("rtsp://192.168.1.64/live?interface=eth1", true),
             ("rtsp://[fd00::1]/live", false),
             ("rtsp://camera.local/live", false),
             ("v4l2:/dev/video0", false),
@@ -255,10 +185,11 @@ mod tests {
             ("test:", false),
             ("file:/clip.mp4", false),
         ] {
-            assert_eq!(behind(&wire, &source.parse().unwrap()), inside, "{source}");
+            assert_eq!(is_inside("kind = \"go2\"", source), inside, "{source}");
         }
-        let six = Wire { interface: "eth0".into(), own: "fd00::2/64".parse().unwrap() };
-        assert!(behind(&six, &"rtsp://[fd00::1]/live".parse().unwrap()));
+        assert!(is_inside("kind = \"spot\"", "spot:"));
+        let six = "kind = \"go2\"\naddress = \"fd00::9\"\nown_address = \"fd00::2/64\"";
+        assert!(is_inside(six, "rtsp://[fd00::1]/live"));
     }
 
     #[test]
@@ -310,13 +241,6 @@ mod tests {
                     prop_assert_eq!(to.parent(), Some(std::path::Path::new(UNITS)));
                 }
             }
-        }
-
-        #[test]
-        fn an_escaped_name_has_no_slash_and_stays_one_word(text in "\\PC*") {
-            let escaped = escape(&text);
-            let plain = |b: u8| b.is_ascii_alphanumeric() || b":_.-\\".contains(&b);
-            prop_assert!(escaped.bytes().all(plain), "{escaped}");
         }
     }
 }

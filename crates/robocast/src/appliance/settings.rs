@@ -1,9 +1,8 @@
 //! `robocast settings keep`, `restore` and `name`: what the image does with the settings as a file.
 
-use robocast_daemon::{journal, paths};
+use crate::output::{print_error, print_line};
+use robocast_daemon::paths;
 use robocast_provision::copies::{self, Kept, Restored};
-use std::error::Error;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -12,10 +11,10 @@ pub fn keep(copy: &Path) -> ExitCode {
     match copies::keep(&paths::settings(), copy) {
         Ok(Kept::Nothing | Kept::Same) => ExitCode::SUCCESS,
         Ok(Kept::Written { sequence }) => {
-            say(&format!("robocast: the settings are copied to {} (copy {sequence})", copy.display()));
+            print_line(&format!("robocast: the settings are copied to {} (copy {sequence})", copy.display()));
             ExitCode::SUCCESS
         }
-        Err(error) => complain(&error),
+        Err(error) => print_error(&error, 1),
     }
 }
 
@@ -25,30 +24,21 @@ pub fn restore(copy: &Path) -> ExitCode {
     match copies::restore(&settings, copy) {
         Ok(Restored::Fine | Restored::NeverProvisioned) => ExitCode::SUCCESS,
         Ok(Restored::Back { fault, sequence }) => {
-            say(&format!(
+            print_line(&format!(
                 "robocast: the settings {} were {fault}; they are put back from {} (copy {sequence})",
                 settings.display(),
                 copy.display()
             ));
             ExitCode::SUCCESS
         }
-        Err(error) => complain(&error),
+        Err(error) => print_error(&error, 1),
     }
 }
 
 /// Prints the name of the box, or nothing when there are no valid settings. Always 0.
 pub fn name() -> ExitCode {
     if let Ok(checked) = robocast_config::load(&paths::settings()) {
-        say(&checked.settings.device.name);
+        print_line(&checked.settings.device.name);
     }
     ExitCode::SUCCESS
-}
-
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-fn complain(error: &dyn Error) -> ExitCode {
-    eprintln!("robocast: {}", journal::chain(error));
-    ExitCode::FAILURE
 }

@@ -1,8 +1,9 @@
-//! Where what is said of streams and their sinks stands: states and numbers side by side, and each text on
-//! lines of its own below what it is about, wrapped so that nothing is cut off.
+//! The layout of streams and their sinks: states and numbers side by side, and each text on lines of its own below its
+//! subject, wrapped so that nothing is cut off.
 
-use super::{net, paint, word};
-use robocast_bus::{NetStatus, SinkState, SinkStatus, StreamState, StreamStatus};
+use super::{net, paint};
+use robocast_bus::{NetStatus, SinkState, SinkStatus, SourceState, StreamState, StreamStatus};
+use std::time::{SystemTime, UNIX_EPOCH};
 use textwrap::{Options, WordSplitter};
 
 /// Between a number and its unit, which stay on one line; shown as a space.
@@ -15,7 +16,8 @@ pub fn lines(
     colour: bool,
     columns: Option<usize>,
 ) -> Vec<String> {
-    let mut lines = table(streams, colour, columns);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let mut lines = table(streams, now, colour, columns);
     for line in net.into_iter().flat_map(|net| net::net_table(net, colour)) {
         let indent = line.len() - line.trim_start().len() + 4;
         lines.extend(fitted(&line, columns, indent));
@@ -23,19 +25,19 @@ pub fn lines(
     lines
 }
 
-fn table(streams: &[StreamStatus], colour: bool, columns: Option<usize>) -> Vec<String> {
+fn table(streams: &[StreamStatus], now: u64, colour: bool, columns: Option<usize>) -> Vec<String> {
     let width = streams.iter().map(|stream| stream.stream.len()).max().unwrap_or(0).max(6);
-    streams.iter().flat_map(|stream| rows(stream, width, colour, columns)).collect()
+    streams.iter().flat_map(|stream| rows(stream, now, width, colour, columns)).collect()
 }
 
-fn rows(stream: &StreamStatus, width: usize, colour: bool, columns: Option<usize>) -> Vec<String> {
+fn rows(stream: &StreamStatus, now: u64, width: usize, colour: bool, columns: Option<usize>) -> Vec<String> {
     // A long name is no reason to leave the rest no room.
     let indent = columns.map_or(width + 2, |columns| (width + 2).min(columns / 4));
     let latency = stream.latency_ms.map(|ms| format!("{ms:.1} ms")).unwrap_or_default();
     let line = format!(
         "{:width$}  {}  {:>12}  {:>9} frames  {:>9}",
         stream.stream,
-        paint(colour, tone(stream.state), &format!("{:8}", word(&stream.state))),
+        paint(colour, tone(stream.state), &format!("{:8}", stream.state.word())),
         rate(stream.bitrate_bps),
         stream.frames_out,
         latency,
@@ -46,9 +48,9 @@ fn rows(stream: &StreamStatus, width: usize, colour: bool, columns: Option<usize
         let lines = wrapped(&plain(text), columns, 0).into_iter().filter(|line| !line.is_empty());
         lines.map(|line| format!("{:indent$}{}", "", paint(colour, tone, &line))).collect::<Vec<_>>()
     };
-    // What a sink says stands below the sink.
+    // The text of a sink belongs below the sink.
     if !stream.sinks.iter().any(|sink| stream.text == format!("{}: {}", sink.url, sink.text)) {
-        lines.extend(text(&stream.text, tone(stream.state), indent));
+        lines.extend(text(&timed_text(stream, now), tone(stream.state), indent));
     }
     for sink in &stream.sinks {
         let line = format!("{:indent$}{}", "", sink_line(sink, colour));
@@ -58,15 +60,33 @@ fn rows(stream: &StreamStatus, width: usize, colour: bool, columns: Option<usize
     lines
 }
 
+/// The stream's text, with how long the source has been away by now (seconds of Unix time).
+fn timed_text(stream: &StreamStatus, now: u64) -> String {
+    match stream.since.and_then(|since| now.checked_sub(since)) {
+        Some(seconds) if stream.source_state == SourceState::Lost && !stream.text.is_empty() => {
+            format!("{} for {}", stream.text, duration(seconds))
+        }
+        _ => stream.text.clone(),
+    }
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds}{TOGETHER}s"),
+        120..7200 => format!("{}{TOGETHER}min", seconds / 60),
+        _ => format!("{}{TOGETHER}h", seconds / 3600),
+    }
+}
+
 fn sink_line(sink: &SinkStatus, colour: bool) -> String {
-    let state = paint(colour, sink_tone(sink.state), &format!("{:10}", word(&sink.state)));
+    let state = paint(colour, sink_tone(sink.state), &format!("{:10}", sink.state.word()));
     let frames = format!("{}{TOGETHER}frames", sink.frames_out);
     let tries = match sink.reconnects {
         0 => String::new(),
         count => format!("{count}{TOGETHER}reconnects"),
     };
-    let way = net::way(sink);
-    let parts = [frames.as_str(), &way, &tries];
+    let uplink = net::uplink_of(sink);
+    let parts = [frames.as_str(), &uplink, &tries];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     format!("{state} {}  {}", sink.url, parts.join("  "))
 }
@@ -149,7 +169,7 @@ mod tests {
     }
 
     fn shown(streams: &[StreamStatus], columns: usize) -> String {
-        table(streams, false, Some(columns)).join("\n")
+        table(streams, 0, false, Some(columns)).join("\n")
     }
 
     #[test]
@@ -171,7 +191,11 @@ front   live       1.25 Mbit/s       1234 frames     1.3 ms
         waiting    rtmp://live.example.net/app/***  1234 frames
           cannot reach live.example.net: no address for the name; check [uplink] and the host's name";
         assert_eq!(shown(&[stream(&text, &sinks)], 120), expected);
-        assert_eq!(table(&[stream(&text, &sinks)], false, None).join("\n"), expected, "without a terminal");
+        assert_eq!(
+            table(&[stream(&text, &sinks)], 0, false, None).join("\n"),
+            expected,
+            "without a terminal"
+        );
     }
 
     #[test]
@@ -187,6 +211,31 @@ front   live       1.25 Mbit/s       1234 frames     1.3 ms
     }
 
     #[test]
+    fn how_long_a_source_has_been_away_is_counted_where_it_is_shown() {
+        let lost = |source_state, since| StreamStatus {
+            source_state,
+            since,
+            ..stream("no frames from test:", &[sink(SinkState::Idle, "")])
+        };
+        let text =
+            |stream: &StreamStatus, now| table(std::slice::from_ref(stream), now, false, Some(80))[1].clone();
+        let away = lost(SourceState::Lost, Some(1000));
+        for (now, expected) in [
+            (1000, "        no frames from test: for 0 s"),
+            (1012, "        no frames from test: for 12 s"),
+            (1119, "        no frames from test: for 119 s"),
+            (1120, "        no frames from test: for 2 min"),
+            (1000 + 7200, "        no frames from test: for 2 h"),
+            // The clock was set back.
+            (7, "        no frames from test:"),
+        ] {
+            assert_eq!(text(&away, now), expected);
+        }
+        assert_eq!(text(&lost(SourceState::Lost, None), 1012), "        no frames from test:");
+        assert_eq!(text(&lost(SourceState::Failed, Some(1000)), 1012), "        no frames from test:");
+    }
+
+    #[test]
     fn no_line_is_wider_than_the_terminal_and_no_word_is_lost() {
         let path = format!("/{}", "x".repeat(150));
         let name = "a-name-of-as-many-as-32-letters-";
@@ -195,7 +244,7 @@ front   live       1.25 Mbit/s       1234 frames     1.3 ms
             for colour in [false, true] {
                 let sinks = [sink(SinkState::Refused, &text)];
                 let stream = StreamStatus { stream: name.into(), ..stream("lost", &sinks) };
-                let lines = table(&[stream], colour, Some(columns));
+                let lines = table(&[stream], 0, colour, Some(columns));
                 let widest = lines.iter().map(|line| textwrap::core::display_width(line)).max().unwrap();
                 assert!(widest <= columns, "{widest} of {columns}: {lines:#?}");
                 let words = |text: &str| text.split_whitespace().collect::<String>();
@@ -211,7 +260,7 @@ front   live       1.25 Mbit/s       1234 frames     1.3 ms
     #[test]
     fn a_text_that_a_server_sent_steers_no_terminal() {
         let text = "denied:\n\x1b[2J\x1b[31mred\r\u{7}";
-        let lines = table(&[stream(text, &[])], false, Some(80));
+        let lines = table(&[stream(text, &[])], 0, false, Some(80));
         assert_eq!(lines[1], "        denied: ?[2J?[31mred ?");
     }
 

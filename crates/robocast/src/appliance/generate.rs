@@ -3,7 +3,7 @@
 //!
 //! It never fails: whatever is wrong is told to the kernel's log, since no journal runs yet, and the boot goes on.
 
-use crate::on_box::units::{Body, UnitFile, units};
+use crate::appliance::units::{Body, UnitFile, units};
 use robocast_config::LoadError;
 use robocast_daemon::{journal, paths};
 use std::fs::{self, File, OpenOptions};

@@ -1,7 +1,8 @@
 //! `robocast run FILE`: every stream here and now, without systemd and without privilege.
 
-use crate::on_box::children::{Keeper, Role, Said};
-use crate::on_box::view::View;
+use crate::appliance::supervisor::Supervised;
+use crate::appliance::view::View;
+use robocast_bus::mode::sockets_folder;
 use robocast_bus::{CameraStatus, PushStatus, SourceState, StreamState, StreamStatus};
 use robocast_config::{LoadError, Settings};
 use robocast_daemon::signals::{SignalEvent, Signals};
@@ -41,28 +42,28 @@ async fn work(file: &Path, seconds: Option<u64>, json: bool) -> Result<(), Strin
     }
     let mut signals =
         Signals::listen().map_err(|error| format!("robocast: cannot listen to signals: {error}"))?;
-    let place = Place::take()?;
-    let (tell, lines) = mpsc::unbounded_channel();
+    let folder = RunFolder::take()?;
+    let (logged, lines) = mpsc::unbounded_channel();
     let mut view = View::choose(json, &settings.device.name, lines);
-    let mut streams = Streams { file, keepers: BTreeMap::new(), lines: view.live().then_some(tell) };
+    let mut streams = Streams { file, pairs: BTreeMap::new(), lines: view.live().then_some(logged) };
     streams.arrange(&settings).await;
     let status = watch::Sender::new(Vec::new());
-    place.serve(status.subscribe());
+    folder.serve_status(status.subscribe());
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut tick = tokio::time::interval_at(Instant::now() + Duration::from_secs(1), Duration::from_secs(1));
     let done = loop {
         tokio::select! {
-            wish = signals.next() => match wish {
+            event = signals.next() => match event {
                 SignalEvent::Shutdown => break Ok(()),
-                SignalEvent::Reload => streams.reread().await,
+                SignalEvent::Reload => streams.reload().await,
             },
             () = until(end) => break Ok(()),
             () = view.line() => {}
             _ = tick.tick() => {
-                let now = streams.look();
+                let now = streams.status();
                 view.show(&now);
                 status.send_replace(now);
-                if let Some(why) = streams.hopeless() {
+                if let Some(why) = streams.failure() {
                     break Err(format!("robocast: {why}"));
                 }
             }
@@ -95,15 +96,15 @@ async fn until(end: Option<Instant>) {
     }
 }
 
-/// The two programs of one stream, and what was last seen of them.
+/// The two programs of one stream.
 struct Pair {
-    camera: Keeper,
-    push: Keeper,
+    camera: Supervised<CameraStatus>,
+    push: Supervised<PushStatus>,
 }
 
 struct Streams {
     file: PathBuf,
-    keepers: BTreeMap<String, Pair>,
+    pairs: BTreeMap<String, Pair>,
     lines: Option<mpsc::UnboundedSender<String>>,
 }
 
@@ -111,26 +112,26 @@ impl Streams {
     /// Starts the streams that are new, ends those that are gone.
     async fn arrange(&mut self, settings: &Settings) {
         let gone: Vec<String> =
-            self.keepers.keys().filter(|name| settings.stream(name).is_none()).cloned().collect();
+            self.pairs.keys().filter(|name| settings.stream(name).is_none()).cloned().collect();
         for name in gone {
-            if let Some(pair) = self.keepers.remove(&name) {
+            if let Some(pair) = self.pairs.remove(&name) {
                 pair.stop().await;
             }
         }
         for stream in &settings.streams {
-            self.keepers.entry(stream.name.clone()).or_insert_with(|| Pair {
-                camera: Keeper::start(Role::Camera, &stream.name, &self.file, self.lines.clone()),
-                push: Keeper::start(Role::Push, &stream.name, &self.file, self.lines.clone()),
+            self.pairs.entry(stream.name.clone()).or_insert_with(|| Pair {
+                camera: Supervised::start(&stream.name, &self.file, self.lines.clone()),
+                push: Supervised::start(&stream.name, &self.file, self.lines.clone()),
             });
         }
     }
 
-    async fn reread(&mut self) {
+    async fn reload(&mut self) {
         match load(&self.file) {
             Ok(settings) => {
-                for pair in self.keepers.values() {
-                    pair.camera.reread().await;
-                    pair.push.reread().await;
+                for pair in self.pairs.values() {
+                    pair.camera.reload().await;
+                    pair.push.reload().await;
                 }
                 self.arrange(&settings).await;
             }
@@ -138,23 +139,23 @@ impl Streams {
         }
     }
 
-    fn look(&self) -> Vec<StreamStatus> {
-        self.keepers.iter().map(|(name, pair)| pair.look(name)).collect()
+    fn status(&self) -> Vec<StreamStatus> {
+        self.pairs.iter().map(|(name, pair)| pair.status(name)).collect()
     }
 
-    /// Why nothing can run, when that is so.
-    fn hopeless(&self) -> Option<String> {
+    /// Why nothing can run, when nothing can.
+    fn failure(&self) -> Option<String> {
         let reasons: Vec<String> = self
-            .keepers
+            .pairs
             .values()
-            .map(|pair| pair.camera.said().never.and(pair.push.said().never))
+            .map(|pair| pair.camera.report().failure.and(pair.push.report().failure))
             .collect::<Option<_>>()?;
         reasons.into_iter().next()
     }
 
     async fn stop(self) {
         let mut stopping = tokio::task::JoinSet::new();
-        for pair in self.keepers.into_values() {
+        for pair in self.pairs.into_values() {
             stopping.spawn(pair.stop());
         }
         while stopping.join_next().await.is_some() {}
@@ -162,13 +163,12 @@ impl Streams {
 }
 
 impl Pair {
-    fn look(&self, name: &str) -> StreamStatus {
-        let (camera_said, push_said): (Said, Said) = (self.camera.said(), self.push.said());
-        let camera: Option<CameraStatus> = camera_said.status();
-        let push: Option<PushStatus> = push_said.push(Instant::now());
+    fn status(&self, name: &str) -> StreamStatus {
+        let (camera_report, push_report, now) = (self.camera.report(), self.push.report(), Instant::now());
+        let (camera, push) = (camera_report.status(now), push_report.status(now));
         let mut status = StreamStatus::of(name, camera.as_ref(), push.as_ref());
-        status.restarts = camera_said.restarts + push_said.restarts;
-        if let Some(why) = camera_said.never.or(push_said.never) {
+        status.restarts = camera_report.restarts + push_report.restarts;
+        if let Some(why) = camera_report.failure.or(push_report.failure) {
             status.state = StreamState::Failed;
             status.source_state = if camera.is_none() { SourceState::Failed } else { status.source_state };
             status.text = why;
@@ -177,19 +177,19 @@ impl Pair {
     }
 
     async fn stop(self) {
-        // The sinks say good-bye while the camera still runs.
+        // The sinks close their sessions while the camera still runs.
         self.push.stop().await;
         self.camera.stop().await;
     }
 }
 
 /// The run-time folder, held by one `robocast run` at a time.
-struct Place {
+struct RunFolder {
     _lock: nix::fcntl::Flock<std::fs::File>,
     first: bool,
 }
 
-impl Place {
+impl RunFolder {
     /// Takes the folder, or one of its own inside when another `robocast run` holds it.
     #[allow(unsafe_code)]
     fn take() -> Result<Self, String> {
@@ -204,13 +204,15 @@ impl Place {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             let owner = folder.metadata()?.uid();
             if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
-                // In a folder of somebody else's making, sockets could be swapped under us.
+                // In a folder that another user made, that user could replace our sockets.
                 return Err(std::io::Error::other("it belongs to another user"));
             }
             let file = std::fs::File::options().create(true).append(true).open(folder.join("run.lock"))?;
             Ok(nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).ok())
         };
         if let Some(lock) = lock(&folder).map_err(|error| failed(&folder, error))? {
+            // Sockets of a run that was killed.
+            let _ = std::fs::remove_dir_all(sockets_folder());
             return Ok(Self { _lock: lock, first: true });
         }
         let own = folder.join(format!("run-{}", std::process::id()));
@@ -224,7 +226,7 @@ impl Place {
     }
 
     /// Answers `robocast status` with what was last seen.
-    fn serve(&self, status: watch::Receiver<Vec<StreamStatus>>) {
+    fn serve_status(&self, status: watch::Receiver<Vec<StreamStatus>>) {
         let path = paths::status_socket();
         let _ = std::fs::remove_file(&path);
         let listener = match UnixListener::bind(&path) {
@@ -244,7 +246,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for RunFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(paths::status_socket());
         if !self.first {

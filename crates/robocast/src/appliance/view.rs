@@ -19,10 +19,10 @@ pub enum View {
     Json,
     /// A line whenever something changes.
     Lines {
-        /// What was last said of each stream.
+        /// The last line of each stream.
         last: Vec<String>,
     },
-    /// A table that is drawn anew each second, with log lines running above it.
+    /// A table that is drawn again each second, with log lines running above it.
     Live {
         device: String,
         began: Instant,
@@ -47,7 +47,7 @@ impl View {
         }
     }
 
-    /// Whether log lines must come through here, so as not to tear the table.
+    /// Whether log lines must pass through here, so that they do not break the table.
     pub fn live(&self) -> bool {
         matches!(self, Self::Live { .. })
     }
@@ -88,7 +88,7 @@ impl View {
         }
     }
 
-    /// Leaves the last table standing.
+    /// Leaves the last table on the screen.
     pub fn end(&mut self) {
         if let Self::Live { lines, .. } = self {
             lines.close();
@@ -108,25 +108,11 @@ impl View {
     }
 }
 
-/// What of a stream is worth a line when it changes.
+/// The line of a stream: a change in it is worth a new one.
 fn changes(stream: &StreamStatus) -> String {
-    let sinks: Vec<String> =
-        stream.sinks.iter().map(|sink| format!("{} {}", sink.url, word(&sink.state))).collect();
-    let text =
-        if stream.text.is_empty() { String::new() } else { format!(" ({})", without_numbers(&stream.text)) };
-    format!("{}: {}{text}; {}", stream.stream, word(&stream.state), sinks.join(", "))
-}
-
-/// The text up to a count that changes every second.
-fn without_numbers(text: &str) -> &str {
-    let counted = text
-        .match_indices(" for ")
-        .find(|(at, word)| text[at + word.len()..].starts_with(|c: char| c.is_ascii_digit()));
-    counted.map_or(text, |(at, _)| &text[..at])
-}
-
-fn word(state: &impl serde::Serialize) -> String {
-    serde_json::to_value(state).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    let sinks: Vec<String> = stream.sinks.iter().map(|sink| format!("{} {}", sink.url, sink.state)).collect();
+    let text = if stream.text.is_empty() { String::new() } else { format!(" ({})", stream.text) };
+    format!("{}: {}{text}; {}", stream.stream, stream.state, sinks.join(", "))
 }
 
 fn paint(colour: bool, code: &str, text: &str) -> String {

@@ -1,13 +1,11 @@
 //! `robocast status`: what the box does now.
 
-use crate::on_box::view::{self, Room, Screen};
+use crate::appliance::view::{self, Room, Screen};
+use robocast_bus::client::{net_on_system_bus, streams_here};
 use robocast_bus::{NetStatus, StreamStatus, server};
-use robocast_daemon::paths;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::net::UnixStream;
 
 const DEGRADED: u8 = 1;
 const UNREACHABLE: u8 = 3;
@@ -17,12 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Shows it: 0 when all is well, 1 when something is not, 3 when nothing runs here.
 pub async fn status(json: bool, watch: bool) -> ExitCode {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
-    // Watching on a terminal draws over what was drawn; all else goes on below.
+    // On a terminal each table replaces the one before; otherwise it follows below.
     let mut screen = Screen::of_stdout().filter(|_| watch && !json);
     loop {
         tick.tick().await;
         let net = ask_net().await;
-        let streams = ask().await;
+        let streams = streams_here(None).await;
         let (code, trouble) = match (&streams, &net) {
             (Ok(streams), net) => {
                 let well = streams.iter().all(|stream| stream.state.well());
@@ -50,43 +48,12 @@ pub async fn status(json: bool, watch: bool) -> ExitCode {
     }
 }
 
-/// Asks a `robocast run` on this machine; where there is none, the programs that systemd runs.
-async fn ask() -> Result<Vec<StreamStatus>, String> {
-    let alone = match ask_run().await {
-        Ok(streams) => return Ok(streams),
-        Err(why) => why,
-    };
-    let seen = tokio::time::timeout(PATIENCE, robocast_bus::client::streams()).await;
-    match seen {
-        Err(_) => Err(format!("no `robocast run` ({alone}), and no answer on the system bus")),
-        Ok(Ok(streams)) if !streams.is_empty() => Ok(streams),
-        Ok(Ok(_)) => Err(format!("no `robocast run` ({alone}), and no program on the system bus")),
-        Ok(Err(error)) => Err(format!("no `robocast run` ({alone}), and no system bus ({error})")),
-    }
-}
-
 /// What the net program says, where there is one.
 async fn ask_net() -> Option<NetStatus> {
     if !server::enabled() {
         return None;
     }
-    tokio::time::timeout(PATIENCE, robocast_bus::client::net_on_system_bus()).await.ok()?.ok()?
-}
-
-async fn ask_run() -> Result<Vec<StreamStatus>, String> {
-    let path = paths::status_socket();
-    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    let asking = async {
-        let mut stream = UnixStream::connect(&path).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        Ok(answer)
-    };
-    let answer = tokio::time::timeout(PATIENCE, asking)
-        .await
-        .map_err(|_| format!("{}: no answer", path.display()))?
-        .map_err(failed)?;
-    serde_json::from_slice(&answer).map_err(|error| format!("{}: {error}", path.display()))
+    tokio::time::timeout(PATIENCE, net_on_system_bus()).await.ok()?.ok()?
 }
 
 fn show(streams: &[StreamStatus], net: Option<&NetStatus>, json: bool) {

@@ -1,4 +1,4 @@
-//! What is told to whoever typed a command.
+//! What a command prints.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -10,13 +10,13 @@ pub fn chain(error: &dyn Error) -> String {
     causes.map(|error| error.to_string()).collect::<Vec<_>>().join(": ")
 }
 
-/// A line of output; whoever stopped listening is not told.
-pub fn say(line: &str) {
+/// Prints a line. It is no error when nobody reads it any more.
+pub fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Says what went wrong, and ends with `code`.
-pub fn complain(error: &dyn Error, code: u8) -> ExitCode {
+/// Prints an error, and returns the exit code `code`.
+pub fn print_error(error: &dyn Error, code: u8) -> ExitCode {
     eprintln!("robocast: {}", chain(error));
     ExitCode::from(code)
 }

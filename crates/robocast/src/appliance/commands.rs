@@ -1,12 +1,13 @@
-//! The words of the command line on a box.
+//! The commands of a box.
 
+use crate::program::ProgramArgs;
 use clap::Subcommand;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum ApplianceCommand {
     /// Run all streams of a settings file here and now, without systemd
     Run {
         /// The settings file
@@ -28,14 +29,14 @@ pub enum Command {
         watch: bool,
     },
     /// The camera program of one stream, in the foreground
-    Camera(Program),
+    Camera(ProgramArgs),
     /// The push program of one stream, in the foreground
-    Push(Program),
+    Push(ProgramArgs),
     /// Keeps both sides of the box's network: the robot's, and the uplinks
-    Net(Net),
+    Net(NetArgs),
     /// Updates of this box
     #[command(subcommand)]
-    Update(Update),
+    Update(UpdateCommand),
     /// Write what a bug report needs, without secrets: robocast-support-DEVICE-DATE.tar.gz
     Support {
         /// The folder to write it to
@@ -56,7 +57,7 @@ pub enum Command {
     },
     /// The settings file of this box: its second copy, its name
     #[command(subcommand)]
-    Settings(Settings),
+    Settings(SettingsCommand),
     /// What systemd runs as a generator: writes the units that the settings want
     #[command(hide = true)]
     Generate {
@@ -75,18 +76,18 @@ pub enum Command {
 /// The network.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Net {
-    /// Only look
+pub struct NetArgs {
+    /// Another command than to keep the network
     #[command(subcommand)]
-    pub look: Option<Look>,
+    pub command: Option<NetCommand>,
     /// The settings file
     #[arg(long, default_value_os_t = robocast_daemon::paths::settings())]
     pub settings: PathBuf,
 }
 
-/// What is only looked at.
+/// What `robocast net` can do besides keeping the network.
 #[derive(Debug, Subcommand)]
-pub enum Look {
+pub enum NetCommand {
     /// Print what would be done for a settings file, and do nothing
     Plan {
         /// The settings file
@@ -109,7 +110,7 @@ pub enum Look {
 
 /// What is done about updates.
 #[derive(Debug, Subcommand)]
-pub enum Update {
+pub enum UpdateCommand {
     /// Wait until the slot that runs has shown that it works, and have RAUC mark it good
     Gate {
         /// How long it may take, such as 10min
@@ -120,7 +121,7 @@ pub enum Update {
 
 /// What is done with the settings file of this box.
 #[derive(Debug, Subcommand)]
-pub enum Settings {
+pub enum SettingsCommand {
     /// Copy the settings to a raw partition, where they outlive the file system
     Keep {
         /// The partition, or a file in its stead
@@ -135,14 +136,4 @@ pub enum Settings {
     },
     /// Print the name of the box; nothing when it has no valid settings
     Name,
-}
-
-/// A program of one stream.
-#[derive(Debug, clap::Args)]
-pub struct Program {
-    /// The stream's name in the settings
-    pub name: String,
-    /// The settings file
-    #[arg(long, default_value_os_t = robocast_daemon::paths::settings())]
-    pub settings: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! The two sides of the network, for people who stand before the box.
+//! The two sides of the network, for people in front of the box.
 
 use super::paint;
 use robocast_bus::{NetStatus, RobotSideStatus, SinkStatus, UplinkState, UplinkStatus};
@@ -19,7 +19,7 @@ pub(super) fn net_table(net: &NetStatus, colour: bool) -> Vec<String> {
         lines.push(format!("  {}", paint(colour, "33", &net.text)));
     }
     if net.former {
-        let words = "the new settings' uplinks were taken back; these are the ones that were proven last";
+        let words = "the new settings' uplinks were rolled back; these are the ones that were proven last";
         lines.push(format!("  {}", paint(colour, "33", words)));
     }
     if !net.proven {
@@ -65,8 +65,8 @@ fn joined(parts: &[&str]) -> String {
     parts.join("  ")
 }
 
-/// What of the network is worth knowing on a sink's line.
-pub fn way(sink: &SinkStatus) -> String {
+/// The uplink of a sink, for its line.
+pub fn uplink_of(sink: &SinkStatus) -> String {
     match (sink.uplink.as_str(), sink.mptcp) {
         ("", false) => String::new(),
         ("", true) => "MPTCP".into(),
@@ -135,9 +135,10 @@ network  goes by lte (wwan0): wifi passes nothing
     }
 
     #[test]
-    fn a_sink_tells_its_way() {
-        let sink =
-            |uplink: &str, mptcp| way(&SinkStatus { uplink: uplink.into(), mptcp, ..Default::default() });
+    fn the_line_of_a_sink_names_its_uplink() {
+        let sink = |uplink: &str, mptcp| {
+            uplink_of(&SinkStatus { uplink: uplink.into(), mptcp, ..Default::default() })
+        };
         assert_eq!(
             [sink("", false), sink("wlan0", false), sink("wlan0", true)],
             ["", "by wlan0", "by wlan0, MPTCP"]
