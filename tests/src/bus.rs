@@ -24,15 +24,20 @@ pub struct Bus {
 impl Bus {
     /// Starts one, and waits for its socket.
     pub fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("robocast-bus-").tempdir().unwrap();
-        let socket = folder.path().join("bus");
-        write(&folder.path().join("bus.conf"), &configuration(&socket));
-        let mut bus = Self { folder, daemon: None };
+        let mut bus = Self::not_started();
         bus.start_again();
         bus
     }
 
-    /// Starts it anew at the same place: nobody is on it.
+    /// One that has an address, and does not run.
+    pub fn not_started() -> Self {
+        let folder = tempfile::Builder::new().prefix("robocast-bus-").tempdir().unwrap();
+        let socket = folder.path().join("bus");
+        write(&folder.path().join("bus.conf"), &configuration(&socket));
+        Self { folder, daemon: None }
+    }
+
+    /// Starts it, again if it ran, at the same address: nobody is on it.
     pub fn start_again(&mut self) {
         self.end();
         let mut daemon = command("dbus-daemon");

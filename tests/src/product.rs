@@ -57,6 +57,11 @@ impl Place {
         path
     }
 
+    /// The folder of the programs' sockets.
+    pub fn sockets(&self) -> PathBuf {
+        self.0.path().join("run/bus")
+    }
+
     /// `robocast` on this box.
     pub fn robocast(&self, arguments: &[&str]) -> Command {
         let mut robocast = command(program("robocast"));

@@ -44,8 +44,7 @@ fn all_programs_come_to_a_bus_that_starts_late_and_back_to_one_that_restarts() {
         return;
     }
     on_a_runtime(async {
-        let mut bus = Bus::start();
-        bus.end();
+        let mut bus = Bus::not_started();
         let camera = watch::Sender::new(CameraStatus { frames_in: 7, ..CameraStatus::default() });
         let push = watch::Sender::new(PushStatus { started: true, ..PushStatus::default() });
         let net = watch::Sender::new(NetStatus { chosen: "wlan0".into(), ..NetStatus::default() });
