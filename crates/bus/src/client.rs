@@ -13,7 +13,7 @@ pub use follow::{
     Snapshot, follow, follow_chosen, follow_chosen_on, follow_evidence, follow_evidence_on, follow_on,
 };
 pub use remote::{Remote, RemoteOrder};
-pub use run::{NotHere, ask_run, streams_here};
+pub use run::{NotHere, ask_run, streams_here, streams_here_on};
 pub use socket::{services_in, watch_status};
 
 use crate::names::Service;

@@ -32,17 +32,26 @@ impl fmt::Display for NotHere {
 
 impl std::error::Error for NotHere {}
 
-/// The streams of a `robocast run` on this machine; where there is none, of the programs on `bus`, or on the system bus when
-/// that is none.
+/// The streams of a `robocast run` on this machine; where there is none, of the programs on the system bus.
 ///
 /// # Errors
 /// When neither runs here.
-pub async fn streams_here(bus: Option<&Connection>) -> Result<Vec<StreamStatus>, NotHere> {
-    let socket = paths::status_socket();
-    match bus {
-        Some(bus) => streams_from(&socket, streams_on(bus)).await,
-        None => streams_from(&socket, streams()).await,
-    }
+pub async fn streams_here() -> Result<Vec<StreamStatus>, NotHere> {
+    streams_from(&paths::status_socket(), streams()).await
+}
+
+/// The same with the programs on `bus`, if there is one.
+///
+/// # Errors
+/// When neither runs here.
+pub async fn streams_here_on(bus: Option<&Connection>) -> Result<Vec<StreamStatus>, NotHere> {
+    let on_bus = async {
+        match bus {
+            Some(bus) => streams_on(bus).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    streams_from(&paths::status_socket(), on_bus).await
 }
 
 async fn streams_from(

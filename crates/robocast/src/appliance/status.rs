@@ -20,7 +20,7 @@ pub async fn status(json: bool, watch: bool) -> ExitCode {
     loop {
         tick.tick().await;
         let net = ask_net().await;
-        let streams = streams_here(None).await;
+        let streams = streams_here().await;
         let (code, trouble) = match (&streams, &net) {
             (Ok(streams), net) => {
                 let well = streams.iter().all(|stream| stream.state.well());
