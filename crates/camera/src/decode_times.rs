@@ -1,7 +1,7 @@
 //! Decoding times for sources that only give presentation times, as RTP does.
 //!
-//! With pictures in display order the two are the same. Where pictures are reordered, the decoding
-//! times are the presentation times in sorted order, late by as many pictures as may be reordered.
+//! With pictures in display order the two are the same. Where pictures are reordered, the decoding times are the
+//! presentation times in sorted order, delayed by as many pictures as may be reordered.
 
 use robocast_video::clock::MonoTime;
 
@@ -19,19 +19,19 @@ pub struct DecodeTimes {
 
 impl DecodeTimes {
     /// The stream says that up to `depth` pictures may come before those shown earlier.
-    pub fn declare(&mut self, depth: usize) {
+    pub fn declare_reordering(&mut self, depth: usize) {
         self.depth = self.depth.max(depth.min(DEEPEST));
     }
 
-    /// The decoding and presentation time of the next picture in coding order, whose presentation
-    /// time is `pts`. Decoding times rise strictly and are never later than the presentation time.
-    pub fn next(&mut self, pts: MonoTime) -> (MonoTime, MonoTime) {
+    /// Gives the next picture in coding order, whose presentation time is `pts`, its decoding and presentation
+    /// time. Decoding times rise strictly and are never later than the presentation time.
+    pub fn assign_times(&mut self, pts: MonoTime) -> (MonoTime, MonoTime) {
         let at = self.pending.partition_point(|&earlier| earlier <= pts);
         self.pending.insert(at, pts);
         let wanted = if self.pending.len() > self.depth {
             self.pending.remove(0)
         } else {
-            // At the start: as if the missing pictures had come a nanosecond apart before it.
+            // At the start: as if the missing pictures had been a nanosecond apart before it.
             let missing = (self.depth + 1 - self.pending.len()) as u64;
             MonoTime(self.pending[0].0.saturating_sub(missing))
         };
@@ -54,7 +54,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn run(times: &mut DecodeTimes, pts: &[u64]) -> Vec<(u64, u64)> {
-        pts.iter().map(|&pts| times.next(MonoTime(pts))).map(|(dts, pts)| (dts.0, pts.0)).collect()
+        pts.iter().map(|&pts| times.assign_times(MonoTime(pts))).map(|(dts, pts)| (dts.0, pts.0)).collect()
     }
 
     #[test]
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn one_b_picture_delays_decoding_times_by_one() {
         let mut times = DecodeTimes::default();
-        times.declare(1);
+        times.declare_reordering(1);
         let out = run(&mut times, &[1000, 3000, 2000, 5000, 4000]);
         assert_eq!(out, [(999, 1000), (1000, 3000), (2000, 2000), (3000, 5000), (4000, 4000)]);
     }
@@ -75,7 +75,7 @@ mod tests {
         #[test]
         fn decoding_times_rise_and_never_exceed_presentation(pts in prop::collection::vec(0u64..1_000_000, 1..100), depth in 0usize..5) {
             let mut times = DecodeTimes::default();
-            times.declare(depth);
+            times.declare_reordering(depth);
             let mut last = None;
             for (dts, pts) in run(&mut times, &pts) {
                 prop_assert!(dts <= pts);

@@ -1,19 +1,19 @@
-//! The gate before the hop: only what can be decoded passes. After a loss it is closed until the
-//! next keyframe; at each keyframe the parameter sets are repeated. Slices pass untouched.
+//! The gate in front of the readers: only decodable units pass. After a loss it is closed until the next
+//! keyframe; at each keyframe the parameter sets are repeated. Slices pass untouched.
 
 use bytes::Bytes;
 use robocast_video::h264::{NalKind, ParameterSets, VideoFormat, nals, push_nal};
 
-/// What the gate makes of an access unit.
+/// The gate's verdict on an access unit.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GateVerdict {
-    /// It goes on.
+    /// It passes.
     Pass {
-        /// Annex B; parameter sets stand before the slices of a keyframe.
+        /// Annex B; parameter sets precede the slices of a keyframe.
         data: Bytes,
         /// Decoding can start here.
         keyframe: bool,
-        /// The parameter sets are others than before.
+        /// The parameter sets differ from those before.
         changed: bool,
     },
     /// It is broken, or refers to one that is missing.
@@ -36,7 +36,7 @@ impl Gate {
         Self { open: false, sets }
     }
 
-    /// Another sender begins: nothing known holds any more.
+    /// Another sender begins: forgets everything.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
@@ -46,14 +46,14 @@ impl Gate {
         self.open = false;
     }
 
-    /// What the pictures look like, once known.
+    /// The format of the pictures, once known.
     #[must_use]
     pub fn format(&self) -> Option<VideoFormat> {
         self.sets.format()
     }
 
-    /// Judges one whole access unit.
-    pub fn judge(&mut self, data: Vec<u8>) -> GateVerdict {
+    /// Checks one whole access unit.
+    pub fn check_unit(&mut self, data: Vec<u8>) -> GateVerdict {
         let (mut idr, mut slices, mut own_sets, mut changed) = (false, false, false, false);
         for nal in nals(&data) {
             match NalKind::of(nal) {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn passes(gate: &mut Gate, nals: &[&[u8]]) -> Option<(Vec<u8>, bool)> {
-        match gate.judge(unit(nals)) {
+        match gate.check_unit(unit(nals)) {
             GateVerdict::Pass { data, keyframe, .. } => Some((data.to_vec(), keyframe)),
             _ => None,
         }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn sets_sent_once_are_repeated_at_each_keyframe_behind_the_delimiter() {
         let mut gate = Gate::default();
-        assert_eq!(gate.judge(unit(&[SPS, PPS])), GateVerdict::NoPicture);
+        assert_eq!(gate.check_unit(unit(&[SPS, PPS])), GateVerdict::NoPicture);
         let delimiter: &[u8] = &[0x09, 0x10];
         for _ in 0..2 {
             let out = passes(&mut gate, &[delimiter, IDR]).unwrap();
@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn a_changed_sequence_is_noticed() {
         let mut gate = Gate::default();
-        assert!(matches!(gate.judge(unit(&[SPS, PPS, IDR])), GateVerdict::Pass { changed: true, .. }));
-        assert!(matches!(gate.judge(unit(&[SPS, PPS, IDR])), GateVerdict::Pass { changed: false, .. }));
+        assert!(matches!(gate.check_unit(unit(&[SPS, PPS, IDR])), GateVerdict::Pass { changed: true, .. }));
+        assert!(matches!(gate.check_unit(unit(&[SPS, PPS, IDR])), GateVerdict::Pass { changed: false, .. }));
     }
 
     proptest! {
@@ -172,7 +172,7 @@ mod tests {
         fn hostile_units_never_panic_and_slices_pass_untouched(bytes in prop::collection::vec(prop_oneof![Just(0u8), Just(1), Just(0x65), Just(0x67), any::<u8>()], 0..200)) {
             let mut gate = Gate::default();
             passes(&mut gate, &[SPS, PPS, IDR]).unwrap();
-            if let GateVerdict::Pass { data, .. } = gate.judge(bytes.clone()) {
+            if let GateVerdict::Pass { data, .. } = gate.check_unit(bytes.clone()) {
                 let slices = |data: &[u8]| nals(data).filter(|nal| NalKind::of(nal).is_slice()).map(<[u8]>::to_vec).collect::<Vec<_>>();
                 prop_assert_eq!(slices(&data), slices(&bytes));
             }

@@ -1,16 +1,32 @@
-//! The camera program: it owns one source and yields H.264 access units on the hop.
+//! The camera program: it owns one source and publishes H.264 access units on the camera's socket.
 //!
 //! ```text
-//! source (rtp, rtsp, v4l2, ...) -> SourceOutput: gate -> decoding times -> fits? --yes--> Broadcast -> hop
-//!                                                                      \--no--> Transcoder --^
+//! source (rtp, rtsp, capture, file) -> SourceOutput: gate -> decoding times -> fits? --yes--> Broadcast -> readers
+//!                                                                              \--no--> Transcoder --^
 //! ```
-//! One task: [`program::run`] opens the source, judges whether frames advance, opens it again when
-//! they do not, and obeys readers. Streaming threads only ever touch an [`output::SourceOutput`].
+//! One task, [`program::run`], opens the source, closes it and opens it again as [`lifecycle`] says, and serves the
+//! readers' requests. Streaming threads only ever touch an [`output::SourceOutput`].
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`program`] | the loop: source, readers, D-Bus, signals |
+//! | [`lifecycle`] | when the source is opened, closed, opened again, and when it rests. Pure |
+//! | [`liveness`] | whether an open source still gives frames. Pure |
+//! | [`arbitration`] | which bitrate is in force when several ask. Pure |
+//! | [`source`] | the sources, behind one trait |
+//! | [`bitrate_control`] | changing the bitrate, at our encoder or at the robot's |
+//! | [`rtp`] | packets to access units. Pure |
+//! | [`output`], [`gate`], [`decode_times`], [`passthrough`] | what every unit passes; the last three pure |
+//! | [`transcoder`], [`transcoder_input`] | re-encoding H.264 that cannot be passed through |
+//! | [`counters`] | what is counted |
 
+pub mod arbitration;
+pub mod bitrate_control;
 pub mod counters;
 pub mod decode_times;
-pub mod encoder_control;
 pub mod gate;
+pub mod lifecycle;
+pub mod liveness;
 pub mod output;
 pub mod passthrough;
 pub mod program;

@@ -1,45 +1,47 @@
-//! The camera's loop.
+//! The camera's loop: it carries out what [`Lifecycle`] decides, and serves readers, D-Bus and signals meanwhile.
 
-mod around;
-mod judge;
-mod tell;
+mod environment;
+mod publish;
+mod source_task;
 
+use crate::arbitration::BitrateArbiter;
+use crate::bitrate_control::BitrateControl;
 use crate::counters::Counters;
-use crate::encoder_control::BitrateControl;
-use crate::output::{CameraContext, OutputEvent};
-use crate::source::{Attempt, Ended, OpenError, Patience, Source};
-use crate::transcoder::Transcoder;
+use crate::lifecycle::{Lifecycle, LifecycleAction, LifecycleEvent, Moment};
+use crate::output::{CameraContext, OpeningId, OutputEvent, OutputEvents};
+use crate::source::{Attempt, RunningSource, Source};
 use crate::transcoder_input::TranscoderInput;
-use around::{Around, Opener, Video};
+use environment::{CameraEnvironment, SourceOpener};
+use robocast_bus::CameraStatus;
 use robocast_bus::server::{self, CameraOrder};
-use robocast_bus::{CameraStatus, SourceState};
 use robocast_config::{Bitrate, Settings, Stream};
 use robocast_daemon::backoff::Backoff;
 use robocast_daemon::notify::{self, Heartbeat};
 use robocast_daemon::signals::{SignalEvent, Signals};
 use robocast_daemon::{journal, paths};
-use robocast_gst::encoder::{Encoder, Target};
-use robocast_gst::pipeline::{PipelineError, PipelineEvent};
+use robocast_gst::encoder::EncodingTarget;
+use robocast_gst::pipeline::PipelineError;
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::VideoFormat;
-use robocast_video::ipc::{self, Broadcast, Limits, Request, Served, SourceReport};
+use robocast_video::ipc::{self, Broadcast, Limits, ReaderEvent, Request, Served, SourceReport};
+use source_task::SourceTask;
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-/// What the hop keeps: readers may lag by a second; a group of pictures may have 8 MiB.
+/// What is kept for readers: they may lag by a second; a group of pictures may have 8 MiB.
 const KEPT: Limits = Limits { lag: Duration::from_secs(1), bytes: 8 << 20 };
-/// How often the source is looked at, and each how many looks the supervisor is told.
-const LOOK_EACH: Duration = Duration::from_millis(250);
-const TELL_EACH: u32 = 4;
-/// A driver that takes longer to open its device hangs: a busy board may need many seconds.
-const OPENING: Duration = Duration::from_secs(60);
-/// A camera that said no is asked again after this; or at once, when the settings change.
-const REFUSED_FOR: Duration = Duration::from_secs(15);
+/// How often the source is judged.
+const TICK: Duration = Duration::from_millis(250);
+/// After so many ticks the status is published.
+const PUBLISH_EACH: u32 = 4;
+/// The first wait between two openings, and the longest.
+const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(800)];
 
 /// The camera program cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +52,9 @@ pub enum CameraError {
     /// The settings have no such stream.
     #[error("no [[stream]] is called `{0}`")]
     NoStream(String),
-    /// The hop's socket cannot be made.
+    /// The camera's socket cannot be made.
     #[error("cannot serve {}", path.display())]
-    Hop {
+    Socket {
         /// The socket.
         path: PathBuf,
         #[source]
@@ -61,8 +63,8 @@ pub enum CameraError {
     /// Signals cannot be listened to.
     #[error("cannot listen to signals")]
     Signals(#[source] io::Error),
-    /// A pipeline holds on to what it has; only a new process helps.
-    #[error("the source does not let go")]
+    /// A pipeline does not stop; only a new process helps.
+    #[error("the source does not stop")]
     Stuck(#[source] PipelineError),
 }
 
@@ -71,404 +73,323 @@ pub enum CameraError {
 /// # Errors
 /// When it cannot start, or cannot go on in this process.
 pub async fn run(name: &str, settings: &Path) -> Result<(), CameraError> {
-    let (mut camera, _served) = Camera::new(name, settings)?;
+    let (mut camera, _served) = CameraProgram::new(name, settings)?;
     notify::ready();
-    let ended = camera.work().await;
+    let ended = camera.run_loop().await;
     notify::stopping();
     ended
 }
 
-struct Camera<S> {
+struct CameraProgram<S> {
     name: String,
     path: PathBuf,
     settings: Settings,
-    opener: Opener<S>,
-    shared: CameraContext,
-    notices: mpsc::UnboundedReceiver<OutputEvent>,
-    requests: mpsc::Receiver<Request>,
-    report: watch::Sender<SourceReport>,
-    /// How many read.
+    lifecycle: Lifecycle,
+    arbiter: BitrateArbiter,
+    opener: SourceOpener<S>,
+    source: SourceTask<S>,
+    context: CameraContext,
+    output_events: mpsc::UnboundedReceiver<(OpeningId, OutputEvent)>,
+    /// What changes the bitrate now, and what it was asked for last.
+    control: Option<BitrateControl>,
+    bitrate_set: Option<Bitrate>,
+    /// The format of the pictures, once known.
+    format: Option<VideoFormat>,
     readers: watch::Receiver<usize>,
-    /// For D-Bus.
+    reader_events: mpsc::Receiver<ReaderEvent>,
+    report: watch::Sender<SourceReport>,
     status: watch::Sender<CameraStatus>,
     orders: mpsc::Receiver<CameraOrder>,
     signals: Signals,
+    time_of_day: fn() -> SystemTime,
+    /// When the lifecycle's wait is over.
+    wait_until: Option<Instant>,
     tick: Interval,
+    ticks: u32,
     heartbeat: Heartbeat,
-    target: Target,
-    picture: Option<VideoFormat>,
-    /// Turns of the clock so far.
-    round: u32,
-    /// When the program started.
-    started: MonoTime,
-    /// When the source was opened.
-    opened: MonoTime,
-    /// When the last reader left, if none is there.
-    unread_since: Option<MonoTime>,
 }
 
-/// What made the loop turn.
-enum Turn<T> {
-    /// The work at hand is done.
-    Done(T),
-    /// The source must be closed and opened again, for this reason.
-    Reopen(Ended),
-    /// The pictures need an encoder, for this reason.
-    Unfit(String),
-    /// The settings changed: open it as they say now.
-    Changed,
-    /// Nobody reads: rest.
-    Rest,
-    /// The end.
-    End,
-}
-
-fn target_of(stream: &Stream) -> Target {
-    Target {
-        bitrate: stream.bitrate.max,
-        size: stream.size,
-        fps: stream.fps,
-        keyframe_interval: stream.keyframe_interval,
-    }
-}
-
-impl Camera<Source> {
-    /// The camera, and the hop's socket, which is served for as long as that is kept.
+impl CameraProgram<Source> {
+    /// The program, and the camera's socket, which is served for as long as that is kept.
     fn new(name: &str, path: &Path) -> Result<(Self, Served), CameraError> {
         let settings = robocast_config::load(path)?.settings;
         let stream = settings.stream(name).ok_or_else(|| CameraError::NoStream(name.into()))?.clone();
         let signals = Signals::listen().map_err(CameraError::Signals)?;
-        let (ask, requests) = mpsc::channel(16);
-        let report = watch::Sender::new(SourceReport { state: SourceState::Starting, text: String::new() });
-        let feed = Broadcast::new(KEPT);
+        let (reader_event, reader_events) = mpsc::channel(16);
+        let report = watch::Sender::new(publish::first_report(SystemTime::now()));
+        let broadcast = Broadcast::new(KEPT);
         let socket = paths::camera_socket(name);
-        let served = ipc::serve(&socket, feed.clone(), report.subscribe(), ask)
-            .map_err(|source| CameraError::Hop { path: socket, source })?;
+        let served = ipc::serve(&socket, broadcast.clone(), report.subscribe(), reader_event)
+            .map_err(|source| CameraError::Socket { path: socket, source })?;
         let status = watch::Sender::new(CameraStatus::default());
         let (order, orders) = mpsc::channel(4);
         tokio::spawn(server::serve_camera(name.to_owned(), status.subscribe(), order));
-        let around = Around {
-            opener: Arc::new(|settings, shared, attempt| {
-                Source::open(settings, &shared.stream, shared, attempt)
-            }),
-            feed,
+        let environment = CameraEnvironment {
+            opener: Arc::new(Source::open),
+            broadcast,
             readers: served.readers(),
-            requests,
+            reader_events,
             report,
             status,
             orders,
             signals,
+            time_of_day: SystemTime::now,
         };
-        Ok((Self::amid(around, path, settings, stream), served))
+        Ok((Self::with_environment(environment, path, settings, stream), served))
     }
 }
 
-impl<S: Video> Camera<S> {
-    fn amid(around: Around<S>, path: &Path, settings: Settings, stream: Stream) -> Self {
-        let Around { opener, feed, readers, requests, report, status, orders, signals } = around;
-        let (tell, notices) = mpsc::unbounded_channel();
-        let mut tick = tokio::time::interval(LOOK_EACH);
+impl<S: RunningSource> CameraProgram<S> {
+    fn with_environment(
+        environment: CameraEnvironment<S>,
+        path: &Path,
+        settings: Settings,
+        stream: Stream,
+    ) -> Self {
+        let (sender, output_events) = mpsc::unbounded_channel();
+        let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let backoff = Backoff::new(BACKOFF[0], BACKOFF[1]);
         Self {
             name: stream.name.clone(),
             path: path.to_owned(),
-            opener,
-            target: target_of(&stream),
-            shared: CameraContext {
+            lifecycle: Lifecycle::new(stream.source.to_string(), stream.start, backoff, MonoTime::now()),
+            arbiter: BitrateArbiter::new(stream.bitrate),
+            opener: environment.opener,
+            source: SourceTask::Closed,
+            context: CameraContext {
                 stream: Arc::new(stream),
-                feed,
+                broadcast: environment.broadcast,
                 counters: Arc::new(Counters::default()),
-                notices: tell,
-                recode: TranscoderInput::default(),
-                steer: BitrateControl::default(),
+                events: OutputEvents { opening: OpeningId::default(), sender },
+                transcoder_input: TranscoderInput::default(),
             },
             settings,
-            notices,
-            requests,
-            report,
-            readers,
-            status,
-            orders,
-            signals,
+            output_events,
+            control: None,
+            bitrate_set: None,
+            format: None,
+            readers: environment.readers,
+            reader_events: environment.reader_events,
+            report: environment.report,
+            status: environment.status,
+            orders: environment.orders,
+            signals: environment.signals,
+            time_of_day: environment.time_of_day,
+            wait_until: None,
             tick,
+            ticks: 0,
             heartbeat: Heartbeat::from_env(),
-            picture: None,
-            round: 0,
-            started: MonoTime::now(),
-            opened: MonoTime::now(),
-            unread_since: Some(MonoTime::now()),
         }
     }
 
-    async fn work(&mut self) -> Result<(), CameraError> {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(800));
-        let mut fruitless = 0;
+    async fn run_loop(&mut self) -> Result<(), CameraError> {
+        let first = self.lifecycle.begin();
+        if self.carry_out(first).await? {
+            return Ok(());
+        }
         loop {
-            match self.meanwhile(tokio::time::sleep(backoff.next_wait())).await {
-                Turn::End => return Ok(()),
-                Turn::Rest => {
-                    if !self.rest().await {
-                        return Ok(());
-                    }
-                    backoff.reset();
-                    continue;
+            let mut publish = false;
+            let event = tokio::select! {
+                event = self.source.next_event() => Some(event),
+                signal = self.signals.next() => self.on_signal(signal),
+                Some(event) = self.reader_events.recv() => {
+                    self.on_reader_event(event);
+                    None
                 }
-                _ => {}
-            }
-            let before = self.shared.counters.frames_in.load(Relaxed);
-            let source = match self.open(fruitless).await? {
-                Turn::Done(Ok(source)) => source,
-                Turn::Done(Err(error)) => {
-                    self.away(!error.may_pass(), journal::chain(&error));
-                    fruitless += 1;
-                    continue;
-                }
-                Turn::End => return Ok(()),
-                _ => continue,
-            };
-            let turn = self.attend(source).await?;
-            if self.shared.counters.frames_in.load(Relaxed) > before {
-                backoff.reset();
-                fruitless = 0;
-            } else {
-                fruitless += 1;
-            }
-            match turn {
-                Turn::End => return Ok(()),
-                Turn::Rest => {
-                    if !self.rest().await {
-                        return Ok(());
-                    }
-                }
-                Turn::Reopen(Ended { why, refused: false }) => {
-                    self.shared.counters.rebuilds.fetch_add(1, Relaxed);
-                    self.away(false, why);
-                }
-                Turn::Reopen(Ended { why, refused: true }) => {
-                    self.away(true, why);
-                    match self.meanwhile(tokio::time::sleep(REFUSED_FOR)).await {
-                        Turn::End => return Ok(()),
-                        Turn::Rest if !self.rest().await => return Ok(()),
-                        _ => {}
-                    }
-                }
-                Turn::Changed | Turn::Done(()) | Turn::Unfit(_) => {}
-            }
-        }
-    }
-
-    /// Opens the source, the `number`th time in a row; the end or other settings may come first.
-    async fn open(&mut self, number: u32) -> Result<Turn<Result<S, OpenError>>, CameraError> {
-        let (settings, shared, opener) = (self.settings.clone(), self.shared.clone(), self.opener.clone());
-        let attempt = Attempt { number, target: self.target };
-        // Devices and GStreamer may block: not on the loop's thread.
-        let mut opening = tokio::task::spawn_blocking(move || opener(&settings, &shared, attempt));
-        let enough = Instant::now() + OPENING;
-        let mut changed = false;
-        let opened = loop {
-            match tokio::time::timeout_at(enough, self.meanwhile(&mut opening)).await {
-                Ok(Turn::Done(opened)) => break opened,
-                Ok(Turn::End) => return Ok(Turn::End),
-                // Two at one device would be in each other's way: the first is waited for.
-                Ok(Turn::Changed) => changed = true,
-                Ok(Turn::Rest | Turn::Reopen(_) | Turn::Unfit(_)) => {}
-                // A driver that hangs: without a beat, the watchdog's work.
-                Err(_) => break opening.await,
-            }
-        };
-        let opened = opened.unwrap_or_else(|panic| Err(OpenError::Device(panic.to_string())));
-        if changed {
-            if let Ok(source) = opened {
-                source.close().await.map_err(CameraError::Stuck)?;
-            }
-            self.shared.steer.set(None);
-            return Ok(Turn::Changed);
-        }
-        self.opened = MonoTime::now();
-        if opened.is_ok() {
-            tracing::debug!(stream = self.name, source = %self.shared.stream.source, "source opened");
-        }
-        Ok(Turn::Done(opened))
-    }
-
-    /// Stays with an open source until something must change.
-    async fn attend(&mut self, mut source: S) -> Result<Turn<()>, CameraError> {
-        let mut recoder: Option<Transcoder> = None;
-        let mut encoders = 0;
-        let turn = loop {
-            let patience = source.patience();
-            let turn = {
-                let running = async {
-                    tokio::select! {
-                        ended = source.run() => (true, ended),
-                        why = broken(recoder.as_mut()) => (false, Ended::because(why)),
-                    }
-                };
-                self.watch(running, patience).await
-            };
-            match turn {
-                Turn::Done((true, ended)) => break Turn::Reopen(ended),
-                Turn::Done((false, Ended { why, .. })) => {
-                    tracing::warn!(stream = self.name, why, "the encoder failed; trying the next");
-                    encoders += 1;
-                    close_recoder(recoder.take()).await?;
-                    recoder = self.recode(encoders);
-                }
-                Turn::Unfit(reason) if recoder.is_none() => {
-                    tracing::info!(stream = self.name, reason, "the source's H.264 is encoded anew");
-                    recoder = self.recode(encoders);
-                }
-                Turn::Unfit(_) => {}
-                Turn::Reopen(ended) => break Turn::Reopen(ended),
-                Turn::Changed => break Turn::Changed,
-                Turn::Rest => break Turn::Rest,
-                Turn::End => break Turn::End,
-            }
-        };
-        close_recoder(recoder).await?;
-        source.close().await.map_err(CameraError::Stuck)?;
-        self.shared.steer.set(None);
-        Ok(turn)
-    }
-
-    fn recode(&mut self, number: usize) -> Option<Transcoder> {
-        let started = robocast_gst::pipeline::init().map_err(|e| journal::chain(&e)).and_then(|()| {
-            let encoders = Encoder::available().map_err(|e| journal::chain(&e))?;
-            let encoder = encoders[number % encoders.len()];
-            Transcoder::start(&self.shared, encoder, self.target).map_err(|e| journal::chain(&e))
-        });
-        started.inspect_err(|why| self.away(true, why.clone())).ok()
-    }
-
-    /// Rests until somebody reads or the settings change; false at the end.
-    async fn rest(&mut self) -> bool {
-        self.shared.feed.clear();
-        self.say(SourceState::Resting, String::new());
-        let mut readers = self.readers.clone();
-        loop {
-            let woken = async {
-                let _ = readers.wait_for(|&count| count > 0).await;
-            };
-            match self.meanwhile(woken).await {
-                Turn::Done(()) | Turn::Changed => {
-                    self.say(SourceState::Starting, String::new());
-                    return true;
-                }
-                Turn::End => return false,
-                _ => {}
-            }
-        }
-    }
-
-    /// Does `work` while an open source is judged: frames must advance.
-    async fn watch<T>(&mut self, work: impl Future<Output = T>, patience: Patience) -> Turn<T> {
-        self.turn(work, Some(patience)).await
-    }
-
-    /// Does `work` while the loop's other duties go on.
-    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Turn<T> {
-        self.turn(work, None).await
-    }
-
-    async fn turn<T>(&mut self, work: impl Future<Output = T>, patience: Option<Patience>) -> Turn<T> {
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return Turn::Done(done),
-                wish = self.signals.next() => match wish {
-                    SignalEvent::Shutdown => return Turn::End,
-                    SignalEvent::Reload if self.reread() => return Turn::Changed,
-                    SignalEvent::Reload => {}
-                },
-                Some(request) = self.requests.recv() => self.obey(request),
                 Some(CameraOrder::TargetBitrate(bps)) = self.orders.recv() => {
-                    self.obey(Request::Bitrate(Bitrate::from_bps(bps)));
+                    self.arbiter.set_ceiling(Bitrate::from_bps(bps));
+                    None
                 }
-                Some(notice) = self.notices.recv() => match notice {
-                    OutputEvent::Format(picture) => self.picture = Some(picture),
-                    OutputEvent::Unfit(reason) => return Turn::Unfit(reason),
-                },
+                Some((opening, event)) = self.output_events.recv() => self.on_output_event(opening, event),
+                Ok(()) = self.readers.changed() => {
+                    Some(LifecycleEvent::Readers(*self.readers.borrow_and_update()))
+                }
+                () = sleep_until(self.wait_until) => {
+                    self.wait_until = None;
+                    Some(LifecycleEvent::WaitOver)
+                }
                 _ = self.tick.tick() => {
                     self.heartbeat.beat();
-                    let stalled = patience.and_then(|patience| self.judge(patience));
-                    self.round = self.round.wrapping_add(1);
-                    if self.round.is_multiple_of(TELL_EACH) || stalled.is_some() {
-                        self.tell();
-                    }
-                    if let Some(why) = stalled {
-                        return Turn::Reopen(Ended::because(why));
-                    }
-                    if self.unread() {
-                        return Turn::Rest;
-                    }
+                    self.ticks = self.ticks.wrapping_add(1);
+                    publish = self.ticks.is_multiple_of(PUBLISH_EACH);
+                    Some(LifecycleEvent::Tick(self.source.patience()))
+                }
+            };
+            if let Some(LifecycleEvent::TranscoderFailed(why)) = &event {
+                tracing::warn!(stream = self.name, why, "the encoder failed; trying the next");
+            }
+            if let Some(event) = event {
+                let actions = self.lifecycle.handle_event(self.moment(), event);
+                if self.carry_out(actions).await? {
+                    return Ok(());
                 }
             }
-        }
-    }
-
-    fn obey(&mut self, request: Request) {
-        match request {
-            Request::Bitrate(wanted) => {
-                let range = self.shared.stream.bitrate;
-                self.target.bitrate = wanted.clamp(range.min, range.max);
-                let encoding = self.shared.steer.set_bitrate(self.target.bitrate);
-                tracing::debug!(stream = self.name, bitrate = %self.target.bitrate, encoding, "bitrate asked for");
+            self.apply_bitrate();
+            publish |= self.publish_report();
+            if publish {
+                self.publish_status();
             }
-            Request::Keyframe => self.shared.steer.force_keyframe(),
         }
     }
 
-    /// Reads the settings again; true when this stream is another now.
-    fn reread(&mut self) -> bool {
+    fn moment(&self) -> Moment {
+        let counters = &self.context.counters;
+        Moment {
+            now: MonoTime::now(),
+            frames_in: counters.frames_in.load(Relaxed),
+            last_frame: counters.last_frame(),
+        }
+    }
+
+    /// Carries out actions, and those that follow from them. True at the end of the program.
+    async fn carry_out(&mut self, actions: Vec<LifecycleAction>) -> Result<bool, CameraError> {
+        let mut actions = VecDeque::from(actions);
+        while let Some(action) = actions.pop_front() {
+            let event = match action {
+                LifecycleAction::Open { fruitless } => {
+                    self.open_source(fruitless);
+                    None
+                }
+                // A driver that hangs: without a heartbeat, the watchdog ends the program.
+                LifecycleAction::AwaitOpening => Some(self.source.next_event().await),
+                LifecycleAction::Close => {
+                    (self.control, self.bitrate_set) = (None, None);
+                    self.source.close().await.map_err(CameraError::Stuck)?;
+                    None
+                }
+                LifecycleAction::StartTranscoder { failed } => {
+                    (self.control, self.bitrate_set) = (None, None);
+                    let target = self.encoding_target();
+                    let started = self.source.start_transcoder(&self.context, failed, target).await;
+                    Some(LifecycleEvent::TranscoderStarted(started.map_err(CameraError::Stuck)?))
+                }
+                LifecycleAction::CountReopening => {
+                    self.context.counters.rebuilds.fetch_add(1, Relaxed);
+                    None
+                }
+                LifecycleAction::ForgetUnits => {
+                    self.context.broadcast.clear();
+                    None
+                }
+                LifecycleAction::Report(report) => {
+                    self.log_state(&report);
+                    self.publish_report();
+                    None
+                }
+                LifecycleAction::Wait(time) => {
+                    self.wait_until = Some(Instant::now() + time);
+                    None
+                }
+                LifecycleAction::Finish => return Ok(true),
+            };
+            if let Some(event) = event {
+                actions.extend(self.lifecycle.handle_event(self.moment(), event));
+            }
+        }
+        Ok(false)
+    }
+
+    fn open_source(&mut self, fruitless: u32) {
+        // What the outputs of earlier openings still send is not about this one.
+        self.context.events.opening = self.context.events.opening.next();
+        let attempt = Attempt { fruitless, target: self.encoding_target() };
+        self.source = SourceTask::open(&self.opener, &self.settings, &self.context, attempt);
+        tracing::debug!(stream = self.name, source = %self.context.stream.source, "opening the source");
+    }
+
+    fn encoding_target(&self) -> EncodingTarget {
+        let stream = &self.context.stream;
+        EncodingTarget {
+            bitrate: self.arbiter.bitrate(),
+            size: stream.size,
+            fps: stream.fps,
+            keyframe_interval: stream.keyframe_interval,
+        }
+    }
+
+    /// Has the bitrate that is in force used by whatever encodes now.
+    fn apply_bitrate(&mut self) {
+        let control = self.source.control();
+        if let Some(control) = &control {
+            let (wanted, set) = (self.arbiter.bitrate(), self.bitrate_set.or(control.initial_bitrate()));
+            if set != Some(wanted) && control.set_bitrate(wanted) {
+                tracing::debug!(stream = self.name, bitrate = %wanted, "bitrate set");
+                self.bitrate_set = Some(wanted);
+            }
+        }
+        self.control = control;
+    }
+
+    fn on_reader_event(&mut self, event: ReaderEvent) {
+        match event {
+            ReaderEvent::Asked(reader, Request::Bitrate(wish)) => self.arbiter.set_wish(reader, wish),
+            ReaderEvent::Asked(_, Request::Keyframe) => {
+                if let Some(control) = self.source.control() {
+                    control.force_keyframe();
+                }
+            }
+            ReaderEvent::Left(reader) => self.arbiter.forget_reader(reader),
+        }
+    }
+
+    fn on_output_event(&mut self, opening: OpeningId, event: OutputEvent) -> Option<LifecycleEvent> {
+        if opening != self.context.events.opening {
+            return None;
+        }
+        match event {
+            OutputEvent::Format(format) => {
+                self.format = Some(format);
+                None
+            }
+            OutputEvent::Unfit(reason) => {
+                tracing::info!(stream = self.name, reason, "the source's H.264 needs a transcoder");
+                Some(LifecycleEvent::Unfit(reason))
+            }
+        }
+    }
+
+    fn on_signal(&mut self, signal: SignalEvent) -> Option<LifecycleEvent> {
+        match signal {
+            SignalEvent::Shutdown => Some(LifecycleEvent::Shutdown),
+            SignalEvent::Reload => self.reload_settings(),
+        }
+    }
+
+    /// Reads the settings again. An event when what they say of this camera changed.
+    fn reload_settings(&mut self) -> Option<LifecycleEvent> {
         let settings = match robocast_config::load(&self.path) {
             Ok(checked) => checked.settings,
             Err(error) => {
-                tracing::error!(stream = self.name, "settings not taken over: {}", journal::chain(&error));
-                return false;
+                tracing::error!(stream = self.name, "settings not applied: {}", journal::chain(&error));
+                return None;
             }
         };
         let Some(stream) = settings.stream(&self.name).cloned() else {
             tracing::warn!(
                 stream = self.name,
-                "the settings no longer have this stream; it goes on as it was"
+                "the settings no longer have this stream; it continues unchanged"
             );
-            return false;
+            return None;
         };
-        // Where it is pushed to is not the camera's: opening the source anew would cost every sink its video.
-        let pushed_as_now = Stream {
-            push: self.shared.stream.push.clone(),
-            slate: self.shared.stream.slate,
-            ..stream.clone()
-        };
-        let around = (&settings.robot, &settings.tls);
-        if pushed_as_now == *self.shared.stream && around == (&self.settings.robot, &self.settings.tls) {
-            self.shared.stream = Arc::new(stream);
-            self.settings = settings;
-            return false;
+        // The camera's part alone: opening the source again would cost every sink its video.
+        let changed = settings.camera_part(&self.name) != self.settings.camera_part(&self.name);
+        let event =
+            LifecycleEvent::SettingsChanged { source: stream.source.to_string(), start: stream.start };
+        if changed {
+            tracing::info!(stream = self.name, "settings applied");
+            self.arbiter.set_range(stream.bitrate);
         }
-        tracing::info!(stream = self.name, "settings taken over");
-        self.target = target_of(&stream);
-        self.shared.stream = Arc::new(stream);
+        self.context.stream = Arc::new(stream);
         self.settings = settings;
-        true
+        changed.then_some(event)
     }
 }
 
-/// Why the recoder failed; never without one.
-async fn broken(recoder: Option<&mut Transcoder>) -> String {
-    match recoder {
+async fn sleep_until(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
         None => std::future::pending().await,
-        Some(recoder) => match recoder.next_event().await {
-            PipelineEvent::Failed { element, message, .. } => format!("{element}: {message}"),
-            PipelineEvent::Ended | PipelineEvent::SegmentDone => "the encoder ended".into(),
-        },
-    }
-}
-
-async fn close_recoder(recoder: Option<Transcoder>) -> Result<(), CameraError> {
-    match recoder {
-        Some(recoder) => recoder.stop(Duration::from_secs(5)).await.map_err(CameraError::Stuck),
-        None => Ok(()),
     }
 }
 

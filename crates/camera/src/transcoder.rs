@@ -1,14 +1,14 @@
-//! Decoding and encoding again, for H.264 that cannot go on as it came.
+//! Decoding and encoding again, for H.264 that cannot be passed through.
 
-use crate::encoder_control::{BitrateControl, EncoderControl};
+use crate::bitrate_control::{BitrateControl, EncoderControl};
 use crate::output::{CameraContext, SourceOutput, SourceUnit};
 use crate::transcoder_input::TranscoderInput;
 use gst::prelude::*;
-use robocast_gst::encoder::{Encoder, Target};
+use robocast_gst::encoder::{Encoder, EncodingTarget};
 use robocast_gst::pipeline::{self, Pipeline, PipelineError, PipelineEvent};
 use std::time::Duration;
 
-/// The decoders, best first, each with the words that make raw pictures of H.264 with it.
+/// The decoders, best first, each with the elements that make raw pictures of H.264 with it.
 const DECODERS: [(&str, &str); 4] = [
     ("nvv4l2decoder", "nvv4l2decoder ! nvvidconv ! video/x-raw"),
     ("v4l2h264dec", "v4l2h264dec"),
@@ -21,18 +21,22 @@ const DECODERS: [(&str, &str); 4] = [
 pub struct Transcoder {
     pipeline: Pipeline,
     input: TranscoderInput,
-    steer: BitrateControl,
+    control: EncoderControl,
 }
 
 impl Transcoder {
-    /// Starts one around `encoder`; its output goes to the hop.
+    /// Starts one around `encoder`; its output goes to the camera's readers.
     ///
     /// # Errors
     /// When no decoder opens, or the pipeline does not start.
-    pub fn start(shared: &CameraContext, encoder: Encoder, target: Target) -> Result<Self, PipelineError> {
+    pub fn start(
+        context: &CameraContext,
+        encoder: Encoder,
+        target: EncodingTarget,
+    ) -> Result<Self, PipelineError> {
         let decoder = DECODERS
             .iter()
-            .find(|(factory, _)| opens(factory))
+            .find(|(factory, _)| try_open(factory))
             .map(|(_, words)| words)
             .ok_or(PipelineError::Missing("H.264 decoder"))?;
         let mut pipeline = Pipeline::parse(&format!(
@@ -44,33 +48,40 @@ impl Transcoder {
         ))?;
         pipeline.gst().set_start_time(None::<gst::ClockTime>);
         pipeline.gst().set_base_time(gst::ClockTime::ZERO);
-        let mut output = SourceOutput::encoded(shared.clone());
-        pipeline::on_units(pipeline.gst(), "out", move |unit| output.take(SourceUnit::whole(&unit)))?;
-        let steering = EncoderControl::of(pipeline.gst(), encoder, target)?;
+        let mut output = SourceOutput::encoded(context.clone());
+        pipeline::on_units(pipeline.gst(), "out", move |unit| output.deliver(SourceUnit::whole(&unit)))?;
+        let control = EncoderControl::find_in(pipeline.gst(), encoder, target)?;
         let source: gst_app::AppSrc = pipeline.element("in")?;
         pipeline.play()?;
-        shared.steer.set(Some(steering));
-        shared.recode.set(Some(source));
-        Ok(Self { pipeline, input: shared.recode.clone(), steer: shared.steer.clone() })
+        context.transcoder_input.set(Some(source));
+        Ok(Self { pipeline, input: context.transcoder_input.clone(), control })
     }
 
-    /// What went wrong in it, when something does.
-    pub async fn next_event(&mut self) -> PipelineEvent {
-        self.pipeline.next_event().await
+    /// Waits until it fails; says why. Cancel safe.
+    pub async fn run(&mut self) -> String {
+        match self.pipeline.next_event().await {
+            PipelineEvent::Failed { element, message, .. } => format!("{element}: {message}"),
+            PipelineEvent::Ended | PipelineEvent::SegmentDone => "the encoder ended".into(),
+        }
     }
 
-    /// Ends it.
+    /// Its encoder.
+    #[must_use]
+    pub fn control(&self) -> BitrateControl {
+        BitrateControl::Encoder(self.control.clone())
+    }
+
+    /// Stops it.
     ///
     /// # Errors
     /// When it does not stop in time.
     pub async fn stop(self, deadline: Duration) -> Result<(), PipelineError> {
         self.input.set(None);
-        self.steer.set(None);
         self.pipeline.stop(deadline).await
     }
 }
 
-fn opens(factory: &str) -> bool {
+fn try_open(factory: &str) -> bool {
     let Ok(element) = gst::ElementFactory::make(factory).build() else { return false };
     let opened = element.set_state(gst::State::Ready).is_ok();
     let _ = element.set_state(gst::State::Null);

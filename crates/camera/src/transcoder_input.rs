@@ -1,19 +1,19 @@
-//! The way from the outlets to the recoder, which may not run yet.
+//! From the outputs to the transcoder, which may not run yet.
 
 use robocast_video::h264::AccessUnit;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where units go that must be encoded anew; empty until an encoder runs.
+/// Where units go that must be re-encoded; empty until a transcoder runs.
 #[derive(Debug, Clone, Default)]
 pub struct TranscoderInput(Arc<Mutex<Option<gst_app::AppSrc>>>);
 
 impl TranscoderInput {
-    /// An encoder takes them from now on, or none does.
+    /// A transcoder takes them from now on, or none does.
     pub fn set(&self, source: Option<gst_app::AppSrc>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = source;
     }
 
-    /// Hands a unit to the encoder; without one it is lost, and the next keyframe begins anew.
+    /// Hands a unit to the transcoder. Without one it is lost; the transcoder starts at a keyframe.
     pub fn push(&self, unit: &AccessUnit) {
         let source = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(source) = source else { return };

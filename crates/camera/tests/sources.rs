@@ -1,18 +1,19 @@
-//! Sources as the camera opens them, with real GStreamer. The cameras of a board (libcamera, argus) are
-//! stood in for by a test picture under their names; the real ones were never run.
+//! Sources as the camera opens them, with real GStreamer. A test picture under their names
+//! replaces the cameras of a board (libcamera, argus); the real ones were never run.
 #![allow(clippy::unwrap_used)]
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use robocast_camera::counters::Counters;
-use robocast_camera::encoder_control::BitrateControl;
-use robocast_camera::output::{CameraContext, OutputEvent};
-use robocast_camera::source::{Attempt, Mode, OpenError, Source, choose};
+use robocast_camera::output::{CameraContext, OpeningId, OutputEvent, OutputEvents};
+use robocast_camera::source::{
+    Attempt, CaptureMode, OpenError, RunningSource, Source, SourceContext, choose_format,
+};
 use robocast_camera::transcoder::Transcoder;
 use robocast_camera::transcoder_input::TranscoderInput;
 use robocast_config::{Settings, Stream};
-use robocast_gst::encoder::{Encoder, Target};
+use robocast_gst::encoder::{Encoder, EncodingTarget};
 use robocast_gst::{pipeline, stand_ins};
 use robocast_video::h264::{AccessUnit, ParameterSets};
 use robocast_video::ipc::{Broadcast, Limits, Subscriber};
@@ -24,39 +25,43 @@ use tokio::sync::mpsc;
 struct Bench {
     settings: Settings,
     stream: Stream,
-    shared: CameraContext,
-    notices: mpsc::UnboundedReceiver<OutputEvent>,
+    context: CameraContext,
+    events: mpsc::UnboundedReceiver<(OpeningId, OutputEvent)>,
 }
 
 fn bench(source: &str, more: &str) -> Bench {
     let text = format!("schema = 1\n[[stream]]\nname = \"front\"\nsource = \"{source}\"\n{more}\n");
     let settings = robocast_config::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{e}")).settings;
     let stream = settings.streams[0].clone();
-    let (tell, notices) = mpsc::unbounded_channel();
-    let shared = CameraContext {
+    let (sender, events) = mpsc::unbounded_channel();
+    let context = CameraContext {
         stream: Arc::new(stream.clone()),
-        feed: Broadcast::new(Limits { lag: Duration::from_secs(5), bytes: 8 << 20 }),
+        broadcast: Broadcast::new(Limits { lag: Duration::from_secs(5), bytes: 8 << 20 }),
         counters: Arc::new(Counters::default()),
-        notices: tell,
-        recode: TranscoderInput::default(),
-        steer: BitrateControl::default(),
+        events: OutputEvents { opening: OpeningId::default(), sender },
+        transcoder_input: TranscoderInput::default(),
     };
-    Bench { settings, stream, shared, notices }
+    Bench { settings, stream, context, events }
 }
 
 impl Bench {
     fn attempt(&self) -> Attempt {
-        let target = Target {
+        let target = EncodingTarget {
             bitrate: self.stream.bitrate.max,
             size: self.stream.size,
             fps: self.stream.fps,
             keyframe_interval: self.stream.keyframe_interval,
         };
-        Attempt { number: 0, target }
+        Attempt { fruitless: 0, target }
     }
 
     fn open(&self) -> Result<Source, OpenError> {
-        Source::open(&self.settings, &self.stream, &self.shared, self.attempt())
+        Source::open(SourceContext {
+            settings: &self.settings,
+            stream: &self.stream,
+            output: &self.context,
+            attempt: self.attempt(),
+        })
     }
 }
 
@@ -70,7 +75,7 @@ async fn units(source: &mut Source, from: &mut Subscriber, count: usize) -> Vec<
         units
     };
     tokio::select! {
-        why = source.run() => panic!("the source ended: {}", why.why),
+        end = source.run() => panic!("the source ended: {}", end.why),
         taken = tokio::time::timeout(Duration::from_secs(30), taking) => taken.expect("units within 30 s"),
     }
 }
@@ -88,22 +93,27 @@ fn footage() -> String {
 }
 
 #[tokio::test]
-async fn a_test_picture_is_encoded_to_the_size_and_rate_asked_for_and_steered() {
+async fn a_test_picture_is_encoded_to_the_size_and_rate_asked_for_and_its_bitrate_changes() {
     let bench = bench("test:", "size = \"320x180\"\nfps = 25\nkeyframe_interval = \"400 ms\"");
-    let mut from = bench.shared.feed.subscribe();
+    let mut from = bench.context.broadcast.subscribe();
     let mut source = bench.open().unwrap();
     let found = units(&mut source, &mut from, 22).await;
     assert_eq!(size(&found), (320, 180));
     assert!(found[0].keyframe && found[1..].iter().filter(|unit| unit.keyframe).count() == 2);
-    assert!(bench.shared.steer.set_bitrate(bench.stream.bitrate.min), "an encoder is there to be steered");
-    assert!(bench.shared.counters.frames_in.load(Relaxed) >= 22);
+    let control = source.control().expect("an encoder that can be asked");
+    assert_eq!(control.initial_bitrate(), Some(bench.stream.bitrate.max));
+    assert!(control.encoder_name().is_some() && control.set_bitrate(bench.stream.bitrate.min));
+    control.force_keyframe();
+    let more = units(&mut source, &mut from, 6).await;
+    assert!(more.iter().any(|unit| unit.keyframe), "at once, not when the interval is over");
+    assert!(bench.context.counters.frames_in.load(Relaxed) >= 22);
     source.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_files_own_h264_goes_on_untouched_and_loops_with_times_that_rise() {
     let bench = bench(&format!("file:{}", footage()), "");
-    let mut from = bench.shared.feed.subscribe();
+    let mut from = bench.context.broadcast.subscribe();
     let mut source = bench.open().unwrap();
     // The footage has 132 pictures, one of them a keyframe.
     let found = units(&mut source, &mut from, 160).await;
@@ -114,26 +124,27 @@ async fn a_files_own_h264_goes_on_untouched_and_loops_with_times_that_rise() {
     assert!(found.windows(2).all(|pair| pair[1].dts > pair[0].dts), "times rise over the loop");
     let seconds = found[159].pts.since(found[0].pts).as_secs_f64();
     assert!((6.0..6.8).contains(&seconds), "159 pictures at 25 a second take 6.36 s, not {seconds}");
-    assert!(!bench.shared.steer.set_bitrate(bench.stream.bitrate.min), "nothing is encoded");
+    assert!(source.control().is_none(), "nothing is encoded");
     source.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn h264_of_another_size_is_decoded_and_encoded() {
     let mut bench = bench(&format!("file:{}", footage()), "size = \"640x360\"");
-    let mut from = bench.shared.feed.subscribe();
+    let mut from = bench.context.broadcast.subscribe();
     let mut source = bench.open().unwrap();
-    let notice = tokio::select! {
-        why = source.run() => panic!("{}", why.why),
-        notice = tokio::time::timeout(Duration::from_secs(10), bench.notices.recv()) => notice.unwrap().unwrap(),
+    let event = tokio::select! {
+        end = source.run() => panic!("{}", end.why),
+        event = tokio::time::timeout(Duration::from_secs(10), bench.events.recv()) => event.unwrap().unwrap(),
     };
-    assert!(matches!(&notice, OutputEvent::Unfit(why) if why.contains("1280x720")), "{notice:?}");
+    assert!(matches!(&event.1, OutputEvent::Unfit(why) if why.contains("1280x720")), "{event:?}");
     let encoder = Encoder::available().unwrap()[0];
-    let recoder = Transcoder::start(&bench.shared, encoder, bench.attempt().target).unwrap();
+    let transcoder = Transcoder::start(&bench.context, encoder, bench.attempt().target).unwrap();
     let found = units(&mut source, &mut from, 20).await;
     assert_eq!(size(&found), (640, 360));
     assert!(found[0].keyframe);
-    recoder.stop(Duration::from_secs(5)).await.unwrap();
+    assert_eq!(transcoder.control().encoder_name(), Some(encoder.factory()));
+    transcoder.stop(Duration::from_secs(5)).await.unwrap();
     source.close().await.unwrap();
 }
 
@@ -159,18 +170,18 @@ fn a_usb_cameras_best_format_is_chosen() {
     let h264 = "video/x-h264,width=1280,height=720,framerate=30/1";
     let all = format!("{raw};{jpeg};{h264}");
     let cases = [
-        (all.as_str(), "", Some(Mode::H264)),
-        (all.as_str(), "encode = \"always\"", Some(Mode::Jpeg)),
-        (all.as_str(), "encode = \"always\"\nsize = \"640x480\"", Some(Mode::Raw)),
-        (all.as_str(), "size = \"640x480\"", Some(Mode::Raw)),
-        (&format!("{raw};{jpeg}"), "size = \"1280x720\"\nfps = 30", Some(Mode::Jpeg)),
-        (&format!("{raw};{jpeg}"), "size = \"1920x1080\"", Some(Mode::Jpeg)),
-        (h264, "size = \"640x480\"", Some(Mode::H264)),
+        (all.as_str(), "", Some(CaptureMode::H264)),
+        (all.as_str(), "encode = \"always\"", Some(CaptureMode::Jpeg)),
+        (all.as_str(), "encode = \"always\"\nsize = \"640x480\"", Some(CaptureMode::Raw)),
+        (all.as_str(), "size = \"640x480\"", Some(CaptureMode::Raw)),
+        (&format!("{raw};{jpeg}"), "size = \"1280x720\"\nfps = 30", Some(CaptureMode::Jpeg)),
+        (&format!("{raw};{jpeg}"), "size = \"1920x1080\"", Some(CaptureMode::Jpeg)),
+        (h264, "size = \"640x480\"", Some(CaptureMode::H264)),
         ("audio/x-raw", "", None),
     ];
     for (offered, settings, expected) in cases {
-        let found = choose(&offered.parse().unwrap(), &bench("v4l2:/dev/video0", settings).stream);
-        assert_eq!(found.map(|offer| offer.mode), expected, "{offered} with {settings}");
+        let found = choose_format(&offered.parse().unwrap(), &bench("v4l2:/dev/video0", settings).stream);
+        assert_eq!(found.map(|format| format.mode), expected, "{offered} with {settings}");
     }
 }
 
@@ -182,7 +193,7 @@ async fn the_cameras_of_a_pi_and_of_a_jetson_are_encoded() {
     stand_ins::register_memory();
     for source in ["libcamera:0", "libcamera:/base/soc/i2c0/imx708@1a", "argus:0"] {
         let bench = bench(source, "size = \"320x240\"\nfps = 30");
-        let mut from = bench.shared.feed.subscribe();
+        let mut from = bench.context.broadcast.subscribe();
         let mut source = bench.open().unwrap_or_else(|e| panic!("{source}: {e}"));
         assert_eq!(size(&units(&mut source, &mut from, 3).await), (320, 240));
         source.close().await.unwrap();

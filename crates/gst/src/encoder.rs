@@ -1,4 +1,4 @@
-//! Which H.264 encoder opens on this machine, how to build a chain around it, and how to steer it.
+//! Which H.264 encoder opens on this machine, how to build a chain around it, and how to change its bitrate.
 //!
 //! An encoder is chosen by opening it, never by the board's name: an Orin Nano has the NVIDIA
 //! element but no encoder behind it.
@@ -23,9 +23,9 @@ pub enum Encoder {
 /// The name of the encoder element in every chain.
 pub const ELEMENT: &str = "encoder";
 
-/// What is to be encoded, and how.
+/// How video is encoded.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Target {
+pub struct EncodingTarget {
     /// Constant bitrate.
     pub bitrate: Bitrate,
     /// Size to scale to; the source's when none.
@@ -56,13 +56,13 @@ impl Encoder {
         let mut tried = Vec::new();
         let found: Vec<Self> = Self::ALL
             .into_iter()
-            .filter(|encoder| encoder.opens().inspect_err(|why| tried.push(why.clone())).is_ok())
+            .filter(|encoder| encoder.try_open().inspect_err(|why| tried.push(why.clone())).is_ok())
             .collect();
         tracing::debug!(?found, ?tried, "encoders");
         if found.is_empty() { Err(NoEncoder { tried }) } else { Ok(found) }
     }
 
-    fn opens(self) -> Result<(), String> {
+    fn try_open(self) -> Result<(), String> {
         let name = self.factory();
         let element =
             gst::ElementFactory::make(name).build().map_err(|_| format!("{name} is not installed"))?;
@@ -84,7 +84,7 @@ impl Encoder {
 
     /// The chain from raw video to access units, in `gst-launch` words: scale, convert, encode, parse.
     #[must_use]
-    pub fn chain(self, target: &Target) -> String {
+    pub fn chain(self, target: &EncodingTarget) -> String {
         let mut words: Vec<String> = Vec::new();
         if let Some(fps) = target.fps {
             words.push(format!("videorate drop-only=true max-rate={fps}"));
@@ -137,7 +137,7 @@ impl Encoder {
     }
 
     /// Changes the bitrate of a running encoder, without a restart.
-    pub fn set_bitrate(self, element: &gst::Element, bitrate: Bitrate, target: &Target) {
+    pub fn set_bitrate(self, element: &gst::Element, bitrate: Bitrate, target: &EncodingTarget) {
         let bps = u32::try_from(bitrate.bps()).unwrap_or(u32::MAX);
         match self {
             Self::Nvenc | Self::OpenH264 => element.set_property("bitrate", bps),
@@ -152,7 +152,7 @@ impl Encoder {
     }
 }
 
-fn software_conversion(target: &Target, caps: &str) -> Vec<String> {
+fn software_conversion(target: &EncodingTarget, caps: &str) -> Vec<String> {
     let mut words = Vec::new();
     if target.size.is_some() {
         words.push("videoscale".into());
@@ -163,7 +163,7 @@ fn software_conversion(target: &Target, caps: &str) -> Vec<String> {
 }
 
 /// The keyframe interval in frames.
-fn keyframe_frames(target: &Target) -> u64 {
+fn keyframe_frames(target: &EncodingTarget) -> u64 {
     let fps = f64::from(target.fps.unwrap_or(30));
     let frames = (fps * target.keyframe_interval.as_secs_f64()).round();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -182,8 +182,8 @@ fn v4l2_controls(bps: u64, frames: u64) -> String {
 mod tests {
     use super::*;
 
-    fn target() -> Target {
-        Target {
+    fn target() -> EncodingTarget {
+        EncodingTarget {
             bitrate: Bitrate::from_bps(1_500_000),
             size: Some(Size { width: 640, height: 360 }),
             fps: Some(25),
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn the_keyframe_interval_is_counted_in_frames() {
         assert_eq!(keyframe_frames(&target()), 50);
-        assert_eq!(keyframe_frames(&Target { fps: None, ..target() }), 60);
+        assert_eq!(keyframe_frames(&EncodingTarget { fps: None, ..target() }), 60);
     }
 
     #[test]

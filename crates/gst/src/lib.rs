@@ -2,10 +2,10 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`encoder`] | which encoder opens here, and how to steer it |
+//! | [`encoder`] | which encoder opens here, and how to change its bitrate |
 //! | [`pipeline`] | a pipeline that says when it fails and never hangs its owner |
 //! | [`slate`] | drawing and encoding the picture that is sent while the robot is away |
-//! | `stand_ins` | elements of the same names, pads and properties as the hardware's, for tests |
+//! | `stand_ins` | elements with the names, pads and properties of the hardware's, for tests |
 
 pub mod encoder;
 pub mod pipeline;

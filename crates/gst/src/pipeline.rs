@@ -7,21 +7,21 @@ use robocast_video::h264::AccessUnit;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Something happened to the pipeline that its owner must act on.
+/// An event of a pipeline that its owner must act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PipelineEvent {
     /// An element failed; nothing more will come.
     Failed {
         /// The name of the element, as the description gave it.
         element: String,
-        /// What it says.
+        /// Its error message.
         message: String,
         /// The peer wants another user or password: trying again soon would only lock us out.
         unauthorized: bool,
     },
     /// The source ended.
     Ended,
-    /// The part that was asked for has been played: time to seek back.
+    /// The segment was played to its end: time to seek back.
     SegmentDone,
 }
 
@@ -37,10 +37,13 @@ pub enum PipelineError {
     /// A named element is not what it should be.
     #[error("the pipeline has no {0}")]
     Missing(&'static str),
+    /// GStreamer refused to do something.
+    #[error("GStreamer refused to {0}")]
+    Refused(&'static str),
     /// An element refused to start; the bus says why.
     #[error("the pipeline does not start{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
     Start(Option<String>),
-    /// It did not stop in time: a driver or a peer holds it.
+    /// It did not stop in time: a driver or a peer does not answer.
     #[error("the pipeline does not stop")]
     Stuck,
 }
@@ -129,14 +132,14 @@ impl Pipeline {
     }
 }
 
-/// Calls `taken` on a streaming thread for each access unit that reaches the appsink `name`.
+/// Calls `deliver` on a streaming thread for each access unit that reaches the appsink `name`.
 ///
 /// # Errors
 /// When there is no such appsink.
 pub fn on_units(
     pipeline: &gst::Pipeline,
     name: &'static str,
-    mut taken: impl FnMut(AccessUnit) + Send + 'static,
+    mut deliver: impl FnMut(AccessUnit) + Send + 'static,
 ) -> Result<(), PipelineError> {
     let sink = pipeline.by_name(name).and_then(|e| e.downcast::<gst_app::AppSink>().ok());
     let sink = sink.ok_or(PipelineError::Missing(name))?;
@@ -148,7 +151,7 @@ pub fn on_units(
                 let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                 let base = pipeline.upgrade().and_then(|p| p.base_time());
                 if let Some(unit) = base.and_then(|base| unit_of(&sample, base, arrived)) {
-                    taken(unit);
+                    deliver(unit);
                 }
                 Ok(gst::FlowSuccess::Ok)
             })
@@ -160,11 +163,11 @@ pub fn on_units(
 impl From<gst::Pipeline> for Pipeline {
     fn from(pipeline: gst::Pipeline) -> Self {
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
-        let (tell, events) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::unbounded_channel();
         if let Some(bus) = pipeline.bus() {
             bus.set_sync_handler(move |_, message| {
                 if let Some(event) = event_of(message) {
-                    let _ = tell.send(event);
+                    let _ = sender.send(event);
                 }
                 gst::BusSyncReply::Drop
             });
@@ -251,8 +254,8 @@ mod tests {
              video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false",
         )
         .unwrap();
-        let (tell, mut units) = mpsc::unbounded_channel();
-        on_units(pipeline.gst(), "out", move |unit| drop(tell.send(unit))).unwrap();
+        let (sender, mut units) = mpsc::unbounded_channel();
+        on_units(pipeline.gst(), "out", move |unit| drop(sender.send(unit))).unwrap();
         pipeline.play().unwrap();
         let first = tokio::time::timeout(Duration::from_secs(10), units.recv()).await.unwrap().unwrap();
         assert!(first.keyframe);

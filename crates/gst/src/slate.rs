@@ -3,7 +3,7 @@
 //!
 //! It is encoded once, by a short-lived process, so that push itself never holds an encoder.
 
-use crate::encoder::{Encoder, Target};
+use crate::encoder::{Encoder, EncodingTarget};
 use crate::pipeline::{Pipeline, PipelineError};
 use bytes::Bytes;
 use font8x8::UnicodeFonts;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// What a slate shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slate {
-    /// The size of the robot's own pictures, so that a player need not adapt.
+    /// The size of the robot's own pictures, so that a player does not have to adapt.
     pub size: Size,
     /// One line of text.
     pub text: String,
@@ -58,7 +58,7 @@ pub fn encode(slate: &Slate) -> Result<Vec<SlateFrame>, SlateError> {
 }
 
 fn encode_with(encoder: Encoder, slate: &Slate) -> Result<Vec<SlateFrame>, PipelineError> {
-    let target = Target {
+    let target = EncodingTarget {
         bitrate: Bitrate::from_bps(400_000),
         size: None,
         fps: None,
@@ -83,7 +83,7 @@ fn encode_with(encoder: Encoder, slate: &Slate) -> Result<Vec<SlateFrame>, Pipel
         let buffer_ref = buffer.make_mut();
         buffer_ref.set_pts(step * n);
         buffer_ref.set_duration(step);
-        source.push_buffer(buffer).map_err(|_| PipelineError::Missing("encoder that takes frames"))?;
+        source.push_buffer(buffer).map_err(|_| PipelineError::Refused("encode the slate"))?;
     }
     let _ = source.end_of_stream();
     let mut frames = Vec::new();

@@ -5,15 +5,15 @@
 
 use gst::prelude::*;
 use robocast_config::{Bitrate, Size};
-use robocast_gst::encoder::{self, Encoder, Target};
+use robocast_gst::encoder::{self, Encoder, EncodingTarget};
 use robocast_gst::pipeline::{self, Pipeline};
 use robocast_gst::stand_ins;
 use robocast_video::h264::{AccessUnit, ParameterSets};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-fn target() -> Target {
-    Target {
+fn target() -> EncodingTarget {
+    EncodingTarget {
         bitrate: Bitrate::from_bps(1_500_000),
         size: Some(Size { width: 320, height: 240 }),
         fps: Some(25),
@@ -29,8 +29,8 @@ async fn encode(encoder: Encoder) -> (Vec<AccessUnit>, String, String) {
         encoder.chain(&target())
     );
     let mut pipeline = Pipeline::parse(&words).unwrap_or_else(|e| panic!("{encoder:?}: {e}: {words}"));
-    let (tell, mut told) = mpsc::unbounded_channel();
-    pipeline::on_units(pipeline.gst(), "out", move |unit| drop(tell.send(unit))).unwrap();
+    let (sender, mut received) = mpsc::unbounded_channel();
+    pipeline::on_units(pipeline.gst(), "out", move |unit| drop(sender.send(unit))).unwrap();
     pipeline.play().unwrap();
     let element: gst::Element = pipeline.element(encoder::ELEMENT).unwrap();
     let rate = |element: &gst::Element| {
@@ -40,7 +40,7 @@ async fn encode(encoder: Encoder) -> (Vec<AccessUnit>, String, String) {
     let mut units = Vec::new();
     let before = rate(&element);
     while units.len() < 25 {
-        let next = tokio::time::timeout(Duration::from_secs(20), told.recv());
+        let next = tokio::time::timeout(Duration::from_secs(20), received.recv());
         units.push(next.await.unwrap_or_else(|_| panic!("{encoder:?} gives no units")).unwrap());
         if units.len() == 5 {
             encoder.set_bitrate(&element, Bitrate::from_bps(700_000), &target());
@@ -52,7 +52,7 @@ async fn encode(encoder: Encoder) -> (Vec<AccessUnit>, String, String) {
 }
 
 #[tokio::test]
-async fn every_encoder_is_opened_in_order_and_steered_while_it_runs() {
+async fn every_encoder_is_opened_in_order_and_its_bitrate_changes_while_it_runs() {
     pipeline::init().unwrap();
     let software = Encoder::available().unwrap();
     assert_eq!(software, [Encoder::X264, Encoder::OpenH264], "no hardware encoder exists here");
@@ -74,7 +74,7 @@ async fn every_encoder_is_opened_in_order_and_steered_while_it_runs() {
         assert!(after.contains("700") && !after.contains("1500"), "{encoder:?}: {after}");
         let keyframes: Vec<usize> =
             units.iter().enumerate().filter(|(_, u)| u.keyframe).map(|(n, _)| n).collect();
-        // 400 ms at 25 frames/s; OpenH264 also begins anew when its bitrate changes, at the 5th.
+        // 400 ms at 25 frames/s; OpenH264 also starts a new group when its bitrate changes, at the 5th.
         let gaps: Vec<usize> = keyframes.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(
             keyframes[0] == 0 && gaps.contains(&10) && gaps.iter().all(|&gap| gap <= 10),

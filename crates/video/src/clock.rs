@@ -25,7 +25,7 @@ impl MonoTime {
         static BEGAN: OnceLock<(MonoTime, Instant)> = OnceLock::new();
         let (stamp, began) = *BEGAN.get_or_init(|| (Self::of_the_machine(), Instant::now()));
         let now = tokio::time::Instant::now().into_std();
-        // Each test has a clock of its own: it may stand before the first that was looked at.
+        // Each test has a clock of its own: it may be earlier than the first that was read.
         let before = u64::try_from(began.saturating_duration_since(now).as_nanos()).unwrap_or(u64::MAX);
         Self(stamp.plus(now.saturating_duration_since(began)).0.saturating_sub(before))
     }

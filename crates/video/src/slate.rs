@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use std::io::{self, Read, Write};
 
-/// SlateFrames a second of a slate: enough for a server to call it alive, few enough to cost nothing.
+/// Frames a second of a slate: enough for a server to call it alive, few enough to cost nothing.
 pub const FPS: u32 = 5;
 
 /// One coded picture of a slate.
@@ -70,7 +70,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(sizes in prop::collection::vec(0usize..100, 1..8)) {
+        fn frames_are_read_as_they_were_written(sizes in prop::collection::vec(0usize..100, 1..8)) {
             let frames: Vec<SlateFrame> = sizes.iter().enumerate()
                 .map(|(n, &size)| SlateFrame { data: vec![7; size].into(), keyframe: n == 0 }).collect();
             let mut bytes = Vec::new();

@@ -1,15 +1,15 @@
 //! RTP payloads into access units (RFC 6184): single NAL units, STAP-A and FU-A. An access unit of
 //! which anything is missing or malformed is marked; no hostile payload can do more than that.
 
-use super::reorder::Packet;
+use super::reorder::HeldPacket;
 use robocast_video::h264::{NalKind, push_nal, starts_picture};
 
-/// An access unit larger than this is a sender gone mad.
+/// An access unit larger than this comes from a sender that is broken or hostile.
 const LARGEST: usize = 8 << 20;
 
-/// An access unit as it came out of its packets.
+/// An access unit assembled from its packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assembled {
+pub struct AssembledUnit {
     /// Annex B.
     pub data: Vec<u8>,
     /// The RTP timestamp of its packets.
@@ -29,7 +29,7 @@ pub struct Depacketizer {
     fragment: Option<usize>,
     broken: bool,
     after_loss: bool,
-    /// False until the first packet: whatever came before it counts as lost.
+    /// False until the first packet: whatever was sent before it counts as lost.
     joined: bool,
 }
 
@@ -41,7 +41,7 @@ impl Depacketizer {
 
     /// Takes the next packet in order; `lost` says that packets before it are missing. Calls `done`
     /// with each access unit that is complete.
-    pub fn push(&mut self, packet: &Packet, lost: bool, mut done: impl FnMut(Assembled)) {
+    pub fn push(&mut self, packet: &HeldPacket, lost: bool, mut done: impl FnMut(AssembledUnit)) {
         let joins = !std::mem::replace(&mut self.joined, true);
         let (really_lost, lost) = (lost, lost || joins);
         if lost {
@@ -57,16 +57,16 @@ impl Depacketizer {
         self.timestamp = Some(packet.timestamp);
         if lost {
             self.after_loss = true;
-            // Whether the head of this unit was lost shows in how it begins.
+            // The first packet shows whether the head of this unit was lost.
             self.broken |= !begins || !begins_unit(&packet.payload, really_lost);
         }
-        self.take(&packet.payload);
+        self.add_payload(&packet.payload);
         if packet.marker {
             self.finish(&mut done);
         }
     }
 
-    fn finish(&mut self, done: &mut impl FnMut(Assembled)) {
+    fn finish(&mut self, done: &mut impl FnMut(AssembledUnit)) {
         let Some(timestamp) = self.timestamp.take() else { return };
         let intact = !self.broken && self.fragment.is_none();
         self.fragment = None;
@@ -74,11 +74,11 @@ impl Depacketizer {
         let data = std::mem::take(&mut self.data);
         let after_loss = std::mem::take(&mut self.after_loss);
         if !data.is_empty() || !intact || after_loss {
-            done(Assembled { data, timestamp, intact, after_loss });
+            done(AssembledUnit { data, timestamp, intact, after_loss });
         }
     }
 
-    fn take(&mut self, payload: &[u8]) {
+    fn add_payload(&mut self, payload: &[u8]) {
         if self.data.len() + payload.len() > LARGEST {
             self.data.clear();
             self.broken = true;
@@ -90,15 +90,15 @@ impl Depacketizer {
             return;
         }
         match first & 0x1f {
-            1..=23 => self.nal(payload),
-            24 => self.aggregate(&payload[1..]),
-            28 => self.fragment(first, &payload[1..]),
-            // Interleaved modes (25 to 27, 29) need an offer that nobody made.
+            1..=23 => self.add_nal(payload),
+            24 => self.add_aggregate(&payload[1..]),
+            28 => self.add_fragment(first, &payload[1..]),
+            // Interleaved modes (25 to 27, 29) must be negotiated, and never are.
             _ => self.broken = true,
         }
     }
 
-    fn nal(&mut self, nal: &[u8]) {
+    fn add_nal(&mut self, nal: &[u8]) {
         // A fragmented unit that was never ended.
         self.broken |= self.fragment.take().is_some();
         if NalKind::of(nal) == NalKind::Invalid || (NalKind::of(nal).is_slice() && nal.len() < 2) {
@@ -109,21 +109,21 @@ impl Depacketizer {
     }
 
     /// STAP-A (5.7.1): NAL units, each behind its length.
-    fn aggregate(&mut self, mut rest: &[u8]) {
+    fn add_aggregate(&mut self, mut rest: &[u8]) {
         while let [high, low, behind @ ..] = rest {
             let length = usize::from(u16::from_be_bytes([*high, *low]));
             let Some((nal, next)) = behind.split_at_checked(length) else {
                 self.broken = true;
                 return;
             };
-            self.nal(nal);
+            self.add_nal(nal);
             rest = next;
         }
         self.broken |= !rest.is_empty();
     }
 
     /// FU-A (5.8): a piece of a NAL unit.
-    fn fragment(&mut self, indicator: u8, rest: &[u8]) {
+    fn add_fragment(&mut self, indicator: u8, rest: &[u8]) {
         let [header, piece @ ..] = rest else {
             self.broken = true;
             return;
@@ -154,8 +154,8 @@ impl Depacketizer {
     }
 }
 
-/// Whether a payload can be the first of an access unit. After a loss an IDR slice cannot: parameter
-/// sets, changed ones even, may have stood before it.
+/// Whether a payload can be the first of an access unit. After a loss an IDR slice cannot: parameter sets, even
+/// changed ones, may have preceded it.
 fn begins_unit(payload: &[u8], after_loss: bool) -> bool {
     let (first_nal, whole) = match payload {
         [first, _, _, nal @ ..] if first & 0x1f == 24 => (nal.to_vec(), true),

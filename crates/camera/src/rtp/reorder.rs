@@ -1,4 +1,4 @@
-//! Packets into their order: a missing one is waited for a little while, then given up.
+//! Puts packets in order: a missing one is waited for a little while, then given up.
 
 use robocast_video::clock::MonoTime;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// What is kept of an RTP packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packet {
+pub struct HeldPacket {
     pub sequence: u16,
     pub timestamp: u32,
     pub marker: bool,
@@ -25,7 +25,7 @@ pub struct Reorder {
     wait: Duration,
     /// The sequence number wanted next, extended so that it never wraps.
     next: Option<i64>,
-    held: BTreeMap<i64, Packet>,
+    held: BTreeMap<i64, HeldPacket>,
 }
 
 impl Reorder {
@@ -41,8 +41,8 @@ impl Reorder {
         self.held.clear();
     }
 
-    /// Takes a packet; false when it is a duplicate or too late.
-    pub fn insert(&mut self, packet: Packet) -> bool {
+    /// Inserts a packet; false when it is a duplicate or too late.
+    pub fn insert(&mut self, packet: HeldPacket) -> bool {
         let sequence = i64::from(packet.sequence);
         let Some(next) = self.next else {
             self.next = Some(sequence);
@@ -54,10 +54,10 @@ impl Reorder {
         let offset = if offset >= 1 << 15 { offset - (1 << 16) } else { offset };
         let extended = next + offset;
         if offset.abs() > JUMP {
-            // The sender jumped: what is held comes out first, the jump shows as a loss.
+            // The sender jumped: what is held is given up, and the jump shows as a loss.
             self.held.clear();
             self.next = Some(sequence - 1);
-            self.held.insert(sequence, Packet { arrived: MonoTime(0), ..packet });
+            self.held.insert(sequence, HeldPacket { arrived: MonoTime(0), ..packet });
             return true;
         }
         if extended < next || self.held.contains_key(&extended) {
@@ -68,7 +68,7 @@ impl Reorder {
     }
 
     /// The next packet in order, and how many before it are given up.
-    pub fn release(&mut self, now: MonoTime) -> Option<(Packet, u64)> {
+    pub fn release(&mut self, now: MonoTime) -> Option<(HeldPacket, u64)> {
         let next = self.next?;
         let (&first, packet) = self.held.first_key_value()?;
         let lost = first - next;

@@ -4,9 +4,9 @@
 use robocast_video::clock::MonoTime;
 use std::time::Duration;
 
-/// So long must the followed sender be silent before another is taken.
+/// The followed sender must be silent for this long before another is followed.
 const SILENCE: Duration = Duration::from_millis(300);
-/// So long may the followed sender send nothing of use while others send.
+/// The followed sender may send nothing of use for this long while others send.
 const UNPRODUCTIVE: Duration = Duration::from_secs(3);
 
 /// Follows one RTP sender.
@@ -23,57 +23,57 @@ pub struct SenderFilter {
 struct Followed {
     ssrc: u32,
     payload: u8,
-    heard: MonoTime,
-    productive: MonoTime,
+    last_packet: MonoTime,
+    last_unit: MonoTime,
 }
 
-/// What becomes of a packet.
+/// What is done with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admitted {
-    /// Of the sender that is followed.
+pub enum Admission {
+    /// Accepted, of the sender that is followed.
     Same,
-    /// Of a sender that is followed from now on.
+    /// Accepted, of a sender that is followed from now on.
     New,
-    /// To be refused.
+    /// Refused.
     Foreign,
 }
 
 impl SenderFilter {
-    /// Takes any payload type when `payload` is none, and then keeps to the first.
+    /// Accepts any payload type when `payload` is none, and then keeps to the first.
     #[must_use]
     pub fn new(payload: Option<u8>) -> Self {
         Self { wanted_payload: payload, followed: None, candidate: None }
     }
 
     /// Decides on a packet.
-    pub fn admit(&mut self, ssrc: u32, payload: u8, sequence: u16, now: MonoTime) -> Admitted {
+    pub fn admit(&mut self, ssrc: u32, payload: u8, sequence: u16, now: MonoTime) -> Admission {
         if self.wanted_payload.is_some_and(|wanted| wanted != payload) {
-            return Admitted::Foreign;
+            return Admission::Foreign;
         }
         if let Some(followed) = &mut self.followed {
             if followed.ssrc == ssrc && followed.payload == payload {
-                followed.heard = now;
-                return Admitted::Same;
+                followed.last_packet = now;
+                return Admission::Same;
             }
-            let silent = now.since(followed.heard) > SILENCE;
-            let useless = now.since(followed.productive) > UNPRODUCTIVE;
+            let silent = now.since(followed.last_packet) > SILENCE;
+            let useless = now.since(followed.last_unit) > UNPRODUCTIVE;
             if !silent && !useless {
-                return Admitted::Foreign;
+                return Admission::Foreign;
             }
             let before = self.candidate.replace((ssrc, sequence));
             if before != Some((ssrc, sequence.wrapping_sub(1))) {
-                return Admitted::Foreign;
+                return Admission::Foreign;
             }
         }
         self.candidate = None;
-        self.followed = Some(Followed { ssrc, payload, heard: now, productive: now });
-        Admitted::New
+        self.followed = Some(Followed { ssrc, payload, last_packet: now, last_unit: now });
+        Admission::New
     }
 
-    /// The followed sender gave a whole picture.
-    pub fn productive(&mut self, now: MonoTime) {
+    /// The followed sender gave a whole access unit.
+    pub fn note_whole_unit(&mut self, now: MonoTime) {
         if let Some(followed) = &mut self.followed {
-            followed.productive = now;
+            followed.last_unit = now;
         }
     }
 }

@@ -131,9 +131,9 @@ fn at(ms: usize) -> MonoTime {
 fn receive(receiver: &mut Receiver, packets: &[Vec<u8>]) -> Vec<ReceivedUnit> {
     let mut out = Vec::new();
     for (n, packet) in packets.iter().enumerate() {
-        receiver.datagram(packet, at(n), |picture| out.push(picture));
+        receiver.receive_datagram(packet, at(n), |unit| out.push(unit));
     }
-    receiver.expire(at(packets.len() + 1000), |picture| out.push(picture));
+    receiver.expire(at(packets.len() + 1000), |unit| out.push(unit));
     out
 }
 
@@ -146,15 +146,15 @@ proptest! {
     fn without_loss_every_access_unit_comes_out_whole_and_in_order(units in units(), first: u16) {
         let out = receive(&mut Receiver::new(JITTER, Some(96)), &packets(&units, first));
         prop_assert_eq!(out.len(), units.len());
-        for (n, (picture, (nals, _))) in out.iter().zip(&units).enumerate() {
-            prop_assert!(picture.assembled.intact, "{:?}", picture);
-            prop_assert_eq!(picture.assembled.after_loss, n == 0);
-            prop_assert_eq!(&picture.assembled.data, &annexb(nals));
+        for (n, (unit, (nals, _))) in out.iter().zip(&units).enumerate() {
+            prop_assert!(unit.assembled.intact, "{:?}", unit);
+            prop_assert_eq!(unit.assembled.after_loss, n == 0);
+            prop_assert_eq!(&unit.assembled.data, &annexb(nals));
         }
     }
 
     #[test]
-    fn packets_a_little_out_of_order_are_put_right(units in units(), first: u16, swaps in prop::collection::vec((0usize..500, 1usize..8), 0..20)) {
+    fn packets_a_little_out_of_order_are_reordered(units in units(), first: u16, swaps in prop::collection::vec((0usize..500, 1usize..8), 0..20)) {
         let mut sent = packets(&units, first);
         // The first stays first: where a stream begins is where it is joined.
         for (at, by) in swaps {
@@ -166,7 +166,7 @@ proptest! {
         prop_assert_eq!(data, units.iter().map(|(nals, _)| annexb(nals)).collect::<Vec<_>>());
     }
 
-    /// What claims to be whole is what was sent; what is missing or damaged shows.
+    /// A unit that claims to be whole is as it was sent; a gap or damage shows.
     #[test]
     fn a_broken_access_unit_never_passes_for_a_whole_one(units in units(), first: u16, lost in prop::collection::vec(any::<prop::sample::Index>(), 1..6)) {
         let sent = packets(&units, first);
@@ -174,15 +174,15 @@ proptest! {
         let kept: Vec<_> = sent.iter().enumerate().filter(|(n, _)| !lost.contains(n)).map(|(_, p)| p.clone()).collect();
         let out = receive(&mut Receiver::new(JITTER, Some(96)), &kept);
         let originals: Vec<_> = units.iter().map(|(nals, _)| annexb(nals)).collect();
-        let (mut next, mut told) = (0, false);
-        for picture in &out {
-            told |= picture.assembled.after_loss || !picture.assembled.intact;
-            if !picture.assembled.intact { continue; }
-            let number = (picture.assembled.timestamp / 3600) as usize;
+        let (mut next, mut shown) = (0, false);
+        for unit in &out {
+            shown |= unit.assembled.after_loss || !unit.assembled.intact;
+            if !unit.assembled.intact { continue; }
+            let number = (unit.assembled.timestamp / 3600) as usize;
             // Lost units at the end of the one before leave this one whole, but say so.
-            prop_assert_eq!(slices(&picture.assembled.data), slices(&originals[number]));
-            prop_assert!(number == next || told, "a gap before {} is not told", number);
-            (next, told) = (number + 1, false);
+            prop_assert_eq!(slices(&unit.assembled.data), slices(&originals[number]));
+            prop_assert!(number == next || shown, "a gap before {} does not show", number);
+            (next, shown) = (number + 1, false);
         }
     }
 
@@ -218,8 +218,8 @@ proptest! {
             if cut { packet.truncate(place); } else { packet[place] = value; }
             if packet.is_empty() { packet.push(0); }
         }
-        for picture in receive(&mut Receiver::new(JITTER, None), &sent) {
-            prop_assert!(nals(&picture.assembled.data).count() <= 400);
+        for unit in receive(&mut Receiver::new(JITTER, None), &sent) {
+            prop_assert!(nals(&unit.assembled.data).count() <= 400);
         }
     }
 }
@@ -233,11 +233,11 @@ fn a_robot_that_restarts_under_another_number_is_followed_after_a_silence() {
         (0..4u16).map(|n| packet(8, 500 + n, u32::from(n) * 3600, true, &[0x65, 0x88, 1])).collect();
     let mut out = Vec::new();
     for (n, packet) in again.iter().enumerate() {
-        receiver.datagram(packet, at(5000 + n), |picture| out.push(picture));
+        receiver.receive_datagram(packet, at(5000 + n), |unit| out.push(unit));
     }
     assert_eq!(out.len(), 3, "two in a row make a sender");
     assert!(out[0].new_sender && !out[1].new_sender);
-    assert_eq!(receiver.refused.foreign, 1);
+    assert_eq!(receiver.take_counts().foreign, 1);
 }
 
 #[test]
@@ -245,16 +245,20 @@ fn a_stranger_is_refused_while_the_robot_speaks() {
     let mut receiver = Receiver::new(JITTER, None);
     let mut out = 0;
     for n in 0..50u16 {
-        receiver.datagram(
+        receiver.receive_datagram(
             &packet(SSRC, n, u32::from(n) * 3600, true, &[0x65, 0x88, 1]),
             at(n.into()),
             |_| out += 1,
         );
-        receiver.datagram(&packet(99, n, u32::from(n) * 3600, true, &[0x65, 0x88, 2]), at(n.into()), |_| {
-            out += 100;
-        });
+        receiver.receive_datagram(
+            &packet(99, n, u32::from(n) * 3600, true, &[0x65, 0x88, 2]),
+            at(n.into()),
+            |_| {
+                out += 100;
+            },
+        );
     }
-    assert_eq!((out, receiver.refused.foreign), (50, 50));
+    assert_eq!((out, receiver.take_counts().foreign), (50, 50));
 }
 
 #[test]
@@ -263,7 +267,7 @@ fn presentation_times_follow_the_robots_clock_and_not_the_networks_jitter() {
     let mut last = None;
     for n in 0..500u32 {
         let jitter = u64::from(n * 7919 % 15) * 1_000_000;
-        let stamp = timeline.map(
+        let stamp = timeline.map_timestamp(
             n.wrapping_mul(3600).wrapping_add(u32::MAX - 9000),
             MonoTime(1_000_000_000 + u64::from(n) * 40_000_000 + jitter),
         );
@@ -279,7 +283,105 @@ fn presentation_times_follow_the_robots_clock_and_not_the_networks_jitter() {
 #[test]
 fn a_jump_of_the_robots_clock_is_followed_at_once() {
     let mut timeline = Timeline::new(CLOCK_RATE);
-    timeline.map(0, MonoTime(1_000_000_000));
-    let stamp = timeline.map(90_000 * 1000, MonoTime(1_040_000_000));
+    timeline.map_timestamp(0, MonoTime(1_000_000_000));
+    let stamp = timeline.map_timestamp(90_000 * 1000, MonoTime(1_040_000_000));
     assert_eq!(stamp, MonoTime(1_040_000_000));
+}
+
+#[test]
+fn packets_that_are_not_used_are_counted_by_reason() {
+    let mut receiver = Receiver::new(JITTER, Some(96));
+    let picture = |sequence: u16| packet(SSRC, sequence, u32::from(sequence) * 3600, true, &[0x65, 0x88, 1]);
+    let mut other = packet(SSRC, 3, 1, true, &[0x65, 0x88, 1]);
+    other[1] = other[1] & 0x80 | 13;
+    let received = receive(
+        &mut receiver,
+        &[
+            picture(1),
+            picture(2),
+            picture(2),
+            vec![1, 2, 3],
+            other,
+            packet(99, 1, 1, true, &[0x65]),
+            picture(6),
+        ],
+    );
+    assert_eq!(received.len(), 3);
+    assert_eq!(receiver.take_counts(), PacketCounts { lost: 3, late: 1, malformed: 1, foreign: 2 });
+    assert_eq!(receiver.take_counts(), PacketCounts::default(), "counted once");
+}
+
+fn held(sequence: u16, ms: usize) -> reorder::HeldPacket {
+    reorder::HeldPacket { sequence, timestamp: 0, marker: true, payload: Vec::new(), arrived: at(ms) }
+}
+
+/// The sequence numbers that come out at `ms`, each with how many are given up before it.
+fn released(reorder: &mut Reorder, ms: usize) -> Vec<(u16, u64)> {
+    std::iter::from_fn(|| reorder.release(at(ms))).map(|(packet, lost)| (packet.sequence, lost)).collect()
+}
+
+#[test]
+fn a_missing_packet_is_waited_for_and_given_up_at_the_deadline() {
+    let mut reorder = Reorder::new(JITTER);
+    assert!(reorder.insert(held(65_535, 0)));
+    assert_eq!((released(&mut reorder, 0), reorder.deadline()), (vec![(65_535, 0)], None));
+    // 0 is missing: the number wraps.
+    assert!(reorder.insert(held(1, 10)) && reorder.insert(held(2, 20)));
+    assert_eq!((released(&mut reorder, 49), reorder.deadline()), (vec![], Some(at(50))));
+    assert_eq!(released(&mut reorder, 50), [(1, 1), (2, 0)]);
+    assert!(!reorder.insert(held(0, 60)), "too late");
+    assert!(reorder.insert(held(4, 60)) && !reorder.insert(held(4, 61)), "twice");
+    assert!(reorder.insert(held(3, 62)));
+    assert_eq!(released(&mut reorder, 62), [(3, 0), (4, 0)]);
+}
+
+#[test]
+fn a_jump_of_the_sequence_is_a_loss_and_nothing_is_waited_for() {
+    let mut reorder = Reorder::new(JITTER);
+    reorder.insert(held(10, 0));
+    assert_eq!(released(&mut reorder, 0), [(10, 0)]);
+    reorder.insert(held(20_000, 40));
+    assert_eq!(released(&mut reorder, 40), [(20_000, 1)]);
+    reorder.insert(held(20_001, 80));
+    assert_eq!(released(&mut reorder, 80), [(20_001, 0)]);
+}
+
+#[test]
+fn another_sender_is_followed_when_the_first_is_silent_or_useless() {
+    use super::sender_filter::Admission::{self, Foreign, New, Same};
+    // SSRC, payload type, sequence number, ms; what becomes of it. A whole unit is noted with SSRC 0.
+    type Step = (u32, u8, u16, usize, Option<Admission>);
+    let cases: [&[Step]; 5] = [
+        // One packet of a stranger is not enough, two in a row are.
+        &[(1, 96, 1, 0, Some(New)), (2, 96, 7, 301, Some(Foreign)), (2, 96, 8, 302, Some(New))],
+        // Not in a row.
+        &[(1, 96, 1, 0, Some(New)), (2, 96, 7, 301, Some(Foreign)), (2, 96, 9, 302, Some(Foreign))],
+        // The first is not silent.
+        &[(1, 96, 1, 0, Some(New)), (2, 96, 7, 300, Some(Foreign)), (2, 96, 8, 300, Some(Foreign))],
+        // It sends, and for more than 3 s nothing of use.
+        &[
+            (1, 96, 1, 0, Some(New)),
+            (0, 0, 0, 100, None),
+            (1, 96, 2, 3000, Some(Same)),
+            (2, 96, 7, 3100, Some(Foreign)),
+            (1, 96, 3, 3100, Some(Same)),
+            (2, 96, 8, 3101, Some(Foreign)),
+            (2, 96, 9, 3102, Some(New)),
+        ],
+        // Another payload type of the same sender is another sender, one that is not asked for is none.
+        &[(1, 96, 1, 0, Some(New)), (1, 97, 2, 10, Some(Foreign)), (1, 96, 3, 20, Some(Same))],
+    ];
+    for (number, steps) in cases.into_iter().enumerate() {
+        let mut filter = SenderFilter::new(None);
+        for &(ssrc, payload, sequence, ms, expected) in steps {
+            match expected {
+                Some(expected) => {
+                    let admission = filter.admit(ssrc, payload, sequence, at(ms));
+                    assert_eq!(admission, expected, "case {number} at {ms}");
+                }
+                None => filter.note_whole_unit(at(ms)),
+            }
+        }
+    }
+    assert_eq!(SenderFilter::new(Some(96)).admit(1, 97, 1, at(0)), Foreign);
 }

@@ -1,7 +1,7 @@
-//! RTP timestamps onto the machine's clock.
+//! Maps RTP timestamps to the machine's clock.
 //!
 //! The robot's clock and ours run at slightly different rates, and the network adds delay that is
-//! never negative: the fastest packets tell the true offset. The offset therefore follows early
+//! never negative: the fastest packets show the true offset. The offset therefore follows early
 //! packets at once and late ones very slowly.
 
 use robocast_video::clock::MonoTime;
@@ -43,7 +43,7 @@ impl Timeline {
 
     /// The point in time of a picture with `timestamp` that arrived at `arrived`; never later than that
     /// by more than the jump limit.
-    pub fn map(&mut self, timestamp: u32, arrived: MonoTime) -> MonoTime {
+    pub fn map_timestamp(&mut self, timestamp: u32, arrived: MonoTime) -> MonoTime {
         let arrival = i128::from(arrived.0);
         let ticks = match &self.last {
             None => i64::from(timestamp),

@@ -1,28 +1,78 @@
 //! The sources: where a robot's or a camera's video comes from.
 //!
-//! Every source hands what it gets to an [`SourceOutput`](crate::output::SourceOutput) and is silent otherwise; it only speaks up when it can
-//! go on no longer. A source that is merely quiet is the camera's loop to judge.
+//! A source delivers units to its [`SourceOutput`](crate::output::SourceOutput) and returns only when it cannot
+//! continue. It does not detect silence; the camera's loop does.
+//!
+//! | module | sources |
+//! |---|---|
+//! | `rtp` | `go2:`, `rtp://`: packets from a socket |
+//! | `rtsp` | `rtsp://`, `rtsps://`: over TCP without GStreamer, or through `rtspsrc` |
+//! | `capture` | `v4l2:`, `libcamera:`, `argus:`, `test:` |
+//! | `file` | `file:`, looped |
+//! | `gst_source` | what those in a GStreamer pipeline share |
 
 mod capture;
-mod capture_format;
 mod file;
+mod gst_source;
 mod rtp;
 mod rtsp;
-mod rtsp_tcp;
 
-pub use capture_format::{CaptureFormat, Mode, choose};
+pub use capture::{CaptureFormat, CaptureMode, choose_format};
 
+use crate::bitrate_control::BitrateControl;
+use crate::lifecycle::SourceEnd;
+use crate::liveness::Patience;
 use crate::output::CameraContext;
+use gst_source::GstSource;
 use robocast_config::{self as config, Settings, Stream};
-use robocast_gst::encoder::{Encoder, NoEncoder, Target};
-use robocast_gst::pipeline::{Pipeline, PipelineError, PipelineEvent};
+use robocast_gst::encoder::{Encoder, EncodingTarget, NoEncoder};
+use robocast_gst::pipeline::PipelineError;
 use std::io;
-use std::time::Duration;
+
+/// A source that is open.
+pub trait RunningSource: Send + 'static {
+    /// Works until it cannot go on; says why. Cancel safe: what was received is not lost.
+    fn run(&mut self) -> impl Future<Output = SourceEnd> + Send;
+
+    /// How long it may be silent.
+    fn patience(&self) -> Patience;
+
+    /// What changes its bitrate; none where its H.264 is passed through as it is, or not known yet.
+    fn control(&self) -> Option<BitrateControl>;
+
+    /// Closes it.
+    ///
+    /// # Errors
+    /// When it does not stop in time. The process then has to end.
+    fn close(self) -> impl Future<Output = Result<(), PipelineError>> + Send;
+}
+
+/// How a source is opened: what may differ from one opening to the next.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// How many openings in a row gave no frame; sources then try another way.
+    pub fruitless: u32,
+    /// How raw pictures are encoded.
+    pub target: EncodingTarget,
+}
+
+/// What a source is opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceContext<'a> {
+    /// All settings.
+    pub settings: &'a Settings,
+    /// Those of its stream.
+    pub stream: &'a Stream,
+    /// Where its units go.
+    pub output: &'a CameraContext,
+    /// What differs from the opening before.
+    pub attempt: Attempt,
+}
 
 /// A source could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The network interface is not there (yet).
+    /// The network interface does not exist (yet).
     #[error(
         "interface `{0}` does not exist; name the one on the robot's side in `[robot] interface` or `?interface=`"
     )]
@@ -30,7 +80,7 @@ pub enum OpenError {
     /// The socket cannot be made.
     #[error("cannot listen on {address}")]
     Socket {
-        /// What was to be listened on.
+        /// The address to listen on.
         address: String,
         #[source]
         source: io::Error,
@@ -60,177 +110,89 @@ impl OpenError {
     }
 }
 
-/// An opened source.
+/// A source of the settings that is open.
 #[derive(Debug)]
-pub struct Source {
-    kind: Kind,
-    patience: Patience,
-}
+pub struct Source(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    RtspTcp(Box<rtsp_tcp::RtspTcpSource>),
     Rtp(Box<rtp::RtpSource>),
-    Pipeline { pipeline: Pipeline, looped: bool },
-}
-
-/// Why a source could not go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// For people.
-    pub why: String,
-    /// The camera said no: asked again soon, it might lock us out.
-    pub refused: bool,
-}
-
-impl Ended {
-    /// An end after which opening it again may well help.
-    #[must_use]
-    pub fn because(why: String) -> Self {
-        Self { why, refused: false }
-    }
-}
-
-/// How a source is opened: what may differ from one try to the next.
-#[derive(Debug, Clone, Copy)]
-pub struct Attempt {
-    /// How many tries in a row came to nothing; sources use it to try another way.
-    pub number: u32,
-    /// What to encode to, when the source gives raw pictures.
-    pub target: Target,
-}
-
-/// How long an open source may be silent before it is opened anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// Before its first frame.
-    pub first: Duration,
-    /// Between frames.
-    pub next: Duration,
-}
-
-impl Patience {
-    /// Packets come by themselves, and a socket that joined its group needs to be opened anew rarely: when
-    /// the interface went away and came back.
-    pub(crate) const PACKETS: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(2) };
-    /// A session with a camera.
-    const SESSION: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(3) };
-
-    /// A camera whose pictures this process encodes. The `number`th try in a row gets more time than the one
-    /// before: a board with much to do may need it, and would begin anew for ever.
-    pub(crate) fn encoding(number: u32) -> Self {
-        Self { first: Self::SESSION.first * (1 << number.min(3)), ..Self::SESSION }
-    }
+    RtspTcp(Box<rtsp::RtspTcpSource>),
+    Gst(GstSource),
+    File(file::FileSource),
 }
 
 impl Source {
-    /// Opens the source of `stream`.
+    /// Opens the source of a stream.
     ///
     /// # Errors
     /// When it cannot be opened now, or never.
-    pub fn open(
-        settings: &Settings,
-        stream: &Stream,
-        shared: &CameraContext,
-        attempt: Attempt,
-    ) -> Result<Self, OpenError> {
-        let robot_interface = settings.robot.interface.as_str();
-        match &stream.source {
+    pub fn open(context: SourceContext<'_>) -> Result<Self, OpenError> {
+        let kind = match &context.stream.source {
             config::Source::Go2 { interface } => {
-                let interface = interface.as_deref().unwrap_or(robot_interface);
-                Self::rtp(&rtp::go2(interface), stream, shared)
+                Kind::Rtp(Box::new(rtp::open_go2(interface.as_deref(), context)?))
             }
-            config::Source::Rtp(source) => Self::rtp(&rtp::plan(source, robot_interface), stream, shared),
-            config::Source::Rtsp(source) => match rtsp::way(source, attempt.number) {
+            config::Source::Rtp(source) => Kind::Rtp(Box::new(rtp::open_rtp(source, context)?)),
+            config::Source::Rtsp(source) => match rtsp::choose_client(source, context.attempt.fruitless) {
                 rtsp::RtspClient::Plain => {
-                    let source = rtsp_tcp::RtspTcpSource::new(source.url.expose().clone(), shared);
-                    Ok(Self { kind: Kind::RtspTcp(Box::new(source)), patience: Patience::SESSION })
+                    let url = source.url.expose().clone();
+                    Kind::RtspTcp(Box::new(rtsp::RtspTcpSource::new(url, context.output)))
                 }
                 rtsp::RtspClient::Gst(protocols) => {
-                    rtsp::open(source, protocols, settings, stream, shared, attempt)
+                    Kind::Gst(rtsp::open_with_gstreamer(source, protocols, context)?)
                 }
             },
-            config::Source::V4l2 { device } => capture::v4l2(device, stream, shared, attempt),
-            config::Source::Libcamera { camera } => capture::libcamera(camera, stream, shared, attempt),
-            config::Source::Argus { sensor } => capture::argus(*sensor, stream, shared, attempt),
-            config::Source::Test { pattern } => capture::test(pattern.as_deref(), stream, shared, attempt),
-            config::Source::File { path } => file::open(path, shared),
-            config::Source::Spot => Err(OpenError::Unsupported("spot:")),
-        }
+            config::Source::V4l2 { device } => Kind::Gst(capture::open_v4l2(device, context)?),
+            config::Source::Libcamera { camera } => Kind::Gst(capture::open_libcamera(camera, context)?),
+            config::Source::Argus { sensor } => Kind::Gst(capture::open_argus(*sensor, context)?),
+            config::Source::Test { pattern } => Kind::Gst(capture::open_test(pattern.as_deref(), context)?),
+            config::Source::File { path } => Kind::File(file::FileSource::open(path, context)?),
+            config::Source::Spot => return Err(OpenError::Unsupported("spot:")),
+        };
+        Ok(Self(kind))
     }
+}
 
-    fn rtp(plan: &rtp::Plan, stream: &Stream, shared: &CameraContext) -> Result<Self, OpenError> {
-        let source = rtp::RtpSource::open(plan, stream.jitter_buffer, shared)?;
-        Ok(Self { kind: Kind::Rtp(Box::new(source)), patience: Patience::PACKETS })
-    }
-
-    fn pipeline(pipeline: Pipeline, patience: Patience) -> Self {
-        Self { kind: Kind::Pipeline { pipeline, looped: false }, patience }
-    }
-
-    fn looped(pipeline: Pipeline) -> Self {
-        Self { kind: Kind::Pipeline { pipeline, looped: true }, patience: Patience::SESSION }
-    }
-
-    /// Lets the source work until it cannot go on; says why. Cancel safe.
-    pub async fn run(&mut self) -> Ended {
-        match &mut self.kind {
-            Kind::Rtp(source) => Ended::because(source.run().await),
+impl RunningSource for Source {
+    async fn run(&mut self) -> SourceEnd {
+        match &mut self.0 {
+            Kind::Rtp(source) => source.run().await,
             Kind::RtspTcp(source) => source.run().await,
-            Kind::Pipeline { pipeline, looped } => loop {
-                match pipeline.next_event().await {
-                    PipelineEvent::Failed { unauthorized: true, element, message } => {
-                        let why = format!("{element}: {message}: it wants another user name or password");
-                        return Ended { why, refused: true };
-                    }
-                    PipelineEvent::Failed { element, message, .. } => {
-                        return Ended::because(format!("{element}: {message}"));
-                    }
-                    PipelineEvent::SegmentDone if *looped => {
-                        if let Err(why) = file::rewind(pipeline) {
-                            return Ended::because(why);
-                        }
-                    }
-                    PipelineEvent::Ended | PipelineEvent::SegmentDone => {
-                        return Ended::because("the source ended".into());
-                    }
-                }
-            },
+            Kind::Gst(source) => source.run().await,
+            Kind::File(source) => source.run().await,
         }
     }
 
-    /// How long it may be silent.
-    #[must_use]
-    pub fn patience(&self) -> Patience {
-        self.patience
+    fn patience(&self) -> Patience {
+        match &self.0 {
+            Kind::Rtp(source) => source.patience(),
+            Kind::RtspTcp(source) => source.patience(),
+            Kind::Gst(source) => source.patience(),
+            Kind::File(source) => source.patience(),
+        }
     }
 
-    /// Closes it.
-    ///
-    /// # Errors
-    /// When it does not let go in time; the process is then best ended.
-    pub async fn close(self) -> Result<(), PipelineError> {
-        match self.kind {
-            Kind::Rtp(_) | Kind::RtspTcp(_) => Ok(()),
-            Kind::Pipeline { pipeline, .. } => pipeline.stop(Duration::from_secs(5)).await,
+    fn control(&self) -> Option<BitrateControl> {
+        match &self.0 {
+            Kind::Rtp(source) => source.control(),
+            Kind::RtspTcp(source) => source.control(),
+            Kind::Gst(source) => source.control(),
+            Kind::File(source) => source.control(),
+        }
+    }
+
+    async fn close(self) -> Result<(), PipelineError> {
+        match self.0 {
+            Kind::Rtp(source) => source.close().await,
+            Kind::RtspTcp(source) => source.close().await,
+            Kind::Gst(source) => source.close().await,
+            Kind::File(source) => source.close().await,
         }
     }
 }
 
-/// The encoder for the `number`th try: the best that opens, or the next one after each failure.
-fn encoder_for(attempt: Attempt) -> Result<Encoder, OpenError> {
+/// The best encoder that opens, or the next one after each fruitless opening.
+fn choose_encoder(attempt: Attempt) -> Result<Encoder, OpenError> {
     let available = Encoder::available()?;
-    Ok(available[attempt.number as usize % available.len()])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_try_in_vain_gives_a_busy_board_more_time_for_its_first_picture() {
-        let first = |number| Patience::encoding(number).first.as_secs();
-        assert_eq!([0, 1, 2, 3, 4, u32::MAX].map(first), [5, 10, 20, 40, 40, 40]);
-        assert_eq!(Patience::encoding(9).next, Patience::SESSION.next);
-    }
+    Ok(available[attempt.fruitless as usize % available.len()])
 }

@@ -47,7 +47,7 @@ impl InMemoryCamera {
     }
 
     fn report(&self, state: SourceState) {
-        self.say(CameraMessage::Report(SourceReport { state, text: String::new() }));
+        self.say(CameraMessage::Report(SourceReport { state, ..SourceReport::default() }));
     }
 
     /// Its process is there or not.

@@ -50,14 +50,15 @@ impl ParameterSets {
         }
         match NalKind::of(nal) {
             NalKind::Sps => {
-                let Some((id, picture)) = read_sps(nal) else { return false };
-                match self.sps.get(&id) {
-                    Some(old) if old == nal => return false,
-                    // Another sequence under the same id: no picture parameter set stays valid.
-                    Some(_) => self.pps.clear(),
-                    None => {}
+                // The same comes again with every keyframe: it is parsed once.
+                if self.sps.values().any(|known| known == nal) {
+                    return false;
                 }
-                self.sps.insert(id, nal.to_vec());
+                let Some((id, picture)) = read_sps(nal) else { return false };
+                if self.sps.insert(id, nal.to_vec()).is_some() {
+                    // Another sequence under the same id: no picture parameter set stays valid.
+                    self.pps.clear();
+                }
                 self.picture = Some(picture);
                 true
             }

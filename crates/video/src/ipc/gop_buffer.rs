@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much a log keeps.
+/// How much is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// How far a reader may lag behind the newest unit before it is cut to a newer keyframe.
@@ -16,7 +16,7 @@ pub struct Limits {
     pub bytes: usize,
 }
 
-/// The log of one stream. Units are numbered from 0 on, without gaps.
+/// The buffer of one stream. Units are numbered from 0 on, without gaps.
 #[derive(Debug)]
 pub(super) struct GopBuffer {
     limits: Limits,
@@ -28,7 +28,7 @@ pub(super) struct GopBuffer {
     bytes: usize,
 }
 
-/// Where a reader stands.
+/// The position of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cursor {
     /// Waits for a keyframe numbered at least this.
@@ -89,7 +89,7 @@ impl GopBuffer {
         }
     }
 
-    /// Forgets everything: what comes next has nothing to do with what was. Readers that have not
+    /// Forgets everything: the next unit does not continue the old ones. Readers that have not
     /// taken the old units yet lose them.
     pub(super) fn clear(&mut self) {
         self.first = self.end();
@@ -154,15 +154,15 @@ mod tests {
     }
 
     fn filled(keyframes: &[u64], count: u64) -> GopBuffer {
-        let mut log = GopBuffer::new(LIMITS);
+        let mut buffer = GopBuffer::new(LIMITS);
         for n in 0..count {
-            log.push(unit(n * 40, keyframes.contains(&n), 10));
+            buffer.push(unit(n * 40, keyframes.contains(&n), 10));
         }
-        log
+        buffer
     }
 
-    fn number(log: &GopBuffer, cursor: &mut Cursor) -> Option<(u64, u64)> {
-        match log.take(cursor) {
+    fn number(buffer: &GopBuffer, cursor: &mut Cursor) -> Option<(u64, u64)> {
+        match buffer.take(cursor) {
             Next::Unit { unit, skipped } => Some((unit.pts.0 / 40_000_000, skipped)),
             Next::Nothing => None,
         }
@@ -170,10 +170,10 @@ mod tests {
 
     #[test]
     fn a_new_reader_starts_at_the_latest_keyframe() {
-        let log = filled(&[0, 50, 100], 110);
+        let buffer = filled(&[0, 50, 100], 110);
         let mut cursor = Cursor::Keyframe(0);
-        assert_eq!(number(&log, &mut cursor), Some((100, 0)));
-        assert_eq!(number(&log, &mut cursor), Some((101, 0)));
+        assert_eq!(number(&buffer, &mut cursor), Some((100, 0)));
+        assert_eq!(number(&buffer, &mut cursor), Some((101, 0)));
     }
 
     #[test]
@@ -183,47 +183,47 @@ mod tests {
 
     #[test]
     fn a_reader_a_little_behind_a_new_keyframe_loses_nothing() {
-        let log = filled(&[0, 100], 110);
+        let buffer = filled(&[0, 100], 110);
         let mut cursor = Cursor::At(95);
         for n in 95..110 {
-            assert_eq!(number(&log, &mut cursor), Some((n, 0)));
+            assert_eq!(number(&buffer, &mut cursor), Some((n, 0)));
         }
-        assert_eq!(number(&log, &mut cursor), None);
+        assert_eq!(number(&buffer, &mut cursor), None);
     }
 
     #[test]
-    fn a_reader_far_behind_is_cut_to_the_latest_keyframe_and_told_what_it_lost() {
-        let log = filled(&[0, 100], 130);
-        assert_eq!(number(&log, &mut Cursor::At(60)), Some((100, 40)));
+    fn a_reader_far_behind_is_cut_to_the_latest_keyframe_and_learns_what_it_lost() {
+        let buffer = filled(&[0, 100], 130);
+        assert_eq!(number(&buffer, &mut Cursor::At(60)), Some((100, 40)));
     }
 
     #[test]
     fn a_reader_far_behind_within_one_group_reads_on_since_there_is_nothing_newer_to_start_from() {
-        let log = filled(&[0], 100);
-        assert_eq!(number(&log, &mut Cursor::At(10)), Some((10, 0)));
+        let buffer = filled(&[0], 100);
+        assert_eq!(number(&buffer, &mut Cursor::At(10)), Some((10, 0)));
     }
 
     #[test]
     fn a_group_larger_than_the_limit_makes_readers_wait_for_the_next_keyframe() {
-        let mut log = GopBuffer::new(LIMITS);
-        log.push(unit(0, true, 6_000));
-        log.push(unit(40, false, 6_000));
+        let mut buffer = GopBuffer::new(LIMITS);
+        buffer.push(unit(0, true, 6_000));
+        buffer.push(unit(40, false, 6_000));
         let mut slow = Cursor::At(0);
-        assert_eq!(log.take(&mut Cursor::Keyframe(0)), Next::Nothing);
-        assert_eq!(log.take(&mut slow), Next::Nothing);
-        log.push(unit(80, true, 10));
-        assert_eq!(number(&log, &mut slow), Some((2, 2)));
+        assert_eq!(buffer.take(&mut Cursor::Keyframe(0)), Next::Nothing);
+        assert_eq!(buffer.take(&mut slow), Next::Nothing);
+        buffer.push(unit(80, true, 10));
+        assert_eq!(number(&buffer, &mut slow), Some((2, 2)));
     }
 
     #[test]
     fn after_clear_nobody_gets_the_old_units() {
-        let mut log = filled(&[0], 10);
+        let mut buffer = filled(&[0], 10);
         let mut cursor = Cursor::At(5);
-        log.clear();
-        assert_eq!(number(&log, &mut cursor), None);
-        assert_eq!(number(&log, &mut Cursor::Keyframe(0)), None);
-        log.push(unit(400, true, 10));
-        assert_eq!(number(&log, &mut cursor), Some((10, 5)));
+        buffer.clear();
+        assert_eq!(number(&buffer, &mut cursor), None);
+        assert_eq!(number(&buffer, &mut Cursor::Keyframe(0)), None);
+        buffer.push(unit(400, true, 10));
+        assert_eq!(number(&buffer, &mut cursor), Some((10, 5)));
     }
 
     proptest! {
@@ -233,17 +233,17 @@ mod tests {
         fn a_reader_at_any_pace_gets_a_decodable_stream(
             steps in prop::collection::vec((any::<bool>(), 0u8..12, 1usize..2000, 1u64..400), 1..200)
         ) {
-            let mut log = GopBuffer::new(LIMITS);
+            let mut buffer = GopBuffer::new(LIMITS);
             let mut cursor = Cursor::Keyframe(0);
             let (mut ms, mut expected) = (0u64, None::<u64>);
             let mut numbers = std::collections::HashMap::new();
             for (keyframe, reads, bytes, gap) in steps {
                 ms += gap;
-                numbers.insert(ms, log.end());
-                log.push(unit(ms, keyframe, bytes));
-                prop_assert!(log.bytes <= LIMITS.bytes || log.units.len() == 1);
+                numbers.insert(ms, buffer.end());
+                buffer.push(unit(ms, keyframe, bytes));
+                prop_assert!(buffer.bytes <= LIMITS.bytes || buffer.units.len() == 1);
                 for _ in 0..reads {
-                    let Next::Unit { unit, skipped } = log.take(&mut cursor) else { break };
+                    let Next::Unit { unit, skipped } = buffer.take(&mut cursor) else { break };
                     let number = numbers[&(unit.pts.0 / 1_000_000)];
                     match expected {
                         None => prop_assert!(unit.keyframe),

@@ -1,4 +1,4 @@
-//! A reader's end of the hop.
+//! A reader's end of the camera's socket.
 
 use super::wire::{self, Message, Request, SourceReport};
 use crate::h264::AccessUnit;
@@ -36,7 +36,7 @@ impl Reader {
     /// The next message. Cancel safe.
     ///
     /// # Errors
-    /// When the camera is gone (`UnexpectedEof`) or does not speak the hop's protocol.
+    /// When the camera is gone (`UnexpectedEof`) or sends something else than the socket's protocol.
     pub async fn next(&mut self) -> io::Result<CameraMessage> {
         loop {
             match wire::decode(&mut self.buffer).map_err(io::Error::other)? {

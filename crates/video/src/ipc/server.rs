@@ -1,8 +1,9 @@
-//! The camera's end of the hop: a Unix socket on which each reader follows the feed at its own pace.
+//! The camera's end of its socket: each reader follows the [`Broadcast`] at its own pace.
 
 use super::broadcast::Broadcast;
 use super::wire::{self, Message, Request, SourceReport};
 use bytes::BytesMut;
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -12,6 +13,25 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+
+/// One connection of a reader. No two connections of a camera's process have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReaderId(pub u64);
+
+impl fmt::Display for ReaderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "reader {}", self.0)
+    }
+}
+
+/// What the camera learns of its readers. The events of one reader keep their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReaderEvent {
+    /// It asks for something.
+    Asked(ReaderId, Request),
+    /// It left: whatever it asked for holds no longer.
+    Left(ReaderId),
+}
 
 /// A socket being served. Dropping it ends the service and every reader's connection.
 #[derive(Debug)]
@@ -34,7 +54,8 @@ impl Drop for Served {
     }
 }
 
-/// Serves `feed` and `reports` on the socket `path`; what readers ask for comes out of `requests`.
+/// Serves `broadcast` and `reports` on the socket `path`. What readers ask for, and that they left, goes to
+/// `events`.
 ///
 /// A stale socket left by a camera that died is replaced.
 ///
@@ -42,9 +63,9 @@ impl Drop for Served {
 /// When the folder or the socket cannot be made.
 pub fn serve(
     path: &Path,
-    feed: Broadcast,
+    broadcast: Broadcast,
     reports: watch::Receiver<SourceReport>,
-    requests: mpsc::Sender<Request>,
+    events: mpsc::Sender<ReaderEvent>,
 ) -> io::Result<Served> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -60,6 +81,7 @@ pub fn serve(
     let readers = count.subscribe();
     let accepting = tokio::spawn(async move {
         let mut connections = tokio::task::JoinSet::new();
+        let mut next = 0;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -67,17 +89,20 @@ pub fn serve(
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let guard = Counted::new(count.clone());
-                    let serving = serve_reader(stream, feed.clone(), reports.clone(), requests.clone());
+                    let reader = ReaderId(next);
+                    next += 1;
+                    let counted = CountedReader::new(count.clone());
+                    let (events, broadcast, reports) = (events.clone(), broadcast.clone(), reports.clone());
                     connections.spawn(async move {
-                        let _guard = guard;
-                        if let Err(error) = serving.await {
-                            tracing::debug!(%error, "a reader of the hop is gone");
+                        if let Err(error) = serve_reader(reader, stream, broadcast, reports, &events).await {
+                            tracing::debug!(%error, %reader, "the connection of a reader failed");
                         }
+                        drop(counted);
+                        let _ = events.send(ReaderEvent::Left(reader)).await;
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the hop cannot take a reader");
+                    tracing::warn!(%error, "the camera's socket cannot accept a reader");
                     // Out of descriptors: give the others a chance to close.
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 }
@@ -87,42 +112,43 @@ pub fn serve(
     Ok(Served { readers, accepting })
 }
 
-/// Counts a reader for as long as it lives.
-struct Counted(Arc<watch::Sender<usize>>);
+/// Counts a reader for as long as it is connected.
+struct CountedReader(Arc<watch::Sender<usize>>);
 
-impl Counted {
+impl CountedReader {
     fn new(count: Arc<watch::Sender<usize>>) -> Self {
         count.send_modify(|n| *n += 1);
         Self(count)
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedReader {
     fn drop(&mut self) {
         self.0.send_modify(|n| *n -= 1);
     }
 }
 
 async fn serve_reader(
+    reader: ReaderId,
     stream: UnixStream,
-    feed: Broadcast,
+    broadcast: Broadcast,
     reports: watch::Receiver<SourceReport>,
-    requests: mpsc::Sender<Request>,
+    events: &mpsc::Sender<ReaderEvent>,
 ) -> io::Result<()> {
     let (incoming, outgoing) = stream.into_split();
     // Whichever direction ends first ends both.
     tokio::select! {
-        done = send(outgoing, feed, reports) => done,
-        done = receive(incoming, requests) => done,
+        done = send_units(outgoing, broadcast, reports) => done,
+        done = receive_requests(reader, incoming, events) => done,
     }
 }
 
-async fn send(
+async fn send_units(
     mut socket: OwnedWriteHalf,
-    feed: Broadcast,
+    broadcast: Broadcast,
     mut reports: watch::Receiver<SourceReport>,
 ) -> io::Result<()> {
-    let mut subscriber = feed.subscribe();
+    let mut subscriber = broadcast.subscribe();
     reports.mark_changed();
     loop {
         tokio::select! {
@@ -133,7 +159,7 @@ async fn send(
             }
             (unit, skipped) = subscriber.next() => {
                 if skipped > 0 {
-                    tracing::warn!(skipped, "a slow reader of the hop was cut to the next keyframe");
+                    tracing::warn!(skipped, "a slow reader was cut to the next keyframe");
                 }
                 let header = wire::unit_header(&unit);
                 write_both(&mut socket, &header, &unit.data).await?;
@@ -153,7 +179,11 @@ async fn write_both(socket: &mut OwnedWriteHalf, header: &[u8], data: &[u8]) -> 
     }
 }
 
-async fn receive(mut socket: OwnedReadHalf, requests: mpsc::Sender<Request>) -> io::Result<()> {
+async fn receive_requests(
+    reader: ReaderId,
+    mut socket: OwnedReadHalf,
+    events: &mpsc::Sender<ReaderEvent>,
+) -> io::Result<()> {
     let mut buffer = BytesMut::with_capacity(256);
     loop {
         if socket.read_buf(&mut buffer).await? == 0 {
@@ -161,7 +191,7 @@ async fn receive(mut socket: OwnedReadHalf, requests: mpsc::Sender<Request>) -> 
         }
         while let Some(message) = wire::decode(&mut buffer).map_err(io::Error::other)? {
             if let Message::Request(request) = message {
-                let _ = requests.send(request).await;
+                let _ = events.send(ReaderEvent::Asked(reader, request)).await;
             }
         }
     }

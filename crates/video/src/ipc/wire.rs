@@ -1,11 +1,11 @@
-//! What travels on the hop's socket. Both ends are robocast's own, of one version, on one machine:
+//! What travels on the camera's socket. Both ends are robocast's own, of one version, on one machine:
 //! the format is small and fixed, and still every length is checked, since the camera's side
 //! handles a robot's bytes.
 //!
 //! ```text
 //! message = length u32 | kind u8 | 0 u8 | 0 u16 | payload [length]          (little endian)
 //! unit    = pts u64 | dts u64 | arrived u64 | flags u64 (bit 0: keyframe) | Annex B bytes
-//! report  = JSON SourceReport          bitrate = u64 bit/s          keyframe, hello = nothing
+//! report  = JSON SourceReport          bitrate = u64 bit/s          keyframe = nothing
 //! ```
 
 use crate::clock::MonoTime;
@@ -25,25 +25,41 @@ const REPORT: u8 = 3;
 const BITRATE: u8 = 16;
 const KEYFRAME: u8 = 17;
 
-/// How the source is, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of the source, and what the camera can do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SourceReport {
     /// The state.
     pub state: SourceState,
-    /// For people: what is wrong and what would mend it. Empty when all is well.
+    /// For people: what is wrong and how to fix it. Empty when all is well.
     pub text: String,
+    /// Since when the source is in this state, in seconds since 1970. A source is lost since its last frame.
+    pub since: Option<u64>,
+    /// How far the bitrate can be changed; none where the source's H.264 is passed through as it is.
+    pub bitrate: Option<BitrateCapability>,
+}
+
+/// What the camera can do about its bitrate, in bit/s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BitrateCapability {
+    /// The least it can be asked for.
+    pub min: u64,
+    /// The most it can be asked for.
+    pub max: u64,
+    /// What is in force: the least of what all readers and the operator ask for.
+    pub now: u64,
 }
 
 /// What a reader asks of the camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// Encode, or have the robot encode, at this rate.
+    /// Encode, or have the robot encode, at this rate at most. Holds until the reader asks for another, or leaves.
     Bitrate(Bitrate),
     /// Send a keyframe soon.
     Keyframe,
 }
 
-/// A message of the hop.
+/// A message on the camera's socket.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Message {
     Unit(AccessUnit),
@@ -51,11 +67,11 @@ pub(super) enum Message {
     Request(Request),
 }
 
-/// Bytes that are no message of the hop.
+/// Bytes that are no message of this protocol.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// A length beyond what any message has.
-    #[error("a message of {0} bytes, more than the hop carries")]
+    #[error("a message of {0} bytes, more than the camera's socket carries")]
     TooLong(usize),
     /// A kind that this version does not know.
     #[error("a message of unknown kind {0}")]
@@ -101,7 +117,7 @@ fn framed(kind: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Takes the next whole message off `buffer`; None when more bytes are needed.
+/// Takes the next whole message off `buffer`; none when more bytes are needed.
 pub(super) fn decode(buffer: &mut BytesMut) -> Result<Option<Message>, WireError> {
     if buffer.len() < HEADER {
         return Ok(None);
@@ -174,6 +190,18 @@ mod tests {
         }
 
         #[test]
+        fn reports_survive_the_wire(
+            text in ".{0,80}", since in prop::option::of(any::<u64>()),
+            bitrate in prop::option::of((any::<u64>(), any::<u64>(), any::<u64>()))
+        ) {
+            let bitrate = bitrate.map(|(min, max, now)| BitrateCapability { min, max, now });
+            let report = SourceReport { state: SourceState::Failed, text, since, bitrate };
+            let mut buffer = BytesMut::from(&encode_report(&report)[..]);
+            prop_assert_eq!(decode(&mut buffer).unwrap(), Some(Message::Report(report)));
+            prop_assert!(buffer.is_empty());
+        }
+
+        #[test]
         fn hostile_bytes_never_panic_and_never_ask_for_much_memory(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let mut buffer = BytesMut::from(&bytes[..]);
             while let Ok(Some(_)) = decode(&mut buffer) {}
@@ -183,7 +211,12 @@ mod tests {
 
     #[test]
     fn requests_and_reports_survive_the_wire() {
-        let report = SourceReport { state: SourceState::Lost, text: "no packets".into() };
+        let report = SourceReport {
+            state: SourceState::Lost,
+            text: "no packets".into(),
+            since: Some(1_790_000_000),
+            bitrate: Some(BitrateCapability { min: 300_000, max: 4_000_000, now: 1_400_000 }),
+        };
         let mut buffer = BytesMut::new();
         buffer.extend(encode_report(&report));
         buffer.extend(encode_request(Request::Bitrate(Bitrate::from_bps(1_400_000))));
@@ -193,6 +226,26 @@ mod tests {
         assert_eq!(decode(&mut buffer).unwrap(), Some(Message::Request(rate)));
         assert_eq!(decode(&mut buffer).unwrap(), Some(Message::Request(Request::Keyframe)));
         assert_eq!(decode(&mut buffer).unwrap(), None);
+    }
+
+    #[test]
+    fn a_report_with_fewer_fields_is_read() {
+        let mut buffer = BytesMut::from(&framed(REPORT, br#"{"state":"live","new":1}"#)[..]);
+        let report = SourceReport { state: SourceState::Live, ..SourceReport::default() };
+        assert_eq!(decode(&mut buffer).unwrap(), Some(Message::Report(report)));
+    }
+
+    #[test]
+    fn a_payload_that_does_not_fit_its_kind_is_an_error() {
+        for (kind, payload) in [(UNIT, 31), (BITRATE, 7), (BITRATE, 9), (KEYFRAME, 1), (REPORT, 3)] {
+            let mut buffer = BytesMut::from(&framed(kind, &vec![0; payload])[..]);
+            assert!(
+                matches!(decode(&mut buffer), Err(WireError::Broken(k)) if k == kind),
+                "{kind} {payload}"
+            );
+        }
+        let mut buffer = BytesMut::from(&framed(99, &[])[..]);
+        assert!(matches!(decode(&mut buffer), Err(WireError::UnknownKind(99))));
     }
 
     #[test]

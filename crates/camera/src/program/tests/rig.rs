@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::bitrate_control::RobotRequest;
+use crate::lifecycle::SourceEnd;
+use crate::liveness::Patience;
+use crate::source::{OpenError, SourceContext};
 use robocast_daemon::atomic;
 use std::sync::Mutex;
 use tokio::sync::Notify;
@@ -17,8 +21,8 @@ pub const fn s(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// Between two looks at the source.
-pub const LOOK: Duration = LOOK_EACH;
+/// Between two judgements of the source.
+pub const LOOK: Duration = TICK;
 
 /// What a source does when it is opened.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,13 +40,15 @@ pub enum Mood {
     Refuses,
     /// It opens, and then does not close.
     Clings,
+    /// A robot that encodes by itself and can be asked for a bitrate.
+    Robot,
 }
 
 /// One time that the source was opened.
 #[derive(Debug, Clone)]
 pub struct Opening {
     pub at: Duration,
-    pub number: u32,
+    pub fruitless: u32,
     pub bitrate: u64,
     pub source: String,
 }
@@ -54,34 +60,46 @@ pub struct World {
     pub closings: Vec<Duration>,
     /// Opening waits for a word from here.
     pub held: Option<std::sync::mpsc::Receiver<()>>,
-    /// Told when one waits.
+    /// Notified when one waits.
     pub waits: Arc<Notify>,
     /// Into the source that is open.
-    pub shared: Option<CameraContext>,
-    pub end: Option<mpsc::UnboundedSender<Ended>>,
+    pub context: Option<CameraContext>,
+    pub end: Option<mpsc::UnboundedSender<SourceEnd>>,
+    /// What the robot was asked for.
+    pub asked: Vec<RobotRequest>,
 }
 
 pub struct InMemory {
     world: Arc<Mutex<World>>,
     began: Instant,
     mood: Mood,
-    number: u32,
-    ended: mpsc::UnboundedReceiver<Ended>,
+    fruitless: u32,
+    ended: mpsc::UnboundedReceiver<SourceEnd>,
+    robot: (mpsc::Sender<RobotRequest>, mpsc::Receiver<RobotRequest>),
 }
 
-impl Video for InMemory {
+impl RunningSource for InMemory {
     fn patience(&self) -> Patience {
         match self.mood {
-            Mood::Encoding => Patience::encoding(self.number),
+            Mood::Encoding => Patience::encoding(self.fruitless),
             _ => Patience::PACKETS,
         }
     }
 
-    async fn run(&mut self) -> Ended {
+    fn control(&self) -> Option<BitrateControl> {
+        matches!(self.mood, Mood::Robot).then(|| BitrateControl::Robot(self.robot.0.clone()))
+    }
+
+    async fn run(&mut self) -> SourceEnd {
         if let Mood::Refuses = self.mood {
-            return Ended { why: "another password".into(), refused: true };
+            return SourceEnd::refused("another password");
         }
-        self.ended.recv().await.unwrap()
+        loop {
+            tokio::select! {
+                end = self.ended.recv() => return end.unwrap(),
+                Some(request) = self.robot.1.recv() => self.world.lock().unwrap().asked.push(request),
+            }
+        }
     }
 
     async fn close(self) -> Result<(), PipelineError> {
@@ -93,16 +111,16 @@ impl Video for InMemory {
 fn opened(
     world: &Arc<Mutex<World>>,
     began: Instant,
-    shared: &CameraContext,
-    attempt: Attempt,
+    context: SourceContext<'_>,
 ) -> Result<InMemory, OpenError> {
+    let attempt = context.attempt;
     let (held, waits) = {
         let mut world = world.lock().unwrap();
         world.openings.push(Opening {
             at: began.elapsed(),
-            number: attempt.number,
+            fruitless: attempt.fruitless,
             bitrate: attempt.target.bitrate.bps(),
-            source: shared.stream.source.to_string(),
+            source: context.stream.source.to_string(),
         });
         (world.held.take(), world.waits.clone())
     };
@@ -112,12 +130,19 @@ fn opened(
     }
     let (end, ended) = mpsc::unbounded_channel();
     let mut state = world.lock().unwrap();
-    state.shared = Some(shared.clone());
+    state.context = Some(context.output.clone());
     state.end = Some(end);
     match state.mood {
         Mood::Away => Err(OpenError::Device("/dev/video0 is not there".into())),
         Mood::Unsupported => Err(OpenError::Unsupported("spot:")),
-        mood => Ok(InMemory { world: world.clone(), began, mood, number: attempt.number, ended }),
+        mood => Ok(InMemory {
+            world: world.clone(),
+            began,
+            mood,
+            fruitless: attempt.fruitless,
+            ended,
+            robot: mpsc::channel(4),
+        }),
     }
 }
 
@@ -125,16 +150,22 @@ fn opened(
 pub struct Rig {
     pub world: Arc<Mutex<World>>,
     pub began: Instant,
-    pub wishes: mpsc::Sender<SignalEvent>,
+    pub signals: mpsc::Sender<SignalEvent>,
     pub orders: mpsc::Sender<CameraOrder>,
-    pub requests: mpsc::Sender<Request>,
+    pub reader_events: mpsc::Sender<ReaderEvent>,
     pub readers: watch::Sender<usize>,
-    pub feed: Broadcast,
+    pub broadcast: Broadcast,
     pub status: watch::Receiver<CameraStatus>,
-    /// The states that the source was in, and since when.
+    pub report: watch::Receiver<SourceReport>,
+    /// What readers were told, and when.
     pub states: Arc<Mutex<Vec<(Duration, SourceReport)>>>,
     pub task: JoinHandle<Result<(), CameraError>>,
     pub folder: tempfile::TempDir,
+}
+
+/// A clock that a paused one moves.
+fn time_of_day() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000) + Duration::from_nanos(MonoTime::now().0)
 }
 
 pub fn settings(lines: &str) -> String {
@@ -147,25 +178,25 @@ impl Rig {
         let path = folder.path().join("settings.toml");
         atomic::write(&path, settings(lines).as_bytes(), 0o600).unwrap();
         let (began, world) = (Instant::now(), Arc::new(Mutex::new(World { mood, ..World::default() })));
-        let (wishes, signals) = Signals::told();
+        let (signal, signals) = Signals::told();
         let (orders, order) = mpsc::channel(4);
-        let (requests, request) = mpsc::channel(16);
+        let (reader_event, reader_events) = mpsc::channel(16);
         let (readers, status) = (watch::Sender::new(0), watch::Sender::default());
-        let report = watch::Sender::new(SourceReport { state: SourceState::Starting, text: String::new() });
+        let report = watch::Sender::new(publish::first_report(time_of_day()));
         let (seen, mut reports) = (status.subscribe(), report.subscribe());
-        let feed = Broadcast::new(KEPT);
+        let last_report = report.subscribe();
+        let broadcast = Broadcast::new(KEPT);
         let behind = world.clone();
-        let around = Around {
-            opener: Arc::new(move |_: &Settings, shared: &CameraContext, attempt| {
-                opened(&behind, began, shared, attempt)
-            }),
-            feed: feed.clone(),
+        let environment = CameraEnvironment {
+            opener: Arc::new(move |context: SourceContext<'_>| opened(&behind, began, context)),
+            broadcast: broadcast.clone(),
             readers: readers.subscribe(),
-            requests: request,
+            reader_events,
             report,
             status,
             orders: order,
             signals,
+            time_of_day,
         };
         let settings = robocast_config::load(&path).unwrap().settings;
         let stream = settings.stream("front").unwrap().clone();
@@ -176,9 +207,22 @@ impl Rig {
                 noted.lock().unwrap().push((began.elapsed(), reports.borrow_and_update().clone()));
             }
         });
-        let mut camera = Camera::amid(around, &path, settings, stream);
-        let task = tokio::spawn(async move { camera.work().await });
-        Self { world, began, wishes, orders, requests, readers, feed, status: seen, states, task, folder }
+        let mut camera = CameraProgram::with_environment(environment, &path, settings, stream);
+        let task = tokio::spawn(async move { camera.run_loop().await });
+        Self {
+            world,
+            began,
+            signals: signal,
+            orders,
+            reader_events: reader_event,
+            readers,
+            broadcast,
+            status: seen,
+            report: last_report,
+            states,
+            task,
+            folder,
+        }
     }
 
     pub fn world(&self) -> std::sync::MutexGuard<'_, World> {
@@ -205,12 +249,12 @@ impl Rig {
         tokio::time::sleep(time).await;
     }
 
-    /// Frames come for so long, one each `gap`; the first at once. When the last came.
+    /// Frames arrive for `time`, one each `gap`; the first at once. When the last arrived.
     pub async fn frames(&self, time: Duration, gap: Duration) -> Duration {
         let mut last = Duration::ZERO;
         for _ in 0..time.as_millis() / gap.as_millis() {
             last = self.began.elapsed();
-            self.world().shared.as_ref().unwrap().counters.came(MonoTime::now());
+            self.world().context.as_ref().unwrap().counters.count_in(MonoTime::now());
             tokio::time::sleep(gap).await;
         }
         last
@@ -218,15 +262,15 @@ impl Rig {
 
     /// The source itself says that it cannot go on.
     pub fn end(&self, why: &str) {
-        self.world().end.as_ref().unwrap().send(Ended::because(why.into())).unwrap();
+        self.world().end.as_ref().unwrap().send(SourceEnd::because(why)).unwrap();
     }
 
     /// Other settings: the loop knows when this returns.
     pub async fn reread(&self, text: &str) {
         atomic::write(&self.folder.path().join("settings.toml"), text.as_bytes(), 0o600).unwrap();
-        self.wishes.send(SignalEvent::Reload).await.unwrap();
-        // There is room for one wish: the second has it when the first was taken.
-        let _ = self.wishes.reserve().await.unwrap();
+        self.signals.send(SignalEvent::Reload).await.unwrap();
+        // There is room for one signal: when the next may come, the loop took this one.
+        let _ = self.signals.reserve().await.unwrap();
         tokio::task::yield_now().await;
     }
 
@@ -238,7 +282,7 @@ impl Rig {
         self.world().closings.clone()
     }
 
-    /// The states since the last call, and when each came.
+    /// The states since the last call, and when each began.
     pub fn states(&self) -> Vec<(Duration, SourceState)> {
         let states = std::mem::take(&mut *self.states.lock().unwrap());
         let mut seen: Vec<(Duration, SourceState)> = states.iter().map(|(at, r)| (*at, r.state)).collect();
@@ -248,5 +292,25 @@ impl Rig {
 
     pub fn state(&self) -> SourceState {
         self.status.borrow().source_state
+    }
+
+    /// A reader asks for something; the loop did what it asked when this returns.
+    pub async fn ask(&self, event: ReaderEvent) {
+        self.reader_events.send(event).await.unwrap();
+        self.pass(ms(1)).await;
+    }
+
+    pub async fn ask_bitrate(&self, reader: u64, bps: u64) {
+        self.ask(ReaderEvent::Asked(ReaderId(reader), Request::Bitrate(Bitrate::from_bps(bps)))).await;
+    }
+
+    /// What the robot was asked for since the last call.
+    pub fn asked(&self) -> Vec<RobotRequest> {
+        std::mem::take(&mut self.world().asked)
+    }
+
+    /// The context of the source that is open.
+    pub fn context(&self) -> CameraContext {
+        self.world().context.clone().unwrap()
     }
 }

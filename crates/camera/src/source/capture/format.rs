@@ -1,17 +1,16 @@
-//! What is asked of a V4L2 camera, among what it offers. Pure.
+//! Chooses among the offers that a V4L2 camera formats. Pure.
 
 use gst::Fraction;
 use robocast_config::{Encode, Size, Stream};
+use robocast_video::DEFAULT_SIZE;
 use std::cmp::Reverse;
 
-/// What a camera is asked for where the settings leave it open: what every camera and every software
-/// encoder of a supported board can do.
-const USUAL_SIZE: Size = Size { width: 1280, height: 720 };
-const USUAL_FPS: u32 = 30;
+/// Frames a second where the settings do not say.
+const DEFAULT_FPS: u32 = 30;
 
-/// In which form a V4L2 camera gives its pictures.
+/// The form in which a V4L2 camera gives its pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mode {
+pub enum CaptureMode {
     /// Its own H.264, passed through.
     H264,
     /// Raw pictures, to be encoded.
@@ -20,7 +19,7 @@ pub enum Mode {
     Jpeg,
 }
 
-impl Mode {
+impl CaptureMode {
     fn of(format: &str) -> Option<Self> {
         match format {
             "video/x-h264" => Some(Self::H264),
@@ -39,11 +38,11 @@ impl Mode {
     }
 }
 
-/// One thing a camera can do.
+/// A format of a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CaptureFormat {
     /// The form of its pictures.
-    pub mode: Mode,
+    pub mode: CaptureMode,
     /// Their size in pixels.
     pub size: Size,
     /// Pictures in a second; `None` where the driver does not say.
@@ -51,7 +50,7 @@ pub struct CaptureFormat {
 }
 
 impl CaptureFormat {
-    /// As caps that leave the camera no other choice.
+    /// As caps that only this format satisfies.
     #[must_use]
     pub fn caps(&self) -> String {
         let Size { width, height } = self.size;
@@ -64,23 +63,24 @@ impl CaptureFormat {
 /// for; otherwise what gives the most of the pixels asked for in a second, raw before JPEG, and of that the
 /// least: what is larger or faster than asked for only costs the bus, the decoder and the scaler.
 #[must_use]
-pub fn choose(caps: &gst::Caps, stream: &Stream) -> Option<CaptureFormat> {
+pub fn choose_format(caps: &gst::Caps, stream: &Stream) -> Option<CaptureFormat> {
     let wish = RequestedFormat {
-        size: stream.size.unwrap_or(USUAL_SIZE),
-        rate: Fraction::new(i32::try_from(stream.fps.unwrap_or(USUAL_FPS)).unwrap_or(i32::MAX), 1),
+        size: stream.size.unwrap_or(DEFAULT_SIZE),
+        rate: Fraction::new(i32::try_from(stream.fps.unwrap_or(DEFAULT_FPS)).unwrap_or(i32::MAX), 1),
     };
-    let offers: Vec<CaptureFormat> =
+    let formats: Vec<CaptureFormat> =
         caps.iter_with_features().filter_map(|offered| wish.nearest(offered)).collect();
     let best = |fits: &dyn Fn(&&CaptureFormat) -> bool| {
-        offers.iter().filter(fits).min_by_key(|offer| wish.rank(offer)).copied()
+        formats.iter().filter(fits).min_by_key(|format| wish.rank(format)).copied()
     };
-    let own = |offer: &&CaptureFormat| offer.mode == Mode::H264;
+    let own = |format: &&CaptureFormat| format.mode == CaptureMode::H264;
     if stream.encode != Encode::Always
-        && let Some(offer) = best(&|offer| own(offer) && stream.size.is_none_or(|size| size == offer.size))
+        && let Some(format) =
+            best(&|format| own(format) && stream.size.is_none_or(|size| size == format.size))
     {
-        return Some(offer);
+        return Some(format);
     }
-    best(&|offer| !own(offer)).or_else(|| best(&own))
+    best(&|format| !own(format)).or_else(|| best(&own))
 }
 
 struct RequestedFormat {
@@ -103,7 +103,7 @@ impl RequestedFormat {
             u32::try_from(near).ok()
         };
         Some(CaptureFormat {
-            mode: Mode::of(offered.name().as_str())?,
+            mode: CaptureMode::of(offered.name().as_str())?,
             size: Size { width: side("width", self.size.width)?, height: side("height", self.size.height)? },
             rate: offered.value("framerate").ok().and_then(|value| fraction(value, self.rate)),
         })
@@ -111,7 +111,7 @@ impl RequestedFormat {
 
     /// The least is the best: what gives the most of the pixels wished for in a second; then what costs
     /// least.
-    fn rank(&self, offer: &CaptureFormat) -> impl Ord + use<> {
+    fn rank(&self, format: &CaptureFormat) -> impl Ord + use<> {
         // In a thousand seconds: NTSC's rates are no whole numbers.
         let rate = |rate: Fraction| {
             let (pictures, seconds) = (i64::from(rate.numer()), i64::from(rate.denom()));
@@ -119,11 +119,11 @@ impl RequestedFormat {
         };
         let wished = rate(self.rate);
         // A driver that does not say is believed to be fast enough.
-        let given = offer.rate.map_or(wished, rate);
-        let covered = u64::from(offer.size.width.min(self.size.width))
-            * u64::from(offer.size.height.min(self.size.height));
-        let pixels = u64::from(offer.size.width) * u64::from(offer.size.height);
-        (Reverse(covered.saturating_mul(given.min(wished))), offer.mode, pixels, given)
+        let given = format.rate.map_or(wished, rate);
+        let covered = u64::from(format.size.width.min(self.size.width))
+            * u64::from(format.size.height.min(self.size.height));
+        let pixels = u64::from(format.size.width) * u64::from(format.size.height);
+        (Reverse(covered.saturating_mul(given.min(wished))), format.mode, pixels, given)
     }
 }
 
@@ -170,7 +170,7 @@ mod tests {
 
     fn chosen(offered: &str, more: &str) -> Option<String> {
         gst::init().unwrap();
-        choose(&offered.parse().unwrap(), &stream(more)).map(|offer| offer.caps())
+        choose_format(&offered.parse().unwrap(), &stream(more)).map(|format| format.caps())
     }
 
     /// A webcam of the usual kind: raw pictures only as fast as USB 2 lets them through.
@@ -251,8 +251,8 @@ mod tests {
             }).collect();
             let offered: gst::Caps = words.join("; ").parse().unwrap();
             let more = format!("size = \"{}x{}\"\nfps = {fps}", width * 2, height * 2);
-            let offer = choose(&offered, &stream(if asked { &more } else { "" })).unwrap();
-            let caps: gst::Caps = offer.caps().parse().unwrap();
+            let format = choose_format(&offered, &stream(if asked { &more } else { "" })).unwrap();
+            let caps: gst::Caps = format.caps().parse().unwrap();
             prop_assert!(caps.can_intersect(&offered), "{caps} of {offered}");
         }
     }

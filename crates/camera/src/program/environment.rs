@@ -1,0 +1,33 @@
+//! What the camera's loop talks to.
+
+use crate::source::{OpenError, SourceContext};
+use robocast_bus::CameraStatus;
+use robocast_bus::server::CameraOrder;
+use robocast_daemon::signals::Signals;
+use robocast_video::ipc::{Broadcast, ReaderEvent, SourceReport};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::sync::{mpsc, watch};
+
+/// Opens the source of the settings.
+pub(super) type SourceOpener<S> = Arc<dyn Fn(SourceContext<'_>) -> Result<S, OpenError> + Send + Sync>;
+
+/// Everything outside of the loop. The loop's tests have it all in memory.
+pub(super) struct CameraEnvironment<S> {
+    pub opener: SourceOpener<S>,
+    /// Where units go.
+    pub broadcast: Broadcast,
+    /// How many readers are connected.
+    pub readers: watch::Receiver<usize>,
+    /// What they ask for.
+    pub reader_events: mpsc::Receiver<ReaderEvent>,
+    /// What they are told.
+    pub report: watch::Sender<SourceReport>,
+    /// What D-Bus shows.
+    pub status: watch::Sender<CameraStatus>,
+    /// What D-Bus asks for.
+    pub orders: mpsc::Receiver<CameraOrder>,
+    pub signals: Signals,
+    /// The time of day.
+    pub time_of_day: fn() -> SystemTime,
+}
