@@ -41,7 +41,7 @@ pub enum Body {
 pub fn units(settings: &Settings) -> Vec<UnitFile> {
     let wire = Wire::of(&settings.robot);
     // The very interfaces that `robocast net` takes to the robot's side.
-    let taken = robocast_net::robot::Wanted::of(settings).interfaces;
+    let taken = robocast_net::robot::DesiredRobotNetwork::of(settings).interfaces;
     let mut units = Vec::new();
     for stream in &settings.streams {
         for program in [Program::Camera, Program::Push] {
