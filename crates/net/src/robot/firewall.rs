@@ -51,7 +51,8 @@ impl Ruleset {
                 comments.push(comment);
             }
             text.push_str("    }\n");
-            let chain = FirewallChain { hook: (*hook).to_owned(), policy: "drop".to_owned(), rules: comments };
+            let chain =
+                FirewallChain { hook: (*hook).to_owned(), policy: "drop".to_owned(), rules: comments };
             loaded.insert((*hook).to_owned(), chain);
         }
         text.push_str("}\n");

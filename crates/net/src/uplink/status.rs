@@ -108,10 +108,10 @@ impl<'a> UplinkOverview<'a> {
             .filter_map(|profile| self.device(profile))
             .map(|d| &d.path)
             .collect();
-        let robot = &self.desired.robot;
+        let desired = self.desired;
         self.observed
             .usable()
-            .filter(move |device| !configured.contains(&&device.path) && !robot.contains(&device.interface))
+            .filter(move |device| !configured.contains(&&device.path) && !desired.is_robots(device))
     }
 
     fn profile_status(&self, profile: &Profile, chosen: Option<&str>) -> UplinkStatus {
