@@ -173,7 +173,9 @@ mod tests {
         let at = listener.local_addr().unwrap();
         let (resolver, link, slow) = (Resolver::without_bus(), Link::default(), AtomicU32::new(0));
         let server = Server::new("127.0.0.1", at.port());
-        let count = || drop(slow.fetch_add(1, Ordering::Relaxed));
+        let count = || {
+            slow.fetch_add(1, Ordering::Relaxed);
+        };
         let stream = server.connect(&resolver, &link, count).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), at);
         drop(listener);

@@ -1,23 +1,24 @@
-//! `robocast net`: one loop that hears everything and decides; two keepers that change things.
+//! `robocast net`: one loop that receives every event and decides; two reconcilers that change things.
 //!
 //! ```text
-//!  settings --> wanted --> keeper of the robot's side --+
-//!                     \--> keeper of the uplinks -------+--> the loop --> chooser --> NetStatus on the bus
-//!  push: evidence ------> flow -------------------------+                   ^             |
-//!  probes --------------> asking -----------------------+-------------------+             v
-//!                                                              push binds its sockets to `Chosen`
+//!  settings --> desired --> reconciler of the robot's side --+
+//!                      \--> reconciler of the uplinks -------+--> the loop --> chooser --> NetStatus on the bus
+//!  push: evidence --------> traffic -------------------------+                   ^             |
+//!  probes ----------------> probe scheduler -----------------+-------------------+             v
+//!                                                                 push binds its sockets to `Chosen`
 //! ```
 
-use crate::asking::Asking;
-use crate::flow::Flow;
-use crate::former;
-use crate::keep::{self, Order, Report, RobotReport, UplinkReport};
-use crate::report::Read;
+use crate::preferred_uplink::{PreferredUplink, follow_preferred};
+use crate::probe_scheduler::ProbeScheduler;
+use crate::reconcile::{Desired, RobotReport, SideReport, UplinkReport, reconcile_robot, reconcile_uplinks};
+use crate::report::{self, SettingsInUse};
 use crate::robot::namespace::NamespaceError;
-use crate::uplink::choice::{Chooser, Sign};
-use crate::uplink::evidence::Probed;
-use crate::ways::{self, Ways};
-use crate::{report, robot, uplink};
+use crate::robot::{DesiredRobotNetwork, RobotNetwork};
+use crate::rollback;
+use crate::traffic::Traffic;
+use crate::uplink::choice::{Chooser, UplinkEvent};
+use crate::uplink::probe_outcome::ProbeOutcome;
+use crate::uplink::{self, DesiredUplinks, UplinkManager};
 use robocast_bus::{Evidence, NetStatus, UplinkStatus, client, server};
 use robocast_config::{LoadError, Settings};
 use robocast_daemon::notify::{self, Heartbeat};
@@ -31,43 +32,44 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// How often what is known is weighed without anything new.
+/// How often the choice is made again without a new event.
 const TICK: Duration = Duration::from_millis(500);
-/// Before it serves, the robot's side stands, or has had this long.
+/// The program is ready once the robot's side was reconciled, or after this.
 const FIRST_ROUND: Duration = Duration::from_secs(20);
-/// Good-byes may take this long.
-const PARTING: Duration = Duration::from_secs(5);
+/// How long the reconcilers may take to end.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+/// The first and the longest wait before the bus is tried again.
 
 /// The program cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// The namespaces cannot be told apart.
+    /// The network namespaces cannot be opened.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
-    /// Signals cannot be listened to.
-    #[error("cannot listen to signals")]
+    /// Signals cannot be received.
+    #[error("cannot receive signals")]
     Signals(#[source] io::Error),
 }
 
-/// The settings; those of a box that nobody has given any where there are none, and `last` where they cannot be used.
+/// The settings; the defaults where there is no file, and `last` where the file is not valid.
 #[must_use]
-pub fn settings(path: &Path, last: Option<Settings>) -> Settings {
+pub fn load_settings(path: &Path, last: Option<Settings>) -> Settings {
     match robocast_config::load(path) {
         Ok(checked) => checked.settings,
         Err(LoadError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => Settings::default(),
         Err(error) => {
-            tracing::error!("settings not taken over: {}", journal::chain(&error));
+            tracing::error!("the settings are not applied: {}", journal::chain(&error));
             last.unwrap_or_default()
         }
     }
 }
 
-/// Keeps both sides until it is told to end.
+/// Reconciles both sides until it is told to stop.
 ///
 /// # Errors
 /// When it cannot start.
 pub async fn run(settings: &Path) -> Result<(), NetError> {
-    let mut net = Net::start(settings)?;
+    let mut net = NetProgram::start(settings)?;
     net.first_round().await;
     notify::ready();
     net.work().await;
@@ -76,24 +78,24 @@ pub async fn run(settings: &Path) -> Result<(), NetError> {
     Ok(())
 }
 
-struct Net {
+struct NetProgram {
     path: PathBuf,
     settings: Settings,
-    read: Read,
-    /// What each side is to be; its keeper ends when this goes.
-    robot_wanted: watch::Sender<Order<robot::Wanted>>,
-    uplinks_wanted: watch::Sender<Order<uplink::Wanted>>,
-    keepers: [JoinHandle<()>; 2],
-    ways: watch::Sender<Ways>,
-    reports: mpsc::Receiver<Report>,
+    in_use: SettingsInUse,
+    /// The desired state of each side; its reconciler ends when the sender is dropped.
+    desired_robot: watch::Sender<Desired<DesiredRobotNetwork>>,
+    desired_uplinks: watch::Sender<Desired<DesiredUplinks>>,
+    reconcilers: [JoinHandle<()>; 2],
+    preferred: watch::Sender<PreferredUplink>,
+    reports: mpsc::Receiver<SideReport>,
     evidence: mpsc::UnboundedReceiver<(String, Vec<Evidence>)>,
     robot: RobotReport,
     uplinks: UplinkReport,
     plan: Vec<String>,
-    flow: Flow,
-    asking: Asking,
+    traffic: Traffic,
+    probes: ProbeScheduler,
     chooser: Chooser,
-    /// Uplinks that were left, and have shown nothing good since.
+    /// Uplinks that were left, and have not worked since.
     left: BTreeSet<String>,
     began: Instant,
     status: watch::Sender<NetStatus>,
@@ -101,41 +103,42 @@ struct Net {
     heartbeat: Heartbeat,
 }
 
-impl Net {
+impl NetProgram {
     fn start(path: &Path) -> Result<Self, NetError> {
         let signals = Signals::listen().map_err(NetError::Signals)?;
-        let mut settings = settings(path, None);
-        let read = Read { times: 1, former: former::take(path, &mut settings) };
-        let (robot_wanted, robot_side) = watch::channel(robot_order(read, &settings));
-        let (uplinks_wanted, uplink_side) = watch::channel(uplink_order(read, &settings));
-        let (tell, reports) = mpsc::channel(8);
-        let keepers = [
-            tokio::spawn(keep::robot(robot::Side::new()?, robot_side, tell.clone())),
-            tokio::spawn(keep::uplinks(uplink::Side::default(), uplink_side, tell)),
+        let mut settings = load_settings(path, None);
+        let rolled_back = rollback::apply_rollback(path, &mut settings);
+        let in_use = SettingsInUse { generation: 1, rolled_back };
+        let (desired_robot, robot) = watch::channel(robot_of(in_use, &settings));
+        let (desired_uplinks, uplinks) = watch::channel(uplinks_of(in_use, &settings));
+        let (report, reports) = mpsc::channel(8);
+        let reconcilers = [
+            tokio::spawn(reconcile_robot(RobotNetwork::new()?, robot, report.clone())),
+            tokio::spawn(reconcile_uplinks(UplinkManager::default(), uplinks, report)),
         ];
-        let ways = watch::Sender::new(Ways::default());
-        if server::enabled() {
-            tokio::spawn(ways::follow(ways.subscribe()));
-        }
-        let (told, evidence) = mpsc::unbounded_channel();
-        tokio::spawn(client::follow_evidence(told));
+        let (evidence_sender, evidence) = mpsc::unbounded_channel();
+        tokio::spawn(client::follow_evidence(evidence_sender));
+        let preferred = watch::Sender::new(PreferredUplink::default());
         let status = watch::Sender::new(NetStatus::default());
+        if server::enabled() {
+            tokio::spawn(follow_preferred(preferred.subscribe()));
+        }
         tokio::spawn(server::serve_net(status.subscribe()));
         Ok(Self {
             path: path.to_owned(),
             settings,
-            read,
-            robot_wanted,
-            uplinks_wanted,
-            keepers,
-            ways,
+            in_use,
+            desired_robot,
+            desired_uplinks,
+            reconcilers,
+            preferred,
             reports,
             evidence,
             robot: RobotReport::default(),
             uplinks: UplinkReport::default(),
             plan: Vec::new(),
-            flow: Flow::default(),
-            asking: Asking::default(),
+            traffic: Traffic::default(),
+            probes: ProbeScheduler::default(),
             chooser: Chooser::new(),
             left: BTreeSet::new(),
             began: Instant::now(),
@@ -145,19 +148,19 @@ impl Net {
         })
     }
 
-    /// The robot's interface leaves the box's own network before anything else comes up there.
+    /// Waits until the robot's interface has left the box's own network: before that, nothing else may come up there.
     async fn first_round(&mut self) {
-        let standing = async {
+        let reconciled = async {
             while let Some(report) = self.reports.recv().await {
-                let robot = matches!(report, Report::Robot(_));
-                self.heard(report);
+                let robot = matches!(report, SideReport::Robot(_));
+                self.on_report(report);
                 if robot {
                     return;
                 }
             }
         };
-        if tokio::time::timeout(FIRST_ROUND, standing).await.is_err() {
-            tracing::warn!("the robot's side does not stand yet; going on");
+        if tokio::time::timeout(FIRST_ROUND, reconciled).await.is_err() {
+            tracing::warn!("the robot's side is not ready yet; going on without it");
         }
     }
 
@@ -167,37 +170,39 @@ impl Net {
         loop {
             let began = self.began;
             tokio::select! {
-                Some(report) = self.reports.recv() => self.heard(report),
+                Some(report) = self.reports.recv() => self.on_report(report),
                 Some((stream, rows)) = self.evidence.recv() => {
-                    self.flow.tell(stream, rows);
-                    self.weigh();
+                    self.traffic.record(stream, rows);
+                    self.evaluate();
                 }
-                probed = self.asking.answer(|| began.elapsed(), &self.uplinks.ways) => if let Some(probed) = probed {
-                    self.probed(probed);
-                },
-                wish = self.signals.next() => match wish {
+                outcome = self.probes.next_outcome(|| began.elapsed(), &self.uplinks.egresses) => {
+                    if let Some(outcome) = outcome {
+                        self.on_probe(outcome);
+                    }
+                }
+                event = self.signals.next() => match event {
                     SignalEvent::Shutdown => return,
-                    SignalEvent::Reload => self.reread(),
+                    SignalEvent::Reload => self.reload(),
                 },
                 _ = tick.tick() => {
                     self.heartbeat.beat();
-                    self.weigh();
+                    self.evaluate();
                 }
             }
-            self.tell();
+            self.publish_status();
         }
     }
 
-    fn heard(&mut self, report: Report) {
+    fn on_report(&mut self, report: SideReport) {
         let steps = match report {
-            Report::Robot(report) => {
+            SideReport::Robot(report) => {
                 self.robot = report;
                 &self.robot.steps
             }
-            Report::Uplinks(report) => {
+            SideReport::Uplinks(report) => {
                 self.uplinks = report;
-                let links = Sign::Links(self.uplinks.links.clone());
-                self.sign(&links);
+                let links = UplinkEvent::Links(self.uplinks.links.clone());
+                self.on_event(&links);
                 &self.uplinks.steps
             }
         };
@@ -206,79 +211,80 @@ impl Net {
         }
     }
 
-    /// What the streams show holds until they show something else; what they do not show is asked for.
-    fn weigh(&mut self) {
-        for evidence in self.flow.evidence() {
-            self.sign(&Sign::Flow(evidence));
+    /// Passes the streams' evidence to the chooser, and probes the uplinks about which there is none.
+    fn evaluate(&mut self) {
+        for evidence in self.traffic.evidence() {
+            self.on_event(&UplinkEvent::Traffic(evidence));
         }
-        self.sign(&Sign::Tick);
+        self.on_event(&UplinkEvent::Tick);
         let now = self.began.elapsed();
-        let silent = self.chooser.to_probe(now);
-        self.asking.ask(now, &silent, &self.uplinks.ways, &self.uplinks_wanted.borrow().wanted);
+        let without_traffic = self.chooser.to_probe(now);
+        let desired = self.desired_uplinks.borrow();
+        self.probes.start_due(now, &without_traffic, &self.uplinks.egresses, &desired.state);
     }
 
-    fn probed(&mut self, probed: Probed) {
-        if probed.result.is_ok() && self.left.remove(&probed.interface) {
-            let interface = probed.interface.clone();
+    fn on_probe(&mut self, outcome: ProbeOutcome) {
+        if outcome.result.is_ok() && self.left.remove(&outcome.interface) {
+            let interface = outcome.interface.clone();
             tokio::spawn(async move {
-                if let Err(why) = uplink::renew(&interface).await {
-                    tracing::info!("MPTCP takes no new way through {interface}: {why}");
+                if let Err(error) = uplink::renew_endpoints(&interface).await {
+                    tracing::info!("MPTCP opens no subflow through {interface}: {}", journal::chain(&error));
                 }
             });
         }
-        self.sign(&Sign::Probe(probed));
+        self.on_event(&UplinkEvent::Probe(outcome));
     }
 
-    fn sign(&mut self, sign: &Sign) {
+    fn on_event(&mut self, event: &UplinkEvent) {
         let before = self.chooser.choice();
-        let choice = self.chooser.on(self.began.elapsed(), sign);
+        let choice = self.chooser.on_event(self.began.elapsed(), event);
         if choice.interface != before.interface {
             let to = choice.interface.as_deref().unwrap_or("none");
-            tracing::info!("uplink: {to} ({})", choice.why);
+            tracing::info!("uplink: {to} ({})", choice.reason);
             self.left.extend(before.interface);
             self.left.remove(to);
         }
     }
 
-    fn tell(&self) {
+    fn publish_status(&self) {
         let (robot, uplinks, since) = (&self.robot, &self.uplinks, self.began.elapsed());
-        let now = report::status(self.read, robot, uplinks, &self.plan, &self.chooser, since);
+        let now = report::net_status(self.in_use, robot, uplinks, &self.plan, &self.chooser, since);
         let of = |uplink: &UplinkStatus| (uplink.interface.clone(), uplink.address.clone());
         let (chosen, others): (Vec<_>, Vec<_>) =
             now.uplinks.iter().map(of).partition(|(name, _)| *name == now.chosen);
         let address = chosen.into_iter().next().map(|(_, address)| address).unwrap_or_default();
-        replace(&self.ways, Ways { chosen: now.chosen.clone(), others, address });
-        replace(&self.status, now);
+        send_if_changed(&self.preferred, PreferredUplink { chosen: now.chosen.clone(), others, address });
+        send_if_changed(&self.status, now);
     }
 
-    fn reread(&mut self) {
-        self.settings = settings(&self.path, Some(self.settings.clone()));
-        let former = former::take(&self.path, &mut self.settings);
-        self.read = Read { times: self.read.times + 1, former };
-        self.robot_wanted.send_replace(robot_order(self.read, &self.settings));
-        self.uplinks_wanted.send_replace(uplink_order(self.read, &self.settings));
+    fn reload(&mut self) {
+        self.settings = load_settings(&self.path, Some(self.settings.clone()));
+        let rolled_back = rollback::apply_rollback(&self.path, &mut self.settings);
+        self.in_use = SettingsInUse { generation: self.in_use.generation + 1, rolled_back };
+        self.desired_robot.send_replace(robot_of(self.in_use, &self.settings));
+        self.desired_uplinks.send_replace(uplinks_of(self.in_use, &self.settings));
     }
 
     async fn end(self) {
-        // Nobody wants anything any more: the keepers come to their ends.
-        let Self { robot_wanted, uplinks_wanted, keepers, reports, .. } = self;
-        drop((robot_wanted, uplinks_wanted, reports));
-        for keeper in keepers {
-            let _ = tokio::time::timeout(PARTING, keeper).await;
+        // Without the senders of the desired states, the reconcilers end.
+        let Self { desired_robot, desired_uplinks, reconcilers, reports, .. } = self;
+        drop((desired_robot, desired_uplinks, reports));
+        for reconciler in reconcilers {
+            let _ = tokio::time::timeout(SHUTDOWN, reconciler).await;
         }
     }
 }
 
-fn robot_order(read: Read, settings: &Settings) -> Order<robot::Wanted> {
-    Order { reads: read.times, wanted: robot::Wanted::of(settings) }
+fn robot_of(in_use: SettingsInUse, settings: &Settings) -> Desired<DesiredRobotNetwork> {
+    Desired { generation: in_use.generation, state: DesiredRobotNetwork::of(settings) }
 }
 
-fn uplink_order(read: Read, settings: &Settings) -> Order<uplink::Wanted> {
-    Order { reads: read.times, wanted: uplink::Wanted::of(settings, &paths::state()) }
+fn uplinks_of(in_use: SettingsInUse, settings: &Settings) -> Desired<DesiredUplinks> {
+    Desired { generation: in_use.generation, state: DesiredUplinks::of(settings, &paths::state()) }
 }
 
-/// Tells only what is new.
-fn replace<T: PartialEq>(to: &watch::Sender<T>, now: T) {
+/// Sends a value unless it is the last one.
+fn send_if_changed<T: PartialEq>(to: &watch::Sender<T>, now: T) {
     to.send_if_modified(|last| {
         let changed = *last != now;
         *last = now;

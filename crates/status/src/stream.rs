@@ -37,6 +37,14 @@ pub struct CameraStatus {
     pub target_bps: u64,
     /// Programs reading now.
     pub readers: usize,
+    /// RTP packets that never came.
+    pub packets_lost: u64,
+    /// RTP packets that came too late to be used.
+    pub packets_late: u64,
+    /// Datagrams that are not valid RTP.
+    pub packets_malformed: u64,
+    /// RTP packets of another sender than the one followed.
+    pub packets_foreign: u64,
 }
 
 /// What a push program says of itself, once a second.

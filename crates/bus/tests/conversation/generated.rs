@@ -17,8 +17,9 @@ fn one_of<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strate
 pub fn camera() -> impl Strategy<Value = CameraStatus> {
     let states = (one_of(SourceState::ALL), text(), any::<Option<u64>>(), text());
     let counters = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
+    let packets = any::<[u64; 4]>();
     let sizes = (any::<u32>(), any::<u32>(), any::<u64>(), 0..usize::try_from(u32::MAX).unwrap());
-    (states, counters, sizes).prop_map(|(states, counters, sizes)| CameraStatus {
+    (states, counters, sizes, packets).prop_map(|(states, counters, sizes, packets)| CameraStatus {
         source_state: states.0,
         text: states.1,
         since: states.2,
@@ -33,6 +34,10 @@ pub fn camera() -> impl Strategy<Value = CameraStatus> {
         encoder: states.3,
         target_bps: sizes.2,
         readers: sizes.3,
+        packets_lost: packets[0],
+        packets_late: packets[1],
+        packets_malformed: packets[2],
+        packets_foreign: packets[3],
     })
 }
 

@@ -57,6 +57,7 @@ impl<S: RunningSource> CameraProgram<S> {
         let counters = &self.context.counters;
         let report = self.report.borrow().clone();
         let encoder = self.control.as_ref().and_then(|control| control.encoder_name());
+        let packets = counters.packets();
         CameraStatus {
             source_state: report.state,
             text: report.text,
@@ -72,6 +73,10 @@ impl<S: RunningSource> CameraProgram<S> {
             encoder: encoder.unwrap_or_default().to_owned(),
             target_bps: report.bitrate.map_or(0, |bitrate| bitrate.now),
             readers: *self.readers.borrow(),
+            packets_lost: packets.lost,
+            packets_late: packets.late,
+            packets_malformed: packets.malformed,
+            packets_foreign: packets.foreign,
         }
     }
 }

@@ -1,33 +1,34 @@
-//! The robot's side: a network namespace that holds the robot's interface and no way out.
+//! The robot's side: a network namespace that holds the robot's interface and no route out.
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`wanted`] | what the settings want there: pure |
-//! | [`facts`] | what the kernel says: data |
-//! | [`plan`], [`step`] | from the two to steps: pure |
+//! | [`desired`] | the state that the settings ask for: pure |
+//! | [`observed`] | the state that the kernel reports: data |
+//! | [`plan`], [`step`] | the steps from one to the other: pure |
 //! | [`firewall`] | the ruleset: pure |
-//! | [`namespace`] | making and entering the namespace |
-//! | [`gather`], [`apply`] with `request`, [`watch`], [`nft`] | shells: ask, change, listen; nftables |
-//! | [`dhcp`] | addresses on the wire, both ways |
+//! | [`namespace`] | creating and entering the namespace |
+//! | [`observe`], [`apply`] with `request`, [`watch`], [`nft`] | shells: read, change, listen; nftables |
+//! | [`dhcp`] | addresses on the wire: client and server |
 //! | [`reach`] | whether the robot answers |
-//! | [`view`] | how it stands, in words: pure |
-//! | [`side`] | all of it for `robocast net` |
+//! | [`view`] | what people are told about it: pure |
+//! | [`network`] | all of it, for `robocast net` |
 
 pub mod apply;
+pub mod desired;
 pub mod dhcp;
-pub mod facts;
 pub mod firewall;
-pub mod gather;
 pub mod namespace;
+pub mod network;
 pub mod nft;
+pub mod observe;
+pub mod observed;
 pub mod plan;
 pub mod reach;
 mod request;
-pub mod side;
 pub mod step;
 pub mod view;
-pub mod wanted;
 pub mod watch;
 
-pub use side::{Outcome, RobotView, Side};
-pub use wanted::Wanted;
+pub use desired::DesiredRobotNetwork;
+pub use network::{RobotNetwork, RobotOutcome};
+pub use view::RobotView;

@@ -1,5 +1,6 @@
-//! Network namespaces: made as `ip netns add` makes them, entered by threads of their own. A thread that has entered one
-//! does its work and ends: none of those that run tasks ever changes sides. Sockets stay on the side where they were opened.
+//! Network namespaces: created as `ip netns add` creates them, entered by dedicated threads. A thread that has entered one
+//! does its work and ends: threads that run other tasks never change namespaces. A socket stays in the namespace in which it was
+//! opened.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +12,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
-/// Where namespaces have names.
+/// Where the names of namespaces are.
 const FOLDER: &str = "/run/netns";
 
 /// A network namespace.
@@ -20,20 +21,20 @@ pub struct Namespace {
     file: Arc<File>,
 }
 
-/// Why a namespace cannot be had.
+/// Why a namespace cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NamespaceError {
     /// It cannot be opened or entered.
-    #[error("cannot enter the network namespace {name}{}", mend(source))]
+    #[error("cannot enter the network namespace {name}{}", hint(source))]
     Enter {
         /// Its name.
         name: String,
         /// Why.
         source: io::Error,
     },
-    /// It cannot be made.
-    #[error("cannot make the network namespace {name}{}", mend(source))]
-    Make {
+    /// It cannot be created.
+    #[error("cannot create the network namespace {name}{}", hint(source))]
+    Create {
         /// Its name.
         name: String,
         /// Why.
@@ -41,10 +42,10 @@ pub enum NamespaceError {
     },
 }
 
-/// A hint for what is usually wrong.
-fn mend(error: &io::Error) -> &'static str {
+/// The usual reason.
+fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::PermissionDenied => "; it takes root, or CAP_NET_ADMIN and CAP_SYS_ADMIN",
+        io::ErrorKind::PermissionDenied => "; root, or CAP_NET_ADMIN and CAP_SYS_ADMIN, is needed",
         _ => "",
     }
 }
@@ -56,7 +57,7 @@ pub fn path(name: &str) -> PathBuf {
 }
 
 impl Namespace {
-    /// The one this program runs in.
+    /// The one in which this program runs.
     ///
     /// # Errors
     /// When `/proc` is not there.
@@ -65,43 +66,43 @@ impl Namespace {
         Ok(Self { file: Arc::new(File::open("/proc/self/ns/net").map_err(enter)?) })
     }
 
-    /// The one of a name; none when there is none.
+    /// The one with this name; none where it does not exist.
     ///
     /// # Errors
-    /// When it is there and cannot be opened.
+    /// When it exists and cannot be opened.
     pub fn open(name: &str) -> Result<Option<Self>, NamespaceError> {
         let enter = |source| NamespaceError::Enter { name: name.to_owned(), source };
         let file = match File::open(path(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.map_err(enter)?,
         };
-        // Without a namespace on it the name is an empty file: its mount was undone.
+        // Without a namespace mounted on it the name is an empty file.
         let kind = fstatfs(&file).map_err(|errno| enter(errno.into()))?.filesystem_type();
         Ok((kind == NSFS_MAGIC).then(|| Self { file: Arc::new(file) }))
     }
 
-    /// Makes one of a name, or opens that which is there.
+    /// Creates one with this name, or opens the existing one.
     ///
     /// # Errors
-    /// When this takes rights that the program does not have.
-    pub async fn make(name: &str) -> Result<Self, NamespaceError> {
+    /// When the program lacks the privileges.
+    pub async fn create(name: &str) -> Result<Self, NamespaceError> {
         if let Some(there) = Self::open(name)? {
             return Ok(there);
         }
-        let fault = |source| NamespaceError::Make { name: name.to_owned(), source };
+        let fault = |source| NamespaceError::Create { name: name.to_owned(), source };
         let target = path(name);
-        aside(move || make(&target)).await.and_then(|made| made).map_err(fault)?;
+        on_own_thread(move || create(&target)).await.and_then(|created| created).map_err(fault)?;
         Self::open(name)?.ok_or_else(|| fault(io::ErrorKind::NotFound.into()))
     }
 
-    /// Runs a short piece of work in it. Sockets that it opens, those of the runtime too, stay in the namespace.
+    /// Runs a short piece of work in it. Sockets opened by it belong to the namespace, those of the runtime included.
     ///
     /// # Errors
     /// When the namespace cannot be entered, or the work panics.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         let file = self.file.clone();
         let runtime = tokio::runtime::Handle::current();
-        aside(move || {
+        on_own_thread(move || {
             setns(&*file, CloneFlags::CLONE_NEWNET)?;
             let _runtime = runtime.enter();
             Ok(work())
@@ -109,18 +110,17 @@ impl Namespace {
         .await?
     }
 
-    /// Runs a task in it, on a thread with a runtime of its own, for as long as it takes. Programs that it starts are in
-    /// the namespace.
+    /// Runs a task in it, on a thread with its own runtime, until the task ends. Programs that it starts run in the namespace.
     ///
     /// # Errors
     /// When the namespace cannot be entered, or the task panics.
-    pub async fn dwell<T, F>(&self, task: impl FnOnce() -> F + Send + 'static) -> io::Result<T>
+    pub async fn run_task<T, F>(&self, task: impl FnOnce() -> F + Send + 'static) -> io::Result<T>
     where
         T: Send + 'static,
         F: Future<Output = T>,
     {
         let file = self.file.clone();
-        aside(move || {
+        on_own_thread(move || {
             setns(&*file, CloneFlags::CLONE_NEWNET)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             Ok(runtime.block_on(task()))
@@ -128,26 +128,26 @@ impl Namespace {
         .await?
     }
 
-    /// For the kernel, as the side that an interface goes to.
+    /// Identifies the namespace to the kernel, as the target of a move.
     pub(super) fn descriptor(&self) -> RawFd {
         self.file.as_raw_fd()
     }
 }
 
-/// Runs work on a thread of its own, which ends with it.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+/// Runs work on a dedicated thread, which ends with it.
+async fn on_own_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (told, answer) = tokio::sync::oneshot::channel();
     std::thread::Builder::new().name("side".to_owned()).spawn(move || {
-        // Who asked may have gone.
+        // The caller may have been dropped.
         let _ = told.send(work());
     })?;
-    answer.await.map_err(|_| io::Error::other("the work on the other side ended early"))
+    answer.await.map_err(|_| io::Error::other("the work in the namespace ended early"))
 }
 
-fn make(target: &Path) -> io::Result<()> {
+fn create(target: &Path) -> io::Result<()> {
     const NONE: Option<&str> = None;
     std::fs::create_dir_all(FOLDER)?;
-    // Shared, so that every program sees what is mounted there later; only a mount can be.
+    // Shared, so that every program sees later mounts there; only a mount point can be shared.
     let share = || mount(NONE, FOLDER, NONE, MsFlags::MS_SHARED | MsFlags::MS_REC, NONE);
     if share().is_err() {
         mount(Some(FOLDER), FOLDER, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)?;
@@ -164,13 +164,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_nobody_has_is_no_error() {
+    fn a_name_that_does_not_exist_is_no_error() {
         assert!(Namespace::open("nobody-has-this").unwrap().is_none());
     }
 
     #[tokio::test]
     async fn work_that_panics_is_an_error_and_no_panic() {
-        let error = aside::<()>(|| panic!("on purpose")).await.unwrap_err();
+        let error = on_own_thread::<()>(|| panic!("on purpose")).await.unwrap_err();
         assert!(error.to_string().contains("ended early"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The program `nft`, run on the robot's side: loads a ruleset, tells what stands.
+//! The program `nft`, run on the robot's side: loads a ruleset, and reads back what is loaded.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,49 +9,49 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-use super::firewall::{Chain, Standing};
 use super::namespace::Namespace;
+use super::observed::{FirewallChain, LoadedFirewall};
 
-/// How long it may take: it is a few system calls.
+/// How long it may take: it makes a few system calls.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why the firewall cannot be loaded or told.
+/// Why the firewall cannot be loaded or read.
 #[derive(Debug, thiserror::Error)]
 pub enum NftError {
-    /// The program does not run.
-    #[error("nft cannot be run: {0}. Is nftables installed?")]
+    /// The program cannot be started.
+    #[error("nft cannot be started: {0}. Is nftables installed?")]
     Missing(io::Error),
-    /// It does not end.
-    #[error("nft gives no answer within {} s", PATIENCE.as_secs())]
+    /// It does not finish.
+    #[error("nft does not finish within {} s", PATIENCE.as_secs())]
     Silent,
     /// It refuses.
     #[error("nft refuses: {0}. Does the kernel have nf_tables, does the program have CAP_NET_ADMIN?")]
     Refused(String),
 }
 
-/// Loads a text of nft's language, in one transaction.
+/// Loads a ruleset in nft's language, in one transaction.
 ///
 /// # Errors
 /// When the program is missing or refuses; nothing was changed then.
-pub async fn load(namespace: &Namespace, text: &str) -> Result<(), NftError> {
+pub async fn load_ruleset(namespace: &Namespace, text: &str) -> Result<(), NftError> {
     run(namespace, &[text]).await.map(|_| ())
 }
 
-/// What stands; none without a firewall of ours.
+/// The loaded firewall; none where ours is not loaded.
 ///
 /// # Errors
 /// When the program is missing or fails.
-pub async fn standing(namespace: &Namespace) -> Result<Option<Standing>, NftError> {
-    Ok(read(&run(namespace, &["--json", "list", "ruleset"]).await?))
+pub async fn loaded_firewall(namespace: &Namespace) -> Result<Option<LoadedFirewall>, NftError> {
+    Ok(parse_ruleset(&run(namespace, &["--json", "list", "ruleset"]).await?))
 }
 
-/// Our table as text, to be loaded again; none without one.
+/// Our table as text that can be loaded again; none where there is none.
 ///
 /// # Errors
 /// When the program is missing or fails.
-pub async fn listing(namespace: &Namespace) -> Result<Option<String>, NftError> {
+pub async fn list_table(namespace: &Namespace) -> Result<Option<String>, NftError> {
     match run(namespace, &["--stateless", "list", "table", "inet", "robocast"]).await {
-        Ok(listing) => Ok(Some(format!("table inet robocast\ndelete table inet robocast\n{listing}"))),
+        Ok(table) => Ok(Some(format!("table inet robocast\ndelete table inet robocast\n{table}"))),
         Err(NftError::Refused(_)) => Ok(None),
         Err(error) => Err(error),
     }
@@ -59,22 +59,22 @@ pub async fn listing(namespace: &Namespace) -> Result<Option<String>, NftError> 
 
 async fn run(namespace: &Namespace, args: &[&str]) -> Result<String, NftError> {
     let mut program = Program::new("nft", "nft").piped().errors_piped();
-    // An argument serves as a script does, and nothing in it is secret.
+    // The ruleset is passed as an argument: nothing in it is secret.
     for arg in args {
         program = program.arg(arg);
     }
-    let ran = namespace.dwell(move || async move { timeout(PATIENCE, collect(&program)).await });
+    let ran = namespace.run_task(move || async move { timeout(PATIENCE, collect(&program)).await });
     let output = ran.await.map_err(NftError::Missing)?.map_err(|_| NftError::Silent)?;
-    let (good, out, told) = output.map_err(NftError::Missing)?;
-    if !good {
-        return Err(NftError::Refused(told.lines().next().unwrap_or("without a word").to_owned()));
+    let (ok, out, errors) = output.map_err(NftError::Missing)?;
+    if !ok {
+        return Err(NftError::Refused(errors.lines().next().unwrap_or("it gives no reason").to_owned()));
     }
     Ok(out)
 }
 
 async fn collect(program: &Program) -> io::Result<(bool, String, String)> {
     let mut child = program.start()?;
-    let (mut out, mut told) = (Vec::new(), Vec::new());
+    let (mut out, mut errors) = (Vec::new(), Vec::new());
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
     let read_out = async {
         match &mut stdout {
@@ -82,30 +82,33 @@ async fn collect(program: &Program) -> io::Result<(bool, String, String)> {
             None => Ok(0),
         }
     };
-    let read_told = async {
+    let read_errors = async {
         match &mut stderr {
-            Some(stderr) => stderr.read_to_end(&mut told).await,
+            Some(stderr) => stderr.read_to_end(&mut errors).await,
             None => Ok(0),
         }
     };
-    tokio::try_join!(read_out, read_told)?;
+    tokio::try_join!(read_out, read_errors)?;
     let status = child.wait().await?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok((status.success(), text(&out), text(&told)))
+    Ok((status.success(), text(&out), text(&errors)))
 }
 
-/// Our table in what `nft --json list ruleset` says.
-fn read(json: &str) -> Option<Standing> {
-    let said: Value = serde_json::from_str(json).ok()?;
-    let objects = said.get("nftables")?.as_array()?;
+/// Our table in the output of `nft --json list ruleset`.
+fn parse_ruleset(json: &str) -> Option<LoadedFirewall> {
+    let ruleset: Value = serde_json::from_str(json).ok()?;
+    let objects = ruleset.get("nftables")?.as_array()?;
     let ours = |object: &Value, key: &str| object["family"] == "inet" && object[key] == "robocast";
     objects.iter().filter_map(|object| object.get("table")).find(|table| ours(table, "name"))?;
     let mut chains = BTreeMap::new();
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     for object in objects {
         if let Some(chain) = object.get("chain").filter(|chain| ours(chain, "table")) {
-            let read =
-                Chain { hook: word(&chain["hook"]), policy: word(&chain["policy"]), rules: Vec::new() };
+            let read = FirewallChain {
+                hook: word(&chain["hook"]),
+                policy: word(&chain["policy"]),
+                rules: Vec::new(),
+            };
             chains.insert(word(&chain["name"]), read);
         }
         if let Some(rule) = object.get("rule").filter(|rule| ours(rule, "table"))
@@ -114,7 +117,7 @@ fn read(json: &str) -> Option<Standing> {
             chain.rules.push(word(&rule["comment"]));
         }
     }
-    Some(Standing(chains))
+    Some(LoadedFirewall(chains))
 }
 
 #[cfg(test)]
@@ -133,9 +136,9 @@ mod tests {
             {"rule": {"family": "inet", "table": "robocast", "chain": "input", "expr": []}}
         ]}"#;
         let rules = vec!["a".to_owned(), String::new()];
-        let chain = Chain { hook: "input".into(), policy: "drop".into(), rules };
-        assert_eq!(read(json), Some(Standing(BTreeMap::from([("input".into(), chain)]))));
-        assert_eq!(read(r#"{"nftables": []}"#), None);
-        assert_eq!(read("not JSON"), None);
+        let chain = FirewallChain { hook: "input".into(), policy: "drop".into(), rules };
+        assert_eq!(parse_ruleset(json), Some(LoadedFirewall(BTreeMap::from([("input".into(), chain)]))));
+        assert_eq!(parse_ruleset(r#"{"nftables": []}"#), None);
+        assert_eq!(parse_ruleset("not JSON"), None);
     }
 }

@@ -1,68 +1,78 @@
-//! What is to be done on the robot's side. Pure: settings and facts in, steps out.
+//! The steps from the observed to the desired state of the robot's side. Pure.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use robocast_config::Cidr;
 
-use super::facts::{Facts, GROUPS, Link, MAIN, Network, Route};
+use super::desired::DesiredRobotNetwork;
 use super::firewall::Ruleset;
-use super::step::Step;
-use super::wanted::Wanted;
+use super::observed::{Link, MAIN, MULTICAST, Network, ObservedRobotNetwork, Route};
+use super::step::RobotStep;
 
-/// What leads from the facts to what is wanted; nothing when they agree. An interface that is not there is left out: it is
-/// planned for when it comes.
+/// The steps from the observed to the desired state; empty when they agree. An interface that does not exist is left out: a
+/// later plan includes it, once it exists.
 #[must_use]
-pub fn plan(wanted: &Wanted, facts: &Facts) -> Vec<Step> {
-    let wanted = wanted.resolved(facts);
-    if wanted.interfaces.is_empty() && !facts.namespace {
+pub fn plan(desired: &DesiredRobotNetwork, observed: &ObservedRobotNetwork) -> Vec<RobotStep> {
+    let desired = resolve_names(desired, observed);
+    if desired.interfaces.is_empty() && !observed.namespace {
         return Vec::new();
     }
     let mut steps = Vec::new();
-    if !facts.namespace {
-        steps.push(Step::Make);
+    if !observed.namespace {
+        steps.push(RobotStep::CreateNamespace);
     }
-    // What guards stands before anything comes in.
-    steps.extend(kernel(facts));
-    let ruleset = Ruleset::of(&wanted);
-    if facts.firewall.as_ref() != Some(&ruleset.standing) {
-        steps.push(Step::Guard(ruleset));
+    // The firewall is loaded before any interface moves in.
+    steps.extend(set_kernel(observed));
+    let ruleset = Ruleset::of(&desired);
+    if observed.firewall.as_ref() != Some(&ruleset.loaded) {
+        steps.push(RobotStep::LoadFirewall(ruleset));
     }
-    if facts.inside.links.get("lo").is_none_or(|lo| !lo.up) {
-        steps.push(Step::Up("lo".to_owned()));
+    if observed.inside.links.get("lo").is_none_or(|lo| !lo.up) {
+        steps.push(RobotStep::SwitchOn("lo".to_owned()));
     }
-    steps.extend(give_back(facts, |name| !wanted.interfaces.contains_key(name)));
-    let stray = facts.inside.routes.iter().filter(|route| stray(route, &wanted, facts));
-    steps.extend(stray.map(|route| Step::Unroute(route.clone())));
-    // What stands at one interface may be in the way of what another is to have.
-    steps.extend(wanted.interfaces.iter().flat_map(|(name, own)| clear(name, *own, facts)));
-    // An interface that is wanted with an address gets the groups first.
-    let (addressed, bare): (Vec<_>, Vec<_>) = wanted.interfaces.iter().partition(|(_, own)| own.is_some());
-    let mut metrics = Metrics::of(facts);
+    steps.extend(move_out(observed, |name| !desired.interfaces.contains_key(name)));
+    let stray = observed.inside.routes.iter().filter(|route| stray(route, &desired, observed));
+    steps.extend(stray.map(|route| RobotStep::RemoveRoute(route.clone())));
+    // An address or route of one interface may conflict with what another one needs.
+    steps.extend(desired.interfaces.iter().flat_map(|(name, own)| remove_unwanted(name, *own, observed)));
+    // The interface with an address gets its multicast route first: the lowest metric.
+    let (addressed, bare): (Vec<_>, Vec<_>) = desired.interfaces.iter().partition(|(_, own)| own.is_some());
+    let mut metrics = Metrics::of(observed);
     for (name, own) in addressed.into_iter().chain(bare) {
-        steps.extend(furnish(name, *own, facts, &mut metrics));
+        steps.extend(add_missing(name, *own, observed, &mut metrics));
     }
     steps
 }
 
-/// What leads back to a box without a robot's side: every interface goes back. The namespace and its firewall stay, for
-/// there may be programs in it.
+/// The steps that move every interface out of the robot's side. The namespace and its firewall stay: programs may be running
+/// in it.
 #[must_use]
-pub fn plan_restore(facts: &Facts) -> Vec<Step> {
-    give_back(facts, |_| true).collect()
+pub fn plan_restore(observed: &ObservedRobotNetwork) -> Vec<RobotStep> {
+    move_out(observed, |_| true)
 }
 
-fn give_back(facts: &Facts, which: impl Fn(&str) -> bool) -> impl Iterator<Item = Step> {
-    let goes =
-        |link: &&Link| link.movable() && which(&link.name) && !facts.outside.links.contains_key(&link.name);
-    facts
-        .inside
-        .links
-        .values()
-        .filter(goes)
-        .map(|link| Step::GiveBack(link.name.clone()))
-        .collect::<Vec<_>>()
-        .into_iter()
+fn move_out(observed: &ObservedRobotNetwork, which: impl Fn(&str) -> bool) -> Vec<RobotStep> {
+    let moves = |link: &&Link| {
+        link.movable() && which(&link.name) && !observed.outside.links.contains_key(&link.name)
+    };
+    observed.inside.links.values().filter(moves).map(|link| RobotStep::MoveOut(link.name.clone())).collect()
+}
+
+/// The desired state with every interface under the name that the kernel uses for it now: settings may use an alternative name.
+#[must_use]
+pub fn resolve_names(desired: &DesiredRobotNetwork, observed: &ObservedRobotNetwork) -> DesiredRobotNetwork {
+    let current = |name: &String| {
+        let link = observed.inside.find(name).or_else(|| observed.outside.find(name));
+        link.map_or_else(|| name.clone(), |link| link.name.clone())
+    };
+    let mut resolved = desired.clone();
+    // The one with an address is inserted last, so that it wins: two names of one interface are one interface.
+    let addressed = desired.interfaces.iter().filter(|(_, own)| own.is_some());
+    resolved.interfaces = desired.interfaces.iter().map(|(name, own)| (current(name), *own)).collect();
+    resolved.interfaces.extend(addressed.map(|(name, own)| (current(name), *own)));
+    resolved.dhcp = desired.dhcp.as_ref().map(|(name, dhcp)| (current(name), *dhcp));
+    resolved
 }
 
 /// Kernel settings of the whole side, and of every interface: IPv4 ones in `all`, `default` and the interface, IPv6 ones
@@ -70,19 +80,19 @@ fn give_back(facts: &Facts, which: impl Fn(&str) -> bool) -> impl Iterator<Item 
 const EVERYWHERE: [(&str, &str); 3] = [
     ("ipv4/ip_forward", "0"),
     ("ipv6/conf/all/forwarding", "0"),
-    // A stale address goes alone, and does not take others of its network along.
+    // Removing an old address does not remove others of its network.
     ("ipv4/conf/all/promote_secondaries", "1"),
 ];
 const IPV4: [(&str, &str); 9] = [
-    // Groups come in although nothing leads back to their sender.
+    // Multicast is received although no route leads back to its sender.
     ("rp_filter", "0"),
-    // Only an interface's own address is answered for and asked with.
+    // ARP only answers for, and asks with, the interface's own address.
     ("arp_ignore", "1"),
     ("arp_announce", "2"),
     ("accept_redirects", "0"),
     ("send_redirects", "0"),
     ("accept_source_route", "0"),
-    // An interface may have been told by itself to pass packets on, or to answer for others.
+    // A single interface may have been set to forward packets, or to answer for others.
     ("forwarding", "0"),
     ("proxy_arp", "0"),
     ("route_localnet", "0"),
@@ -105,72 +115,78 @@ pub(super) fn settings<'n>(interfaces: impl Iterator<Item = &'n str> + Clone) ->
         .collect()
 }
 
-/// Interfaces that come later have the values of `default`.
-fn kernel(facts: &Facts) -> impl Iterator<Item = Step> {
-    let there = facts.inside.links.values().filter(|link| link.ethernet).map(|link| link.name.as_str());
-    let differs = |(key, value): &(String, String)| match facts.kernel.get(key) {
+/// The kernel settings that differ. An interface that appears later takes the values of `default`.
+fn set_kernel(observed: &ObservedRobotNetwork) -> impl Iterator<Item = RobotStep> {
+    let there = observed.inside.links.values().filter(|link| link.ethernet).map(|link| link.name.as_str());
+    let differs = |(key, value): &(String, String)| match observed.kernel.get(key) {
         Some(now) => now != value,
-        // What a kernel does not have, such as IPv6, cannot be set.
-        None => !facts.namespace,
+        // A setting that this kernel lacks, such as one of IPv6, cannot be set.
+        None => !observed.namespace,
     };
     settings(there)
         .into_iter()
         .filter(differs)
-        .map(|(key, value)| Step::Set(key, value))
+        .map(|(key, value)| RobotStep::SetKernel(key, value))
         .collect::<Vec<_>>()
         .into_iter()
 }
 
-/// Takes away what an interface is not to have.
-fn clear(name: &str, own: Option<Cidr>, facts: &Facts) -> Vec<Step> {
-    let Some(link) = facts.inside.links.get(name) else { return Vec::new() };
+/// Removes the addresses and routes that an interface must not have.
+fn remove_unwanted(name: &str, own: Option<Cidr>, observed: &ObservedRobotNetwork) -> Vec<RobotStep> {
+    let Some(link) = observed.inside.links.get(name) else { return Vec::new() };
     let stale: Vec<_> =
         link.addresses.iter().copied().filter(|address| !lawful_address(*address, own)).collect();
-    // The kernel takes the way to a network along with its address.
-    let goes_along = |route: &Route| {
+    // The kernel removes the route to a network together with the address.
+    let removed_with_address = |route: &Route| {
         route.gateway.is_none()
             && route.table == MAIN
             && stale.iter().any(|address| Network::of(*address) == route.to)
     };
-    let unlawful = facts.inside.at(name).filter(|route| !lawful(route, own) && !goes_along(route));
-    let unroute = unlawful.map(|route| Step::Unroute(route.clone()));
-    stale.iter().map(|address| Step::Forget(name.to_owned(), *address)).chain(unroute).collect()
+    let unlawful =
+        observed.inside.at(name).filter(|route| !lawful(route, own) && !removed_with_address(route));
+    let unroute = unlawful.map(|route| RobotStep::RemoveRoute(route.clone()));
+    stale.iter().map(|address| RobotStep::RemoveAddress(name.to_owned(), *address)).chain(unroute).collect()
 }
 
-/// Gives an interface what it is to have; takes it first where it is not there yet.
-fn furnish(name: &str, own: Option<Cidr>, facts: &Facts, metrics: &mut Metrics) -> Vec<Step> {
+/// Adds the addresses and routes that an interface lacks; moves it in first where that has not happened yet.
+fn add_missing(
+    name: &str,
+    own: Option<Cidr>,
+    observed: &ObservedRobotNetwork,
+    metrics: &mut Metrics,
+) -> Vec<RobotStep> {
     let mut steps = Vec::new();
     let fresh = Link { name: name.to_owned(), ..Link::default() };
-    let link = match facts.inside.links.get(name) {
+    let link = match observed.inside.links.get(name) {
         Some(link) => link,
-        None if facts.outside.links.get(name).is_some_and(Link::movable) => {
-            steps.push(Step::Take(name.to_owned()));
+        None if observed.outside.links.get(name).is_some_and(Link::movable) => {
+            steps.push(RobotStep::MoveIn(name.to_owned()));
             &fresh
         }
         None => return steps,
     };
     if let Some(own) = own.filter(|own| !link.addresses.contains(own)) {
-        steps.push(Step::Address(name.to_owned(), own));
+        steps.push(RobotStep::AddAddress(name.to_owned(), own));
     }
     if !link.up {
-        steps.push(Step::Up(name.to_owned()));
+        steps.push(RobotStep::SwitchOn(name.to_owned()));
     }
-    let stands = |to: Network| facts.inside.at(name).any(|route| route.to == to && lawful(route, own));
+    let exists = |to: Network| observed.inside.at(name).any(|route| route.to == to && lawful(route, own));
     if let Some(own) = own {
         let network = Route::onto(name, Network::of(own));
         let given = link.up && link.addresses.contains(&own);
         let whole = own.prefix == if own.address.is_ipv4() { 32 } else { 128 };
-        if given && !whole && !stands(network.to) {
-            steps.push(Step::Route(network));
+        if given && !whole && !exists(network.to) {
+            steps.push(RobotStep::AddRoute(network));
         }
     }
-    if !stands(GROUPS) {
-        steps.push(Step::Route(Route { priority: metrics.next(), ..Route::onto(name, GROUPS) }));
+    if !exists(MULTICAST) {
+        steps.push(RobotStep::AddRoute(Route { priority: metrics.next(), ..Route::onto(name, MULTICAST) }));
     }
     steps
 }
 
-/// The one that is wanted; and what IPv6 gives every interface by itself.
+/// The desired address, and the link-local one that IPv6 gives every interface.
 fn lawful_address(address: Cidr, own: Option<Cidr>) -> bool {
     Some(address) == own || link_local(address.address)
 }
@@ -179,41 +195,42 @@ fn link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-/// Whether a route may stand on an interface with this address: to its own network, to the groups, to neighbours.
+/// Whether an interface with this address may have a route: to its own network, to multicast groups, to neighbours.
 fn lawful(route: &Route, own: Option<Cidr>) -> bool {
     let to = route.to;
     let straight = route.gateway.is_none() && route.table == MAIN && !to.is_everything();
     straight
-        && (to == GROUPS
+        && (to == MULTICAST
             || own.is_some_and(|own| Network::of(own) == to)
             || (link_local(to.address) && to.prefix >= 10))
 }
 
-/// A route that belongs to no interface of the robot's side, and does not leave with one that is given back.
-fn stray(route: &Route, wanted: &Wanted, facts: &Facts) -> bool {
+/// A route that belongs to no interface of the robot's side, and that does not disappear with one that moves out.
+fn stray(route: &Route, desired: &DesiredRobotNetwork, observed: &ObservedRobotNetwork) -> bool {
     let Some(name) = &route.interface else { return true };
-    if wanted.interfaces.contains_key(name) {
+    if desired.interfaces.contains_key(name) {
         return false;
     }
     let straight = route.gateway.is_none() && route.table == MAIN;
     if name == "lo" {
         return !(straight && route.to.address.is_loopback());
     }
-    let leaves = facts
+    let leaves = observed
         .inside
         .links
         .get(name)
-        .is_some_and(|link| link.movable() && !facts.outside.links.contains_key(name));
+        .is_some_and(|link| link.movable() && !observed.outside.links.contains_key(name));
     let neighbours = straight && link_local(route.to.address) && route.to.prefix >= 10;
     !(leaves || neighbours)
 }
 
-/// Metrics for the routes to the groups: the kernel takes several if each has its own.
+/// Metrics for the multicast routes: the kernel accepts several if each has its own.
 struct Metrics(BTreeSet<u32>);
 
 impl Metrics {
-    fn of(facts: &Facts) -> Self {
-        let groups = facts.inside.routes.iter().filter(|route| route.to == GROUPS && route.table == MAIN);
+    fn of(observed: &ObservedRobotNetwork) -> Self {
+        let groups =
+            observed.inside.routes.iter().filter(|route| route.to == MULTICAST && route.table == MAIN);
         Self(groups.map(|route| route.priority).collect())
     }
 

@@ -1,4 +1,4 @@
-//! Whether the robot answers: asked from within its namespace.
+//! Whether the robot answers: probed from inside its namespace.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -20,34 +20,34 @@ use super::namespace::Namespace;
 /// How long it may take: the kernel asks three times, a second apart.
 const PATIENCE: Duration = Duration::from_millis(3500);
 
-/// A port that robots usually serve. That it is closed is an answer too.
+/// A port that robots usually serve. A refusal is an answer too.
 const PORT: u16 = 443;
 
-/// How far the robot answers.
+/// How much of an answer the robot gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// It answers over TCP: it takes or refuses a connection.
+    /// It accepts or refuses a TCP connection.
     Answers,
-    /// It answers who has its address on the wire, and no more.
+    /// It answers ARP, and nothing more.
     OnTheWire,
-    /// Nobody has its address.
+    /// Nobody answers for its address.
     Silent,
 }
 
-/// Asks.
+/// Probes the robot.
 ///
 /// # Errors
-/// When the namespace cannot be entered, or there is no way to the address.
-pub async fn ask(namespace: &Namespace, robot: IpAddr) -> io::Result<Reach> {
+/// When the namespace cannot be entered, or there is no route to the address.
+pub async fn probe_robot(namespace: &Namespace, robot: IpAddr) -> io::Result<Reach> {
     let groups = &[MulticastGroup::Neigh];
     let (connection, handle, mut news) =
         namespace.run(move || rtnetlink::new_multicast_connection(groups)).await??;
     let listening = tokio::spawn(connection);
     let stop = listening.abort_handle();
     let deadline = Instant::now() + PATIENCE;
-    // What the kernel knows from before proves nothing: it is to ask anew. Packets go on meanwhile.
+    // The kernel's neighbour entries prove nothing: have it probe them again. Packets still flow meanwhile.
     if let Ok(known) = handle.neighbours().get().execute().try_collect::<Vec<_>>().await {
-        for old in known.iter().filter(|message| about(message, robot) && settled(message)) {
+        for old in known.iter().filter(|message| concerns(message, robot) && is_known(message)) {
             let mut again =
                 handle.neighbours().add(old.header.ifindex, robot).replace().state(NeighbourState::Probe);
             if let Some(mac) = mac(old) {
@@ -56,14 +56,14 @@ pub async fn ask(namespace: &Namespace, robot: IpAddr) -> io::Result<Reach> {
             }
         }
     }
-    let socket = namespace.run(move || connecting(SocketAddr::new(robot, PORT))).await??;
+    let socket = namespace.run(move || start_connecting(SocketAddr::new(robot, PORT))).await??;
     let on_wire = async {
         while let Some((message, _)) = news.next().await {
             let NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(message)) = message.payload
             else {
                 continue;
             };
-            if about(&message, robot) {
+            if concerns(&message, robot) {
                 match message.header.state {
                     NeighbourState::Reachable => return true,
                     NeighbourState::Failed => return false,
@@ -81,17 +81,17 @@ pub async fn ask(namespace: &Namespace, robot: IpAddr) -> io::Result<Reach> {
     };
     tokio::pin!(on_wire, tcp);
     let mut reach = Reach::Silent;
-    let (mut wire_told, mut tcp_told) = (false, false);
-    while !(wire_told && (tcp_told || reach == Reach::Silent)) {
+    let (mut wire_done, mut tcp_done) = (false, false);
+    while !(wire_done && (tcp_done || reach == Reach::Silent)) {
         let step = async {
             tokio::select! {
-                there = &mut on_wire, if !wire_told => (true, there),
-                answers = &mut tcp, if !tcp_told => (false, answers),
+                there = &mut on_wire, if !wire_done => (true, there),
+                answers = &mut tcp, if !tcp_done => (false, answers),
             }
         };
         match timeout_at(deadline, step).await {
             Ok((true, there)) => {
-                wire_told = true;
+                wire_done = true;
                 if there {
                     reach = Reach::OnTheWire;
                 }
@@ -100,7 +100,7 @@ pub async fn ask(namespace: &Namespace, robot: IpAddr) -> io::Result<Reach> {
                 reach = Reach::Answers;
                 break;
             }
-            Ok((false, false)) => tcp_told = true,
+            Ok((false, false)) => tcp_done = true,
             Err(_) => break,
         }
     }
@@ -108,8 +108,8 @@ pub async fn ask(namespace: &Namespace, robot: IpAddr) -> io::Result<Reach> {
     Ok(reach)
 }
 
-/// A socket that begins to connect. Where there is no way at all, that is told at once.
-fn connecting(to: SocketAddr) -> io::Result<TcpStream> {
+/// A socket that starts to connect. A missing route is reported at once.
+fn start_connecting(to: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     match socket.connect(&to.into()) {
@@ -122,7 +122,7 @@ fn connecting(to: SocketAddr) -> io::Result<TcpStream> {
     TcpStream::from_std(socket.into())
 }
 
-fn about(message: &NeighbourMessage, robot: IpAddr) -> bool {
+fn concerns(message: &NeighbourMessage, robot: IpAddr) -> bool {
     message.attributes.iter().any(|attribute| match (attribute, robot) {
         (NeighbourAttribute::Destination(NeighbourAddress::Inet(address)), IpAddr::V4(robot)) => {
             *address == robot
@@ -134,7 +134,7 @@ fn about(message: &NeighbourMessage, robot: IpAddr) -> bool {
     })
 }
 
-fn settled(message: &NeighbourMessage) -> bool {
+fn is_known(message: &NeighbourMessage) -> bool {
     matches!(message.header.state, NeighbourState::Reachable | NeighbourState::Stale | NeighbourState::Delay)
 }
 

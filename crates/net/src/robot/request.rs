@@ -1,5 +1,6 @@
-//! What netlink is asked to change: the messages, and which refusals mean that it is so already.
+//! Requests to netlink: their messages, and which refusals mean that nothing was left to do.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
@@ -10,20 +11,66 @@ use rtnetlink::packet_route::link::LinkMessage;
 use rtnetlink::packet_route::route::{RouteAttribute, RouteMessage};
 use rtnetlink::{AddressMessageBuilder, LinkMessageBuilder, LinkUnspec, RouteMessageBuilder};
 
-use super::apply::Fault;
-use super::facts::Route;
-use super::gather::Rtnl;
 use super::namespace::Namespace;
+use super::namespace::NamespaceError;
+use super::nft::NftError;
+use super::observe::NetlinkHandle;
+use super::observed::Route;
+
+/// Why a step fails.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The namespace cannot be entered.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// The kernel refuses.
+    #[error("{error}{}", hint(error))]
+    Kernel {
+        /// Its answer.
+        error: io::Error,
+    },
+    /// nftables refuses.
+    #[error(transparent)]
+    Nft(#[from] NftError),
+    /// An interface that existed a moment ago.
+    #[error("{0} is gone; it is taken again when it comes back")]
+    Gone(String),
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EPERM) => "; root or CAP_NET_ADMIN is needed",
+        Some(libc::EROFS) => "; /proc/sys must be writable for this program",
+        Some(libc::EEXIST) => "; another interface of this name, or such a route, exists already",
+        Some(libc::EINVAL) => "; does the kernel allow this interface to change namespaces?",
+        _ => "",
+    }
+}
+
+impl From<io::Error> for StepError {
+    fn from(error: io::Error) -> Self {
+        Self::Kernel { error }
+    }
+}
+
+impl From<rtnetlink::Error> for StepError {
+    fn from(error: rtnetlink::Error) -> Self {
+        match error {
+            rtnetlink::Error::NetlinkError(error) => error.to_io().into(),
+            error => io::Error::other(error.to_string()).into(),
+        }
+    }
+}
 
 /// The kernel's number for an interface.
-pub(super) async fn index(rtnl: &Rtnl, name: &str) -> Result<u32, Fault> {
+pub(super) async fn interface_index(rtnl: &NetlinkHandle, name: &str) -> Result<u32, StepError> {
     let mut found = rtnl.handle.link().get().match_name(name.to_owned()).execute();
     match found.try_next().await {
         Ok(Some(LinkMessage { header, .. })) => Ok(header.index),
-        Ok(None) => Err(Fault::Gone(name.to_owned())),
-        Err(error) => match Fault::from(error) {
-            Fault::Kernel { error } if error.raw_os_error() == Some(libc::ENODEV) => {
-                Err(Fault::Gone(name.to_owned()))
+        Ok(None) => Err(StepError::Gone(name.to_owned())),
+        Err(error) => match StepError::from(error) {
+            StepError::Kernel { error } if error.raw_os_error() == Some(libc::ENODEV) => {
+                Err(StepError::Gone(name.to_owned()))
             }
             fault => Err(fault),
         },
@@ -31,15 +78,19 @@ pub(super) async fn index(rtnl: &Rtnl, name: &str) -> Result<u32, Fault> {
 }
 
 /// Moves an interface to another namespace.
-pub(super) async fn hand_over(from: &Rtnl, name: &str, to: &Namespace) -> Result<(), Fault> {
+pub(super) async fn move_interface(
+    from: &NetlinkHandle,
+    name: &str,
+    to: &Namespace,
+) -> Result<(), StepError> {
     let link = LinkMessageBuilder::<LinkUnspec>::default()
-        .index(index(from, name).await?)
+        .index(interface_index(from, name).await?)
         .setns_by_fd(to.descriptor())
         .build();
     Ok(from.handle.link().set(link).execute().await?)
 }
 
-pub(super) fn address(index: u32, own: Cidr) -> AddressMessage {
+pub(super) fn address_message(index: u32, own: Cidr) -> AddressMessage {
     match own.address {
         IpAddr::V4(v4) => {
             AddressMessageBuilder::<Ipv4Addr>::new().index(index).address(v4, own.prefix).build()
@@ -50,12 +101,12 @@ pub(super) fn address(index: u32, own: Cidr) -> AddressMessage {
     }
 }
 
-/// An IPv6 address that a camera can use at once: nobody on the wire is asked whether it is taken.
-pub(super) fn tamed(message: &mut AddressMessage) {
+/// Makes an IPv6 address usable at once: without duplicate address detection.
+pub(super) fn skip_duplicate_detection(message: &mut AddressMessage) {
     message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad | AddressFlags::Permanent));
 }
 
-pub(super) async fn route(rtnl: &Rtnl, route: &Route) -> Result<RouteMessage, Fault> {
+pub(super) async fn route_message(rtnl: &NetlinkHandle, route: &Route) -> Result<RouteMessage, StepError> {
     let mut message = match route.to.address {
         IpAddr::V4(to) => {
             RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to, route.to.prefix).build()
@@ -73,24 +124,24 @@ pub(super) async fn route(rtnl: &Rtnl, route: &Route) -> Result<RouteMessage, Fa
         message.attributes.push(RouteAttribute::Gateway(gateway.into()));
     }
     if let Some(name) = &route.interface {
-        message.attributes.push(RouteAttribute::Oif(index(rtnl, name).await?));
+        message.attributes.push(RouteAttribute::Oif(interface_index(rtnl, name).await?));
     }
     Ok(message)
 }
 
-/// What is there already is what was wanted.
-pub(super) fn already(result: Result<(), rtnetlink::Error>) -> Result<(), Fault> {
+/// Success too, if what was to be added exists already.
+pub(super) fn accept_existing(result: Result<(), rtnetlink::Error>) -> Result<(), StepError> {
     tolerate(result, &[libc::EEXIST])
 }
 
-/// What is gone already is what was wanted.
-pub(super) fn gone(result: Result<(), rtnetlink::Error>) -> Result<(), Fault> {
+/// Success too, if what was to be removed is gone already.
+pub(super) fn accept_missing(result: Result<(), rtnetlink::Error>) -> Result<(), StepError> {
     tolerate(result, &[libc::ESRCH, libc::EADDRNOTAVAIL, libc::ENOENT, libc::ENODEV])
 }
 
-fn tolerate(result: Result<(), rtnetlink::Error>, numbers: &[i32]) -> Result<(), Fault> {
-    match result.map_err(Fault::from) {
-        Err(Fault::Kernel { error })
+fn tolerate(result: Result<(), rtnetlink::Error>, numbers: &[i32]) -> Result<(), StepError> {
+    match result.map_err(StepError::from) {
+        Err(StepError::Kernel { error })
             if error.raw_os_error().is_some_and(|number| numbers.contains(&number)) =>
         {
             Ok(())

@@ -1,4 +1,4 @@
-//! Listens to the kernel on both sides: links, addresses, routes, and nftables. No polling.
+//! Watches the kernel on both sides: links, addresses, routes, and nftables. No polling.
 
 use std::io;
 use std::time::Duration;
@@ -13,36 +13,36 @@ use tokio::time::{Instant, timeout_at};
 
 use super::namespace::Namespace;
 
-/// Events that come closer together than this are one change.
+/// Events that follow each other within this time are one change.
 const QUIET: Duration = Duration::from_millis(50);
-/// A change is told at the latest so long after its first event, however many more come.
+/// A change is reported at the latest this long after its first event, however many more follow.
 const BOUND: Duration = Duration::from_millis(500);
 
 /// nftables' own group of netfilter's netlink.
 const NFTABLES: u32 = 7;
 
-/// Tells that something changed on a side. What it was, the facts tell.
+/// Reports that something changed, not what: that is observed afterwards.
 #[derive(Debug)]
-pub struct Watch {
+pub struct KernelWatch {
     events: mpsc::Receiver<()>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-impl Drop for Watch {
+impl Drop for KernelWatch {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
-impl Watch {
+impl KernelWatch {
     /// Watches the box's own network and, when it is there, the robot's side.
     ///
     /// # Errors
     /// When a side cannot be entered or listened to.
     pub async fn open(outside: &Namespace, inside: Option<&Namespace>) -> io::Result<Self> {
-        // One place is enough: who is woken asks for all there is.
-        let (tell, events) = mpsc::channel(1);
-        let mut tasks = vec![routes(outside, &[MulticastGroup::Link], tell.clone()).await?];
+        // One place is enough: whoever is woken observes everything.
+        let (sender, events) = mpsc::channel(1);
+        let mut tasks = vec![watch_routes(outside, &[MulticastGroup::Link], sender.clone()).await?];
         if let Some(inside) = inside {
             const ALL: [MulticastGroup; 5] = [
                 MulticastGroup::Link,
@@ -51,13 +51,13 @@ impl Watch {
                 MulticastGroup::Ipv4Route,
                 MulticastGroup::Ipv6Route,
             ];
-            tasks.push(routes(inside, &ALL, tell.clone()).await?);
-            tasks.push(nftables(inside, tell).await?);
+            tasks.push(watch_routes(inside, &ALL, sender.clone()).await?);
+            tasks.push(watch_nftables(inside, sender).await?);
         }
         Ok(Self { events, tasks })
     }
 
-    /// Waits for a change: from its first event until none came for 50 ms, or for 500 ms.
+    /// Waits for a change: from its first event until there was none for 50 ms, or until 500 ms have passed.
     pub async fn changed(&mut self) {
         if self.events.recv().await.is_none() {
             return std::future::pending().await;
@@ -67,25 +67,25 @@ impl Watch {
     }
 }
 
-async fn routes(
+async fn watch_routes(
     namespace: &Namespace,
     groups: &'static [MulticastGroup],
-    tell: mpsc::Sender<()>,
+    sender: mpsc::Sender<()>,
 ) -> io::Result<JoinHandle<()>> {
     let (connection, _, mut messages) =
         namespace.run(move || rtnetlink::new_multicast_connection(groups)).await??;
     Ok(tokio::spawn(async move {
         let listen = async {
-            // A message that was lost for want of room is told too.
+            // A lost message (no buffer space) is reported as an event too.
             while messages.next().await.is_some() {
-                let _ = tell.try_send(());
+                let _ = sender.try_send(());
             }
         };
         tokio::join!(connection, listen);
     }))
 }
 
-async fn nftables(namespace: &Namespace, tell: mpsc::Sender<()>) -> io::Result<JoinHandle<()>> {
+async fn watch_nftables(namespace: &Namespace, sender: mpsc::Sender<()>) -> io::Result<JoinHandle<()>> {
     let open = || {
         let mut socket = TokioSocket::new(NETLINK_NETFILTER)?;
         socket.socket_mut().bind(&SocketAddr::new(0, 1 << (NFTABLES - 1)))?;
@@ -96,11 +96,11 @@ async fn nftables(namespace: &Namespace, tell: mpsc::Sender<()>) -> io::Result<J
         loop {
             match socket.recv_from_full().await {
                 Err(error) if error.raw_os_error() != Some(nix::libc::ENOBUFS) => {
-                    tracing::warn!("nftables is not watched any more: {error}");
+                    tracing::warn!("nftables is no longer watched: {error}");
                     return;
                 }
                 _ => {
-                    let _ = tell.try_send(());
+                    let _ = sender.try_send(());
                 }
             }
         }

@@ -1,42 +1,85 @@
-//! Calls over the bus: how long they may take, and what their errors mean in words.
+//! Calls over the bus: how long they may take, and the kinds of their failures.
 
 use std::time::Duration;
 use tokio::time::timeout;
 use zbus::fdo;
 
-/// Nobody takes longer for a call.
-pub(crate) const CALL: Duration = Duration::from_secs(25);
+/// How long a call may take.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// A call that must not hang the loop that makes it.
-pub(crate) async fn called<T>(call: impl Future<Output = fdo::Result<T>>) -> fdo::Result<T> {
-    let late = |_| fdo::Error::TimedOut("NetworkManager does not answer".into());
-    timeout(CALL, call).await.map_err(late)?
+/// Why NetworkManager cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// It is not on the bus.
+    #[error("NetworkManager does not run: `systemctl status NetworkManager` says why")]
+    NotRunning,
+    /// There is no bus, or the connection is lost.
+    #[error("there is no system bus: {0}")]
+    NoBus(fdo::Error),
+    /// The call fails otherwise.
+    #[error("NetworkManager cannot be asked: {0}")]
+    Call(fdo::Error),
+    /// It does not answer in time.
+    #[error("NetworkManager does not answer")]
+    Late,
 }
 
-/// Whether the bus itself is gone.
-pub(crate) fn gone(error: &fdo::Error) -> bool {
-    use zbus::Error::InputOutput;
-    matches!(error, fdo::Error::NoServer(_) | fdo::Error::Disconnected(_) | fdo::Error::ZBus(InputOutput(_)))
-}
-
-/// What is wrong with the bus or NetworkManager, in words.
-#[must_use]
-pub fn words(error: &fdo::Error) -> String {
-    match error {
-        fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
-            "NetworkManager does not run: `systemctl status NetworkManager` says why".into()
+impl From<fdo::Error> for BusError {
+    fn from(error: fdo::Error) -> Self {
+        use zbus::Error::InputOutput;
+        match error {
+            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => Self::NotRunning,
+            fdo::Error::NoServer(_) | fdo::Error::Disconnected(_) | fdo::Error::ZBus(InputOutput(_)) => {
+                Self::NoBus(error)
+            }
+            error => Self::Call(error),
         }
-        error if gone(error) => format!("there is no system bus: {error}"),
-        other => format!("NetworkManager cannot be asked: {other}"),
     }
 }
 
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
+impl From<zbus::Error> for BusError {
+    fn from(error: zbus::Error) -> Self {
+        fdo::Error::from(error).into()
     }
-    text
+}
+
+impl BusError {
+    /// Whether the connection to the bus is lost, so that another one is needed.
+    #[must_use]
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self, Self::NoBus(_))
+    }
+}
+
+/// Bounds a call, so that it cannot block the loop that makes it.
+///
+/// # Errors
+/// When the call fails, or takes too long.
+pub(crate) async fn with_timeout<T>(call: impl Future<Output = fdo::Result<T>>) -> Result<T, BusError> {
+    Ok(timeout(CALL_TIMEOUT, call).await.map_err(|_| BusError::Late)??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_apart_by_kind() {
+        let of = |error: fdo::Error| BusError::from(error);
+        assert!(matches!(of(fdo::Error::ServiceUnknown("x".into())), BusError::NotRunning));
+        let gone = of(fdo::Error::Disconnected("x".into()));
+        assert!(gone.is_disconnected() && gone.to_string().starts_with("there is no system bus"), "{gone}");
+        let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert!(
+            of(fdo::Error::ZBus(zbus::Error::InputOutput(std::sync::Arc::new(broken)))).is_disconnected()
+        );
+        let refused = of(fdo::Error::AccessDenied("x".into()));
+        assert!(matches!(refused, BusError::Call(_)) && !refused.is_disconnected());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_never_answered_ends() {
+        let never = with_timeout(std::future::pending::<fdo::Result<()>>()).await;
+        assert!(matches!(never, Err(BusError::Late)));
+    }
 }

@@ -1,39 +1,89 @@
-//! Which uplink carries the streams. Pure: time and signs in, the chosen interface and why out.
+//! Which uplink carries the streams. Pure: time and events in, the chosen interface and the reason out.
 //!
-//! What flows beats what is asked, which beats what is plugged in. Away from an uplink that stands still at once; back to one
-//! that is preferred only after it has been good for a hold, which doubles with each time it disappointed.
+//! Evidence of the streams outranks probes, probes outrank the link's state. A stalled uplink is left at once. A preferred one is
+//! returned to only after it has been good for its hold-down time, which doubles each time the uplink is left.
 
-use crate::uplink::evidence::{Evidence, Grade, Knowledge, Probed};
+use crate::uplink::health::{HealthReason, Quality, UplinkHealth};
+use crate::uplink::probe_outcome::ProbeOutcome;
+use robocast_bus::Evidence;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
-/// The shortest hold before going back to a preferred uplink.
-pub const HOLD: Duration = Duration::from_secs(5);
+/// The shortest hold-down before a return to a preferred uplink.
+pub const MIN_HOLD_DOWN: Duration = Duration::from_secs(5);
 /// The longest.
-pub const LONGEST_HOLD: Duration = Duration::from_secs(300);
-/// Time as the chosen one without a stall after which a hold is halved.
-const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+pub const MAX_HOLD_DOWN: Duration = Duration::from_secs(300);
+/// A hold-down is halved for each such time that its uplink carries the streams without a stall.
+const DECAY_AFTER: Duration = Duration::from_secs(60);
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sign {
-    /// The uplinks there are, in the order of preference, each with whether it is up and has an address.
+pub enum UplinkEvent {
+    /// The existing uplinks in the order of preference, each with whether it is up and has an address.
     Links(Vec<(String, bool)>),
-    /// The streams show something.
-    Flow(Evidence),
-    /// A probe came back.
-    Probe(Probed),
-    /// Time went by.
+    /// Evidence of the streams.
+    Traffic(Evidence),
+    /// A probe was made.
+    Probe(ProbeOutcome),
+    /// Time passed.
     Tick,
 }
 
 /// What carries the streams now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The interface; none where there is no uplink at all.
+    /// The interface; none where there is no uplink.
     pub interface: Option<String>,
-    /// Why, in words.
-    pub why: String,
+    /// Why.
+    pub reason: ChoiceReason,
+}
+
+/// Why an uplink was chosen, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChoiceReason {
+    /// There is no uplink.
+    NoUplink,
+    /// None of these is up.
+    NoneUp(Vec<String>),
+    /// It is the first in the order that is up.
+    FirstUp,
+    /// It is preferred, and has been good for its hold-down time.
+    Preferred {
+        /// That time.
+        good_for: Duration,
+    },
+    /// Another one was left.
+    Left {
+        /// Which.
+        interface: String,
+        /// Why.
+        reason: HealthReason,
+    },
+    /// It does not work, and no other does.
+    NothingElse {
+        /// Which.
+        interface: String,
+        /// What is wrong with it.
+        reason: HealthReason,
+    },
+}
+
+impl fmt::Display for ChoiceReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoUplink => f.write_str("there is no uplink"),
+            Self::NoneUp(order) => write!(f, "no uplink is up ({})", order.join(", ")),
+            Self::FirstUp => f.write_str("the first in the order that is up"),
+            Self::Preferred { good_for } => {
+                write!(f, "it is preferred, and has been good for {} s", good_for.as_secs())
+            }
+            Self::Left { interface, reason } => write!(f, "{interface}: {reason}"),
+            Self::NothingElse { interface, reason } => {
+                write!(f, "nothing else works either; {interface}: {reason}")
+            }
+        }
+    }
 }
 
 /// The state of the choice.
@@ -41,58 +91,57 @@ pub struct Choice {
 pub struct Chooser {
     /// In the order of preference.
     order: Vec<String>,
-    known: BTreeMap<String, Uplink>,
+    uplinks: BTreeMap<String, ChooserUplink>,
     chosen: Option<String>,
-    why: String,
+    reason: ChoiceReason,
 }
 
 #[derive(Clone, Debug)]
-struct Uplink {
-    knowledge: Knowledge,
-    /// How long it has to be good before it is gone back to.
-    hold: Duration,
-    /// Since when it was the chosen one without a stall.
+struct ChooserUplink {
+    health: UplinkHealth,
+    /// How long it has to be good before it is returned to.
+    hold_down: Duration,
+    /// Since when it has been the chosen one without a stall.
     calm_since: Duration,
 }
 
-impl Default for Uplink {
+impl Default for ChooserUplink {
     fn default() -> Self {
-        Self { knowledge: Knowledge::default(), hold: HOLD, calm_since: Duration::ZERO }
+        Self { health: UplinkHealth::default(), hold_down: MIN_HOLD_DOWN, calm_since: Duration::ZERO }
     }
 }
 
 impl Default for Chooser {
     fn default() -> Self {
-        let why = "there is no uplink".to_owned();
-        Self { order: Vec::new(), known: BTreeMap::new(), chosen: None, why }
+        Self { order: Vec::new(), uplinks: BTreeMap::new(), chosen: None, reason: ChoiceReason::NoUplink }
     }
 }
 
 impl Chooser {
-    /// A chooser that knows of no uplink.
+    /// A chooser that knows no uplink.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a sign in; says what carries the streams from now on. `now` never runs backwards.
-    pub fn on(&mut self, now: Duration, sign: &Sign) -> Choice {
-        match sign {
-            Sign::Links(links) => self.links(links),
-            Sign::Flow(evidence) => {
-                if let Some(uplink) = self.known.get_mut(&evidence.interface) {
-                    uplink.knowledge.flow(now, evidence.stalled);
+    /// Handles an event; returns what carries the streams from now on. `now` never decreases.
+    pub fn on_event(&mut self, now: Duration, event: &UplinkEvent) -> Choice {
+        match event {
+            UplinkEvent::Links(links) => self.set_links(links),
+            UplinkEvent::Traffic(evidence) => {
+                if let Some(uplink) = self.uplinks.get_mut(&evidence.interface) {
+                    uplink.health.on_traffic(now, evidence.stalled);
                     if evidence.stalled {
                         uplink.calm_since = now;
                     }
                 }
             }
-            Sign::Probe(probed) => {
-                if let Some(uplink) = self.known.get_mut(&probed.interface) {
-                    uplink.knowledge.probed(now, &probed.result);
+            UplinkEvent::Probe(outcome) => {
+                if let Some(uplink) = self.uplinks.get_mut(&outcome.interface) {
+                    uplink.health.on_probe(now, outcome.result.clone().map(drop));
                 }
             }
-            Sign::Tick => {}
+            UplinkEvent::Tick => {}
         }
         self.decide(now);
         self.choice()
@@ -101,132 +150,124 @@ impl Chooser {
     /// What carries the streams.
     #[must_use]
     pub fn choice(&self) -> Choice {
-        Choice { interface: self.chosen.clone(), why: self.why.clone() }
+        Choice { interface: self.chosen.clone(), reason: self.reason.clone() }
     }
 
-    /// Interfaces that want a probe: those that are up and tell nothing by themselves.
+    /// The interfaces to probe: those that are up and carry no traffic.
     #[must_use]
     pub fn to_probe(&self, now: Duration) -> Vec<String> {
         let silent = |name: &&String| {
-            self.known.get(*name).is_some_and(|u| u.knowledge.usable && !u.knowledge.flows(now))
+            self.uplinks.get(*name).is_some_and(|u| u.health.usable && !u.health.has_traffic(now))
         };
         self.order.iter().filter(silent).cloned().collect()
     }
 
-    /// How good an uplink is, and why.
+    /// The quality of an uplink, and why.
     #[must_use]
-    pub fn of(&self, now: Duration, interface: &str) -> Option<(Grade, String)> {
-        let knowledge = &self.known.get(interface)?.knowledge;
-        Some((knowledge.grade(now), knowledge.why(now)))
+    pub fn assess(&self, now: Duration, interface: &str) -> Option<(Quality, HealthReason)> {
+        Some(self.uplinks.get(interface)?.health.assess(now))
     }
 
-    fn links(&mut self, links: &[(String, bool)]) {
+    fn set_links(&mut self, links: &[(String, bool)]) {
         self.order.clear();
         for (name, _) in links {
             if !self.order.contains(name) {
                 self.order.push(name.clone());
             }
         }
-        // What was learned of an uplink's habits outlives its link: one that comes and goes is the very one to be slow with.
-        for (name, uplink) in &mut self.known {
+        // The hold-down outlives the link: an uplink that comes and goes is the one to be slow with.
+        for (name, uplink) in &mut self.uplinks {
             let usable = links.iter().any(|(link, usable)| link == name && *usable);
-            uplink.knowledge.link(usable);
+            uplink.health.set_usable(usable);
         }
         for (name, usable) in links {
-            self.known.entry(name.clone()).or_default().knowledge.link(*usable);
+            self.uplinks.entry(name.clone()).or_default().health.set_usable(*usable);
         }
         if let Some(gone) = self.chosen.take_if(|chosen| !self.order.contains(chosen)) {
-            self.disappointed(&gone);
+            self.penalize(&gone);
         }
     }
 
-    fn grade(&self, now: Duration, name: &str) -> Grade {
-        self.known.get(name).map_or(Grade::Down, |uplink| uplink.knowledge.grade(now))
+    fn quality(&self, now: Duration, name: &str) -> Quality {
+        self.uplinks.get(name).map_or(Quality::Down, |uplink| uplink.health.quality(now))
     }
 
     fn decide(&mut self, now: Duration) {
         let Some(chosen) = self.chosen.clone() else {
-            let first = self.best(now, |grade| grade >= Grade::Bad);
-            match first {
-                Some(name) => self.choose(now, &name, "the first in the order that is up".into()),
-                None => self.why = self.nothing(),
+            match self.best(now, |quality| quality >= Quality::Bad) {
+                Some(name) => self.choose(now, &name, ChoiceReason::FirstUp),
+                None if self.order.is_empty() => self.reason = ChoiceReason::NoUplink,
+                None => self.reason = ChoiceReason::NoneUp(self.order.clone()),
             }
             return;
         };
-        let grade = self.grade(now, &chosen);
-        if grade <= Grade::Bad {
-            self.leave(now, &chosen, grade);
+        let quality = self.quality(now, &chosen);
+        if quality <= Quality::Bad {
+            self.leave(now, &chosen, quality);
             return;
         }
-        self.forgive(now, &chosen);
+        self.decay(now, &chosen);
         let place = |name: &String| self.order.iter().position(|other| other == name);
-        let back = self.order.iter().find(|name| {
-            let uplink = self.known.get(*name);
+        let preferred = self.order.iter().find(|name| {
+            let uplink = self.uplinks.get(*name);
             place(name) < place(&chosen)
-                && self.grade(now, name) == Grade::Good
-                && uplink.is_some_and(|uplink| uplink.knowledge.good_for(now) >= uplink.hold)
+                && self.quality(now, name) == Quality::Good
+                && uplink.is_some_and(|uplink| uplink.health.good_for(now) >= uplink.hold_down)
         });
-        if let Some(name) = back.cloned() {
-            let held = self.known.get(&name).map_or(HOLD, |uplink| uplink.hold).as_secs();
-            self.choose(now, &name, format!("it is preferred, and has been good for {held} s"));
+        if let Some(name) = preferred.cloned() {
+            let good_for = self.uplinks.get(&name).map_or(MIN_HOLD_DOWN, |uplink| uplink.hold_down);
+            self.choose(now, &name, ChoiceReason::Preferred { good_for });
         }
     }
 
-    /// Away from an uplink that does not work, where there is one that may.
-    fn leave(&mut self, now: Duration, from: &str, grade: Grade) {
-        let trouble = self.known.get(from).map_or_else(String::new, |uplink| uplink.knowledge.why(now));
-        let to = self.best(now, |grade| grade >= Grade::Unknown);
-        // One that is down carries nothing; one that is up and bad may come back.
-        let to = to.or_else(|| self.best(now, |other| other > grade));
+    /// Leaves an uplink that does not work, if there is one that may.
+    fn leave(&mut self, now: Duration, from: &str, quality: Quality) {
+        let interface = from.to_owned();
+        let reason = self.assess(now, from).map_or(HealthReason::Down, |(_, reason)| reason);
+        let to = self.best(now, |quality| quality >= Quality::Unknown);
+        // One that is down carries nothing; one that is up and bad may recover.
+        let to = to.or_else(|| self.best(now, |other| other > quality));
         match to {
             Some(to) => {
-                self.disappointed(from);
-                self.choose(now, &to, format!("{from}: {trouble}"));
+                self.penalize(from);
+                self.choose(now, &to, ChoiceReason::Left { interface, reason });
             }
-            None => self.why = format!("nothing else works either; {from}: {trouble}"),
+            None => self.reason = ChoiceReason::NothingElse { interface, reason },
         }
     }
 
-    fn disappointed(&mut self, name: &str) {
-        if let Some(uplink) = self.known.get_mut(name) {
-            uplink.hold = (uplink.hold * 2).min(LONGEST_HOLD);
+    fn penalize(&mut self, name: &str) {
+        if let Some(uplink) = self.uplinks.get_mut(name) {
+            uplink.hold_down = (uplink.hold_down * 2).min(MAX_HOLD_DOWN);
         }
     }
 
-    /// The best grade that `fits`; of those the first in the order.
-    fn best(&self, now: Duration, fits: impl Fn(Grade) -> bool) -> Option<String> {
-        let graded = self.order.iter().map(|name| (self.grade(now, name), name));
-        // `max_by_key` takes the last of equals.
-        let best = graded.rev().filter(|(grade, _)| fits(*grade)).max_by_key(|(grade, _)| *grade);
+    /// The uplink of the best quality that `fits`; of several the first in the order.
+    fn best(&self, now: Duration, fits: impl Fn(Quality) -> bool) -> Option<String> {
+        let assessed = self.order.iter().map(|name| (self.quality(now, name), name));
+        // `max_by_key` returns the last of several.
+        let best = assessed.rev().filter(|(quality, _)| fits(*quality)).max_by_key(|(quality, _)| *quality);
         best.map(|(_, name)| name.clone())
     }
 
-    fn choose(&mut self, now: Duration, name: &str, why: String) {
-        if let Some(uplink) = self.known.get_mut(name) {
+    fn choose(&mut self, now: Duration, name: &str, reason: ChoiceReason) {
+        if let Some(uplink) = self.uplinks.get_mut(name) {
             uplink.calm_since = now;
         }
         self.chosen = Some(name.to_owned());
-        self.why = why;
+        self.reason = reason;
     }
 
-    /// An uplink that carries for a while without a stall is trusted again, bit by bit.
-    fn forgive(&mut self, now: Duration, chosen: &str) {
-        if let Some(uplink) = self.known.get_mut(chosen) {
-            while uplink.hold > HOLD && now.saturating_sub(uplink.calm_since) >= FORGIVEN_AFTER {
-                uplink.hold = (uplink.hold / 2).max(HOLD);
-                uplink.calm_since += FORGIVEN_AFTER;
+    /// Shortens the hold-down of an uplink that carries the streams without a stall.
+    fn decay(&mut self, now: Duration, chosen: &str) {
+        if let Some(uplink) = self.uplinks.get_mut(chosen) {
+            while uplink.hold_down > MIN_HOLD_DOWN && now.saturating_sub(uplink.calm_since) >= DECAY_AFTER {
+                uplink.hold_down = (uplink.hold_down / 2).max(MIN_HOLD_DOWN);
+                uplink.calm_since += DECAY_AFTER;
             }
-        }
-    }
-
-    fn nothing(&self) -> String {
-        match self.order.len() {
-            0 => "there is no uplink".into(),
-            _ => format!("no uplink is up ({})", self.order.join(", ")),
         }
     }
 }
 
 #[cfg(test)]
-#[path = "choice_tests.rs"]
 mod tests;

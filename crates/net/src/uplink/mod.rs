@@ -1,39 +1,47 @@
-//! The uplinks: NetworkManager keeps them, we say which there are and which one carries the streams.
+//! The uplinks: NetworkManager runs them; this side says which exist and which one carries the streams.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `side`, `view` | the facade: converge, changed, and what is shown |
-//! | `wanted`, `profile` | settings into NetworkManager's profiles; pure |
-//! | `facts`, `modem` | what NetworkManager and ModemManager say there is, in words; pure |
-//! | `plan` | the steps from one to the other; pure |
-//! | `gather`, `apply`, `calls`, `network_manager`, `signals` | D-Bus: facts in, steps out, what changed |
-//! | `kernel` | the radio's country, MPTCP's limits and what it prefers |
-//! | `evidence`, `choice` | which uplink carries the streams; pure |
-//! | `probe`, `resolver` | what is asked through one uplink |
-//! | `clock` | which time to believe; pure, and a small shell |
+//! | `manager`, `status` | the facade: converge, changed; what is shown of the uplinks (pure) |
+//! | `desired`, `profile` | NetworkManager's profiles, made from settings: pure |
+//! | `observed`, `modem` | the state that NetworkManager and ModemManager report: data |
+//! | `plan` | the steps from one to the other: pure |
+//! | `observe`, `apply`, `checkpoint`, `calls`, `network_manager`, `signals` | D-Bus: read, change, roll back, listen |
+//! | `mptcp`, `radio`, `command` | MPTCP's limits and preferred endpoints; the radio's country |
+//! | `health`, `choice` | which uplink carries the streams: pure |
+//! | `probe`, `probe_outcome` | the probe of one uplink, and its result |
+//! | `egress`, `resolver`, `connect`, `http` | DNS, TCP and HTTP through one uplink |
+//! | `resolved` | systemd-resolved: names follow the chosen uplink |
 
 pub mod choice;
-pub mod clock;
-pub mod evidence;
-pub mod facts;
+pub mod connect;
+pub mod desired;
+pub mod egress;
+pub mod health;
+pub mod http;
 pub mod modem;
+pub mod observed;
 pub mod plan;
 pub mod probe;
+pub mod probe_outcome;
 pub mod profile;
+pub mod resolved;
 pub mod resolver;
-pub mod wanted;
+pub mod status;
 
 mod apply;
 mod calls;
-mod gather;
-mod kernel;
+mod checkpoint;
+mod command;
+mod manager;
+mod mptcp;
 mod network_manager;
-mod side;
+mod observe;
+mod radio;
 mod signals;
-mod view;
 
-pub use calls::words;
-pub use kernel::{prefer, renew};
-pub use side::{Outcome, Side};
-pub use view::UplinkView;
-pub use wanted::Wanted;
+pub use calls::BusError;
+pub use command::CommandError;
+pub use desired::DesiredUplinks;
+pub use manager::{UplinkManager, UplinkOutcome};
+pub use mptcp::{prefer_endpoints, renew_endpoints};

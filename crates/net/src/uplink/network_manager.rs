@@ -1,4 +1,4 @@
-//! NetworkManager and ModemManager on D-Bus: as much as is used here.
+//! NetworkManager and ModemManager on D-Bus: the parts that are used here.
 
 use crate::uplink::profile::{Sections, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -16,8 +16,8 @@ pub(crate) const CHECKPOINT_FLAGS: u32 = 0x1 | 0x2 | 0x4;
 pub(crate) type Properties = HashMap<String, OwnedVariant>;
 /// Objects, their interfaces, their properties.
 pub(crate) type Objects = HashMap<OwnedObjectPath, HashMap<String, Properties>>;
-/// A profile as it travels.
-pub(crate) type Told = HashMap<String, Properties>;
+/// A profile's settings as they are received.
+pub(crate) type IncomingProfile = HashMap<String, Properties>;
 
 /// The manager.
 #[zbus::proxy(
@@ -26,7 +26,7 @@ pub(crate) type Told = HashMap<String, Properties>;
     default_path = "/org/freedesktop/NetworkManager"
 )]
 pub(crate) trait Manager {
-    /// Remembers how the devices are, all of them when none is named; goes back there by itself after `rollback_timeout` s.
+    /// Saves the state of the devices, of all when none is named; rolls back by itself after `rollback_timeout` s.
     fn checkpoint_create(
         &self,
         devices: &[ObjectPath<'_>],
@@ -34,13 +34,13 @@ pub(crate) trait Manager {
         flags: u32,
     ) -> fdo::Result<OwnedObjectPath>;
 
-    /// Forgets it.
+    /// Commits it.
     fn checkpoint_destroy(&self, checkpoint: &ObjectPath<'_>) -> fdo::Result<()>;
 
-    /// Goes back there now: each device, and how that went.
+    /// Rolls back now; returns the result for each device.
     fn checkpoint_rollback(&self, checkpoint: &ObjectPath<'_>) -> fdo::Result<HashMap<String, u32>>;
 
-    /// Uses a profile on a device.
+    /// Activates a profile on a device.
     fn activate_connection(
         &self,
         connection: &ObjectPath<'_>,
@@ -57,14 +57,14 @@ pub(crate) trait Manager {
 )]
 pub(crate) trait Profiles {
     /// Adds one, to disk.
-    fn add_connection(&self, connection: Outgoing<'_>) -> fdo::Result<OwnedObjectPath>;
+    fn add_connection(&self, connection: OutgoingProfile<'_>) -> fdo::Result<OwnedObjectPath>;
 
     /// The profile of a UUID.
     fn get_connection_by_uuid(&self, uuid: &str) -> fdo::Result<OwnedObjectPath>;
 }
 
-/// A profile on its way.
-pub(crate) type Outgoing<'a> = HashMap<&'a str, HashMap<&'a str, Variant<'a>>>;
+/// A profile's settings as they are sent.
+pub(crate) type OutgoingProfile<'a> = HashMap<&'a str, HashMap<&'a str, Variant<'a>>>;
 
 /// One profile.
 #[zbus::proxy(
@@ -73,16 +73,16 @@ pub(crate) type Outgoing<'a> = HashMap<&'a str, HashMap<&'a str, Variant<'a>>>;
 )]
 pub(crate) trait Profile {
     /// Replaces it, to disk.
-    fn update(&self, properties: Outgoing<'_>) -> fdo::Result<()>;
+    fn update(&self, properties: OutgoingProfile<'_>) -> fdo::Result<()>;
 
     /// Deletes it.
     fn delete(&self) -> fdo::Result<()>;
 
-    /// It, without secrets.
-    fn get_settings(&self) -> fdo::Result<Told>;
+    /// Its settings, without secrets.
+    fn get_settings(&self) -> fdo::Result<IncomingProfile>;
 
     /// The secrets of one of its sections.
-    fn get_secrets(&self, setting_name: &str) -> fdo::Result<Told>;
+    fn get_secrets(&self, setting_name: &str) -> fdo::Result<IncomingProfile>;
 }
 
 /// A device.
@@ -91,18 +91,18 @@ pub(crate) trait Profile {
     default_service = "org.freedesktop.NetworkManager"
 )]
 pub(crate) trait Device {
-    /// The profile that is at work, as it was when it came up, and its version.
-    fn get_applied_connection(&self, flags: u32) -> fdo::Result<(Told, u64)>;
+    /// The active profile, as it was when it was activated, and its version.
+    fn get_applied_connection(&self, flags: u32) -> fdo::Result<(IncomingProfile, u64)>;
 
-    /// Whether NetworkManager keeps it.
+    /// Whether NetworkManager manages it.
     #[zbus(property)]
     fn set_managed(&self, managed: bool) -> zbus::Result<()>;
 }
 
-/// Everything that a service shows at once.
+/// All objects of a service at once.
 #[zbus::proxy(interface = "org.freedesktop.DBus.ObjectManager")]
 pub(crate) trait Objects {
-    /// It.
+    /// The objects.
     fn get_managed_objects(&self) -> fdo::Result<Objects>;
 }
 
@@ -124,8 +124,8 @@ pub(crate) fn addresses(properties: &Properties, name: &str) -> Vec<(IpAddr, u8)
     tables.iter().filter_map(|table| Some((address(table)?, prefix(table).unwrap_or_default()))).collect()
 }
 
-/// A profile as NetworkManager takes it.
-pub(crate) fn outgoing(sections: &Sections) -> Outgoing<'_> {
+/// A profile's settings as NetworkManager expects them.
+pub(crate) fn outgoing(sections: &Sections) -> OutgoingProfile<'_> {
     let keys = |keys: &BTreeMap<&'static str, Value>| {
         keys.iter().map(|(key, value)| (*key, variant(value))).collect::<HashMap<_, _>>()
     };

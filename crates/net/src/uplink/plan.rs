@@ -1,18 +1,18 @@
-//! What is to be done so that NetworkManager has what the settings want. Pure.
+//! The steps from the observed to the desired uplinks. Pure.
 
-use crate::uplink::facts::{Device, Facts, Known, state};
+use crate::uplink::desired::DesiredUplinks;
 use crate::uplink::modem::{Modem, PIN_TRIES};
+use crate::uplink::observed::{ObservedUplinks, StoredProfile, UplinkDevice, state};
 use crate::uplink::profile::{File, Profile, Value};
-use crate::uplink::wanted::Wanted;
 use robocast_config::{Secret, UplinkKind};
 use std::fmt;
 
-/// One thing to be done.
+/// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum UplinkStep {
     /// Write a certificate or a key.
     WriteFile(File),
-    /// Have NetworkManager leave an interface alone.
+    /// Have NetworkManager ignore an interface.
     Unmanage {
         /// The device.
         device: String,
@@ -39,26 +39,26 @@ pub enum Step {
         /// Its name.
         interface: String,
     },
-    /// Delete a profile of ours that is not wanted any more.
+    /// Delete a profile of ours that is no longer desired.
     Delete {
         /// Which.
         path: String,
         /// Its id.
         id: String,
     },
-    /// Delete a certificate that no profile names; only once all else is proven.
+    /// Delete a certificate that no profile refers to; only once everything else is verified.
     DeleteFile(String),
 }
 
-impl Step {
-    /// Whether it can take away what works now.
+impl UplinkStep {
+    /// Whether it can interrupt what works now.
     #[must_use]
-    pub fn touches(&self) -> bool {
+    pub fn is_disruptive(&self) -> bool {
         !matches!(self, Self::WriteFile(_) | Self::DeleteFile(_))
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for UplinkStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WriteFile(file) => write!(f, "write {}", file.path.display()),
@@ -72,33 +72,33 @@ impl fmt::Display for Step {
     }
 }
 
-/// The steps from what is to what is wanted; empty when it is so. Profiles that are not ours stay as they are.
+/// The steps from the observed to the desired state; empty when they agree. Profiles that are not ours are not changed.
 #[must_use]
-pub fn plan(wanted: &Wanted, facts: &Facts) -> Vec<Step> {
+pub fn plan(desired: &DesiredUplinks, observed: &ObservedUplinks) -> Vec<UplinkStep> {
     let mut steps = Vec::new();
     let mut names = Vec::new();
-    for file in wanted.profiles.iter().flat_map(|profile| &profile.files) {
+    for file in desired.profiles.iter().flat_map(|profile| &profile.files) {
         let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !facts.files.contains(&name) {
-            steps.push(Step::WriteFile(file.clone()));
+        if !observed.files.contains(&name) {
+            steps.push(UplinkStep::WriteFile(file.clone()));
         }
         names.push(name);
     }
-    for device in &facts.devices {
-        if device.managed && wanted.robot.contains(&device.interface) {
+    for device in &observed.devices {
+        if device.managed && desired.is_robots(device) {
             let (device, interface) = (device.path.clone(), device.interface.clone());
-            steps.push(Step::Unmanage { device, interface });
+            steps.push(UplinkStep::Unmanage { device, interface });
         }
     }
     let mut activations = Vec::new();
-    for profile in wanted.profiles.iter().map(|profile| held(profile, facts)) {
-        let known = facts.profiles.iter().find(|known| known.uuid == profile.uuid);
+    for profile in desired.profiles.iter().map(|profile| with_pin_guard(profile, observed)) {
+        let known = observed.profiles.iter().find(|known| known.uuid == profile.uuid);
         let changed = known.is_some_and(|known| differs(&profile, known));
-        if let Some(device) = facts.device_of(&profile.uuid, profile.kind, profile.interface.as_deref())
-            && !wanted.robot.contains(&device.interface)
-            && activates(wanted, &profile, device, changed)
+        if let Some(device) = observed.device_of(&profile.uuid, profile.kind, profile.interface.as_deref())
+            && !desired.is_robots(device)
+            && needs_activation(desired, &profile, device, changed)
         {
-            activations.push(Step::Activate {
+            activations.push(UplinkStep::Activate {
                 id: profile.id.clone(),
                 uuid: profile.uuid.clone(),
                 device: device.path.clone(),
@@ -106,37 +106,39 @@ pub fn plan(wanted: &Wanted, facts: &Facts) -> Vec<Step> {
             });
         }
         match known {
-            None => steps.push(Step::Add(profile)),
-            // An update without any secret leaves those of before where they are.
+            None => steps.push(UplinkStep::Add(profile)),
+            // An update without secrets would keep the old ones.
             Some(known) if changed && profile.secrets().next().is_none() && !known.secrets.is_empty() => {
-                steps.push(Step::Delete { path: known.path.clone(), id: known.id.clone() });
-                steps.push(Step::Add(profile));
+                steps.push(UplinkStep::Delete { path: known.path.clone(), id: known.id.clone() });
+                steps.push(UplinkStep::Add(profile));
             }
-            Some(known) if changed => steps.push(Step::Update { path: known.path.clone(), profile }),
+            Some(known) if changed => steps.push(UplinkStep::Update { path: known.path.clone(), profile }),
             Some(_) => {}
         }
     }
     steps.append(&mut activations);
-    let unwanted = |known: &&Known| {
-        known.mark.is_some() && !wanted.profiles.iter().any(|profile| profile.uuid == known.uuid)
+    let unwanted = |known: &&StoredProfile| {
+        known.digest.is_some() && !desired.profiles.iter().any(|profile| profile.uuid == known.uuid)
     };
-    for known in facts.profiles.iter().filter(unwanted) {
-        steps.push(Step::Delete { path: known.path.clone(), id: known.id.clone() });
+    for known in observed.profiles.iter().filter(unwanted) {
+        steps.push(UplinkStep::Delete { path: known.path.clone(), id: known.id.clone() });
     }
-    let stale = facts.files.iter().filter(|name| !names.contains(name));
-    steps.extend(stale.cloned().map(Step::DeleteFile));
+    let stale = observed.files.iter().filter(|name| !names.contains(name));
+    steps.extend(stale.cloned().map(UplinkStep::DeleteFile));
     steps
 }
 
-/// A PIN that has cost a try since it was written is wrong, and is not tried again: three cost the SIM. Another one is tried.
-fn held(profile: &Profile, facts: &Facts) -> Profile {
+/// A PIN that has used up a try since it was written is wrong, and is not tried again: after three the SIM is locked. Another
+/// PIN is tried.
+fn with_pin_guard(profile: &Profile, observed: &ObservedUplinks) -> Profile {
     let mut profile = profile.clone();
     let Some(pin) = profile.secrets().find(|(_, key, _)| *key == "pin").map(|(_, _, pin)| pin.clone()) else {
         return profile;
     };
-    let left = facts.modems.iter().find_map(Modem::pin_tries);
-    let known = facts.profiles.iter().find(|known| known.uuid == profile.uuid);
-    let same = |known: &&Known| known.secrets.get(&("gsm".to_owned(), "pin".to_owned())) == Some(&pin);
+    let left = observed.modems.iter().find_map(Modem::pin_tries);
+    let known = observed.profiles.iter().find(|known| known.uuid == profile.uuid);
+    let same =
+        |known: &&StoredProfile| known.secrets.get(&("gsm".to_owned(), "pin".to_owned())) == Some(&pin);
     match known.filter(same) {
         Some(known) => {
             profile.pin_tries = known.pin_tries;
@@ -149,34 +151,38 @@ fn held(profile: &Profile, facts: &Facts) -> Profile {
     profile
 }
 
-fn differs(profile: &Profile, known: &Known) -> bool {
+fn differs(profile: &Profile, known: &StoredProfile) -> bool {
     let same = |(section, key, secret): (&str, &str, &Secret<String>)| {
         known.secrets.get(&(section.to_owned(), key.to_owned())) == Some(secret)
     };
-    known.mark.as_ref() != Some(&profile.mark())
+    known.digest.as_ref() != Some(&profile.digest())
         || profile.secrets().count() != known.secrets.len()
         || !profile.secrets().all(same)
 }
 
-/// Whether a profile has to be told to come up, which NetworkManager else does by itself: where another profile sits on its
-/// device, and where the one at work is an older one.
-fn activates(wanted: &Wanted, profile: &Profile, device: &Device, changed: bool) -> bool {
+/// Whether a profile has to be activated explicitly, which NetworkManager usually does by itself: if another profile is active
+/// on its device, or an older version of this one.
+fn needs_activation(
+    desired: &DesiredUplinks,
+    profile: &Profile,
+    device: &UplinkDevice,
+    changed: bool,
+) -> bool {
     let waits = profile.sections.get("connection").and_then(|keys| keys.get("autoconnect"));
     if !device.managed || device.state < state::DISCONNECTED || waits == Some(&Value::Flag(false)) {
         return false;
     }
     match device.profile.as_deref() {
         Some(active) if active == profile.uuid => {
-            changed || device.applied.as_deref().is_some_and(|applied| applied != profile.mark())
+            changed || device.applied.as_deref().is_some_and(|applied| applied != profile.digest())
         }
-        // Another network of ours, one of several in reach.
-        Some(active) if wanted.profiles.iter().any(|other| other.uuid == active) => false,
-        // Which Wi-Fi network is in reach is for NetworkManager to find out.
+        // Another network of ours; NetworkManager chose between them.
+        Some(active) if desired.profiles.iter().any(|other| other.uuid == active) => false,
+        // Which Wi-Fi network is in reach is NetworkManager's to find out.
         Some(_) => profile.kind == UplinkKind::Ethernet,
         None => false,
     }
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

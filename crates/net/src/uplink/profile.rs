@@ -1,5 +1,6 @@
-//! Settings into NetworkManager's profiles. Pure.
+//! NetworkManager's profiles, made from settings. Pure.
 
+use crate::digest::StableDigest;
 use robocast_config::{Access, Addressing, Credentials, Ethernet, Lte, Secret, UplinkKind, Wifi};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,10 +8,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// Marks a profile as ours, in its `user` data; the value changes with the profile.
-pub const MARK: &str = "org.robocast.profile";
-/// How many tries the SIM left when the PIN was written, in the same place.
-pub const PIN_TRIES: &str = "org.robocast.pin-tries";
+/// Identifies a profile as ours, in its `user` data; the value is the profile's digest.
+pub const DIGEST_KEY: &str = "org.robocast.profile";
+/// How many tries the SIM had left when the PIN was written, in the same place.
+pub const PIN_TRIES_KEY: &str = "org.robocast.pin-tries";
 /// What our profiles' UUIDs are derived from, together with their ids.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8f0f_4a3e_2c57_5d0b_9a51_7c0e_6b5d_1f42);
 /// `NM_MPTCP_FLAGS_ENABLED | NM_MPTCP_FLAGS_SUBFLOW` and `NM_MPTCP_FLAGS_BACKUP` (nm-dbus-interface.h).
@@ -18,7 +19,7 @@ const MPTCP_SUBFLOW: i32 = 0x2 | 0x20;
 const MPTCP_BACKUP: i32 = 0x40;
 /// `NM_SETTING_SECRET_FLAG_NOT_REQUIRED`
 const NOT_REQUIRED: u32 = 4;
-/// `NM_SETTING_WIRELESS_POWERSAVE_DISABLE`: a radio that naps adds 100 ms and more to a frame's way.
+/// `NM_SETTING_WIRELESS_POWERSAVE_DISABLE`: power saving delays frames by 100 ms and more.
 const POWERSAVE_OFF: u32 = 2;
 
 /// A value of a profile's key.
@@ -46,6 +47,36 @@ pub enum Value {
     Secret(Secret<String>),
 }
 
+impl Value {
+    /// The value as the digest of a profile counts it: its D-Bus type, a colon, and the value; secrets without their value.
+    fn text(&self) -> String {
+        match self {
+            Self::Flag(flag) => format!("b:{flag}"),
+            Self::Number(number) => format!("i:{number}"),
+            Self::Long(number) => format!("x:{number}"),
+            Self::Count(count) => format!("u:{count}"),
+            Self::Text(text) => format!("s:{text}"),
+            Self::Bytes(bytes) => {
+                bytes.iter().fold("ay:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+            }
+            Self::Texts(texts) => texts.iter().fold("as:".to_owned(), |text, one| text + &quoted(one)),
+            Self::Addresses(all) => all
+                .iter()
+                .fold("aa{sv}:".to_owned(), |text, (address, prefix)| text + &format!("{address}/{prefix} ")),
+            Self::Named(names) => {
+                let pair = |(name, value): (&String, &String)| quoted(name) + &quoted(value);
+                names.iter().map(pair).fold("a{ss}:".to_owned(), |text, pair| text + &pair)
+            }
+            Self::Secret(_) => "secret".to_owned(),
+        }
+    }
+}
+
+/// A text in a list: in quotes, with those in it escaped.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -58,7 +89,7 @@ pub type Sections = BTreeMap<&'static str, BTreeMap<&'static str, Value>>;
 /// A file that a profile names: a certificate or a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Where it lies. The name changes with the content, so that an older profile finds its own.
+    /// Its path. The name changes with the content, so that an older profile still finds its own file.
     pub path: PathBuf,
     /// PEM.
     pub content: Secret<String>,
@@ -71,37 +102,46 @@ pub struct Profile {
     pub id: String,
     /// Derived from the id.
     pub uuid: String,
-    /// What it is of.
+    /// The kind of uplink.
     pub kind: UplinkKind,
     /// For people: `Wi-Fi Lab`.
     pub name: String,
-    /// The one interface it is for; any of its kind when none.
+    /// The only interface that it applies to; none for any of its kind.
     pub interface: Option<String>,
-    /// What NetworkManager is told, without the mark.
+    /// The settings for NetworkManager, without the digest.
     pub sections: Sections,
-    /// What it names.
+    /// The files that it names.
     pub files: Vec<File>,
     /// Place in the order of preference, from 0.
     pub place: usize,
-    /// Whether each byte costs.
+    /// Whether each byte costs money.
     pub metered: bool,
-    /// How many tries the SIM left when this PIN was written; none where it was all of them.
+    /// How many tries the SIM had left when this PIN was written; none where it had all of them.
     pub pin_tries: Option<u32>,
 }
 
 impl Profile {
-    /// What the mark says: another word when anything but a secret is another.
+    /// Identifies the profile: another value when anything but a secret changes.
+    ///
+    /// SHA-256 over one line for each key, `section.key=type:value`, in the order of their names (see [`Value::text`]). It is kept
+    /// in NetworkManager's profiles, across releases: another rendering makes every box write all its profiles once.
     #[must_use]
-    pub fn mark(&self) -> String {
-        Uuid::new_v5(&NAMESPACE, format!("{:?}", self.sections).as_bytes()).to_string()
+    pub fn digest(&self) -> String {
+        let mut digest = StableDigest::new("robocast profile 1");
+        for (section, keys) in &self.sections {
+            // A section without keys counts too.
+            digest.line(section);
+            keys.iter().for_each(|(key, value)| digest.line(&format!("{section}.{key}={}", value.text())));
+        }
+        digest.hex()
     }
 
-    /// The sections with the mark.
+    /// The sections with the digest.
     #[must_use]
-    pub fn marked(&self) -> Sections {
+    pub fn with_digest(&self) -> Sections {
         let mut sections = self.sections.clone();
-        let tries = self.pin_tries.map(|tries| (PIN_TRIES.to_owned(), tries.to_string()));
-        let data = tries.into_iter().chain([(MARK.to_owned(), self.mark())]).collect();
+        let tries = self.pin_tries.map(|tries| (PIN_TRIES_KEY.to_owned(), tries.to_string()));
+        let data = tries.into_iter().chain([(DIGEST_KEY.to_owned(), self.digest())]).collect();
         sections.insert("user", BTreeMap::from([("data", Value::Named(data))]));
         sections
     }
@@ -138,7 +178,7 @@ impl Profile {
         profile.set("connection", "id", id);
         profile.set("connection", "uuid", uuid.as_str());
         profile.set("connection", "autoconnect", Value::Flag(true));
-        // For ever: nobody is there to press a button.
+        // Without end: nobody is there to press a button.
         profile.set("connection", "autoconnect-retries", Value::Number(0));
         let backup = if place == 0 { 0 } else { MPTCP_BACKUP };
         profile.set("connection", "mptcp-flags", Value::Number(MPTCP_SUBFLOW | backup));
@@ -150,8 +190,7 @@ impl Profile {
         self.set("connection", "metered", Value::Number(if metered { 1 } else { 2 }));
     }
 
-    /// Addresses, and what the kernel and the resolver prefer. Every uplink has a default route at all times: a socket bound
-    /// to one needs it.
+    /// Addresses, route metrics and DNS priorities. Every uplink has a default route at all times: a socket bound to it needs one.
     fn addressing(&mut self, ip: &Addressing) {
         let order = i32::try_from(self.place).unwrap_or(i32::MAX / 20).saturating_add(1) * 10;
         for family in ["ipv4", "ipv6"] {
@@ -168,13 +207,13 @@ impl Profile {
             if !servers.is_empty() {
                 self.set(family, "dns-data", Value::Texts(servers));
             }
-            // Below those that NetworkManager gives to profiles of its own making (100 and more).
+            // Below those of NetworkManager's own profiles (100 and more).
             self.set(family, "route-metric", Value::Long(i64::from(order)));
             self.set(family, "dns-priority", Value::Number(order));
         }
     }
 
-    /// A file beside the settings; its path as NetworkManager takes it.
+    /// Adds a file; returns its path as NetworkManager expects it.
     fn file(&mut self, folder: &Path, what: &str, content: &str) -> Value {
         let mut name = format!("{}-{what}-", self.id);
         let _ = write!(name, "{}.pem", &Uuid::new_v5(&NAMESPACE, content.as_bytes()).simple());
@@ -194,10 +233,10 @@ pub fn wifi(wifi: &Wifi, number: usize, place: usize, folder: &Path) -> Profile 
     let name = format!("Wi-Fi {}", wifi.ssid);
     let mut profile = Profile::new(&format!("robocast-wifi-{number}"), UplinkKind::Wifi, name, place);
     profile.set("connection", "type", SECTION);
-    // Of two networks in reach the one written first.
+    // Of two networks in reach, the one written first is used.
     let priority = 100 - i32::try_from(number).unwrap_or(100);
     profile.set("connection", "autoconnect-priority", Value::Number(priority));
-    // A handshake that fails far from the access point looks like a wrong password: tried again, for ever.
+    // A handshake that fails far from the access point looks like a wrong password: it is repeated without end.
     profile.set("connection", "auth-retries", Value::Number(0));
     profile.metered(wifi.metered);
     profile.set(SECTION, "ssid", Value::Bytes(wifi.ssid.clone().into_bytes()));
@@ -285,3 +324,6 @@ pub fn wired(id: &str, interface: &str, place: usize) -> Profile {
     profile.addressing(&Addressing::default());
     profile
 }
+
+#[cfg(test)]
+mod tests;

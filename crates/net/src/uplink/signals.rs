@@ -1,4 +1,4 @@
-//! Says when NetworkManager or ModemManager have something new. Nothing is asked on a timer.
+//! Reports changes of NetworkManager and ModemManager. There is no polling.
 
 use crate::uplink::network_manager::{MODEMS, SERVICE};
 use futures_util::StreamExt;
@@ -9,21 +9,21 @@ use tokio::task::JoinHandle;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream, Variant};
 
-/// Signals that matter, many of them as one. A task of its own reads them: zbus takes in nothing any more, answers included,
-/// while a queue of signals is full.
+/// Relevant signals, many of them as one. A separate task reads them: while a queue of signals is full, zbus receives nothing
+/// more, replies included.
 #[derive(Debug)]
-pub(crate) struct Signals {
-    came: watch::Receiver<()>,
+pub(crate) struct BusChanges {
+    changes: watch::Receiver<()>,
     reader: JoinHandle<()>,
 }
 
-impl Drop for Signals {
+impl Drop for BusChanges {
     fn drop(&mut self) {
         self.reader.abort();
     }
 }
 
-impl Signals {
+impl BusChanges {
     pub async fn subscribe(bus: &Connection) -> zbus::Result<Self> {
         let mut streams = Vec::new();
         for service in [SERVICE, MODEMS] {
@@ -37,31 +37,31 @@ impl Signals {
                 .build()?;
             streams.push(MessageStream::for_match_rule(owner, bus, None).await?);
         }
-        let (tell, came) = watch::channel(());
+        let (sender, changes) = watch::channel(());
         let reader = tokio::spawn(async move {
             let mut all = stream::select_all(streams);
             while let Some(Ok(message)) = all.next().await {
-                if matters(&message) {
-                    tell.send_replace(());
+                if is_relevant(&message) {
+                    sender.send_replace(());
                 }
             }
         });
-        Ok(Self { came, reader })
+        Ok(Self { changes, reader })
     }
 
-    /// Waits for one that matters; false when the bus is gone.
+    /// Waits for a relevant signal; false when the connection to the bus is lost.
     pub async fn next(&mut self) -> bool {
-        self.came.changed().await.is_ok()
+        self.changes.changed().await.is_ok()
     }
 
-    /// What came until now is known.
-    pub fn seen(&mut self) {
-        self.came.mark_unchanged();
+    /// Ignores the signals that have arrived so far.
+    pub fn mark_seen(&mut self) {
+        self.changes.mark_unchanged();
     }
 }
 
-/// Access points come, go and change their strength all the time.
-fn matters(message: &Message) -> bool {
+/// Not relevant: access points appear, vanish and change their strength all the time.
+fn is_relevant(message: &Message) -> bool {
     let header = message.header();
     match header.member().map(zbus::names::MemberName::as_str) {
         Some("PropertiesChanged") => {

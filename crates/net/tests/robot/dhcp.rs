@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, UdpSocket};
 use dhcproto::v4::{DhcpOption, Message, MessageType, Opcode};
 use dhcproto::{Decodable, Decoder, Encodable};
 use robocast_config::Cidr;
-use robocast_net::robot::dhcp::client::{Client, Wire, Word};
-use robocast_net::robot::gather;
+use robocast_net::check::all_ok;
+use robocast_net::robot::dhcp::client::{DhcpClient, DhcpPort, LeaseState};
+use robocast_net::robot::observe;
 use tokio::time::timeout;
 
 use crate::world::*;
@@ -36,23 +37,23 @@ async fn a_lease_gives_an_address_and_neither_router_nor_name_server() {
             "--no-ping",
         ],
     );
-    let wanted = wanted(CLIENT);
+    let desired = desired(CLIENT);
     let mut side = world.side();
     let leased = |text: &str| Some(text.parse::<Cidr>().unwrap());
-    until(&mut side, &wanted, "a lease", |side, outcome| {
+    until(&mut side, &desired, "a lease", |side, outcome| {
         outcome.proven && side.describe().address == leased("192.168.50.77/24")
     })
     .await;
-    let facts = gather::facts(&world.outside.namespace(), &world.inside.0).await.unwrap();
-    assert!(!facts.inside.routes.iter().any(|route| route.to.is_everything() || route.gateway.is_some()));
-    let again = side.converge(&wanted).await;
+    let observed = observe::observe_network(&world.outside.namespace(), &world.inside.0).await.unwrap();
+    assert!(!observed.inside.routes.iter().any(|route| route.to.is_everything() || route.gateway.is_some()));
+    let again = side.converge(&desired).await;
     assert!(again.proven && again.steps.is_empty(), "{again:?}");
     let check = side.check().await;
-    assert!(check.good(), "{:?}", check.lines);
+    assert!(all_ok(&check), "{:?}", check);
     // A program that is started anew asks again, and goes on with the address until then.
     drop(side);
     let mut side = world.side();
-    let anew = side.converge(&wanted).await;
+    let anew = side.converge(&desired).await;
     assert!(anew.proven && anew.steps.is_empty(), "{anew:?}");
     assert_eq!(side.describe().address, leased("192.168.50.77/24"));
 }
@@ -109,8 +110,8 @@ async fn a_lie_is_told_and_gives_no_address() {
             None
         });
         let mut side = world.side();
-        let wanted = wanted(CLIENT);
-        let outcome = until(&mut side, &wanted, word, |side, _| side.describe().text.contains(word)).await;
+        let desired = desired(CLIENT);
+        let outcome = until(&mut side, &desired, word, |side, _| side.describe().text.contains(word)).await;
         assert!(outcome.proven && side.describe().address.is_none(), "{outcome:?}");
     }
 }
@@ -130,7 +131,7 @@ async fn garbage_between_the_answers_does_no_harm() {
         Some(bytes)
     });
     let mut side = world.side();
-    until(&mut side, &wanted(CLIENT), "a lease in spite of it", |side, outcome| {
+    until(&mut side, &desired(CLIENT), "a lease in spite of it", |side, outcome| {
         outcome.proven && side.describe().address.is_some()
     })
     .await;
@@ -152,9 +153,9 @@ async fn a_lease_that_is_not_renewed_goes() {
         None
     });
     let mut side = world.side();
-    let wanted = wanted(CLIENT);
-    until(&mut side, &wanted, "a lease", |side, _| side.describe().address.is_some()).await;
-    until(&mut side, &wanted, "it ran out", |side, outcome| {
+    let desired = desired(CLIENT);
+    until(&mut side, &desired, "a lease", |side, _| side.describe().address.is_some()).await;
+    until(&mut side, &desired, "it ran out", |side, outcome| {
         outcome.proven && side.describe().address.is_none()
     })
     .await;
@@ -166,14 +167,14 @@ async fn our_server_gives_the_robot_an_address() {
         return;
     }
     let world = World::new("192.168.50.200/24");
-    let (mut side, _) = world.up(&wanted("kind = \"spot\"\ndhcp = \"server\"\n")).await;
+    let (mut side, _) = world.up(&desired("kind = \"spot\"\ndhcp = \"server\"\n")).await;
     let robot = world.robot.namespace();
-    let link = gather::side(&robot).await.unwrap().links.remove("r0").unwrap();
-    let wire = Wire { interface: "r0".into(), index: link.index, mac: link.mac.unwrap(), robot: None };
-    let mut client = Client::start(&robot, wire, None);
+    let link = observe::observe_namespace(&robot).await.unwrap().links.remove("r0").unwrap();
+    let wire = DhcpPort { interface: "r0".into(), index: link.index, mac: link.mac.unwrap(), robot: None };
+    let mut client = DhcpClient::start(&robot, wire, None);
     let held = async {
         loop {
-            if let Word::Held(own) = client.word() {
+            if let LeaseState::Held(own) = client.lease_state() {
                 break own;
             }
             client.changed().await;
@@ -181,6 +182,6 @@ async fn our_server_gives_the_robot_an_address() {
     };
     let own = timeout(PATIENCE, held).await.expect("the server gives an address");
     assert_eq!(own.to_string(), "192.168.50.11/24");
-    let again = side.converge(&wanted("kind = \"spot\"\ndhcp = \"server\"\n")).await;
+    let again = side.converge(&desired("kind = \"spot\"\ndhcp = \"server\"\n")).await;
     assert!(again.proven && again.steps.is_empty(), "{again:?}");
 }

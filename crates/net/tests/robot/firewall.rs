@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use robocast_net::robot::Wanted;
+use robocast_net::robot::DesiredRobotNetwork;
 use robocast_net::robot::firewall::Ruleset;
 use robocast_tests::programs::program;
 
@@ -25,15 +25,15 @@ fn nft_takes_every_ruleset() {
         "kind = \"spot\"\naddress = \"fd00::3\"\nown_address = \"fd00::10/64\"\nallow = [\"tcp/1\"]\n",
         "kind = \"go2\"\ninterface = \"eth0.5@x_-\"\n[[stream]]\nname = \"a\"\nsource = \"go2:?interface=eth1\"\n",
     ] {
-        let ruleset = Ruleset::of(&wanted(text)).text;
+        let ruleset = Ruleset::of(&desired(text)).text;
         let output =
             command("ip").args(["netns", "exec", &net.0, "nft", "--check", &ruleset]).output().unwrap();
         assert!(output.status.success(), "{text}\n{ruleset}\n{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
-fn go2(more: &str) -> Wanted {
-    wanted(&format!("kind = \"go2\"\n{more}"))
+fn go2(more: &str) -> DesiredRobotNetwork {
+    desired(&format!("kind = \"go2\"\n{more}"))
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use robocast_net::robot::{apply, gather, plan};
+use robocast_net::check::{Check, all_ok};
+use robocast_net::robot::{apply, observe, plan};
 use tokio::time::{Instant, timeout};
 
 use crate::world::*;
@@ -20,24 +21,24 @@ async fn the_interface_is_taken_and_a_second_run_does_nothing() {
     world.outside.ip("link set eth0 up");
     world.outside.ip("route add default via 10.9.9.1");
     world.robot.answer("192.168.123.161:443", "robot");
-    let (mut side, first) = world.up(&wanted(GO2)).await;
+    let (mut side, first) = world.up(&desired(GO2)).await;
     assert!(first.steps.contains(&"move eth0 to the robot's side".to_owned()), "{:?}", first.steps);
     let view = side.describe();
     assert_eq!(
         (view.present, view.address.map(|own| own.to_string())),
         (true, Some("192.168.123.222/24".into()))
     );
-    let again = side.converge(&wanted(GO2)).await;
+    let again = side.converge(&desired(GO2)).await;
     assert!(again.proven && again.steps.is_empty(), "{again:?}");
     // Another program of ours finds it as this one left it.
-    let anew = world.side().converge(&wanted(GO2)).await;
+    let anew = world.side().converge(&desired(GO2)).await;
     assert!(anew.proven && anew.steps.is_empty(), "{anew:?}");
-    let facts = gather::facts(&world.outside.namespace(), &world.inside.0).await.unwrap();
-    assert!(!facts.outside.links.contains_key("eth0"));
-    assert!(!facts.inside.routes.iter().any(|route| route.to.is_everything()));
+    let observed = observe::observe_network(&world.outside.namespace(), &world.inside.0).await.unwrap();
+    assert!(!observed.outside.links.contains_key("eth0"));
+    assert!(!observed.inside.routes.iter().any(|route| route.to.is_everything()));
     let check = side.check().await;
-    assert!(check.good(), "{:#?}", check.lines);
-    assert!(check.lines.iter().any(|(_, words)| words.contains("the robot answers at")), "{:?}", check.lines);
+    assert!(all_ok(&check), "{:#?}", check);
+    assert!(check.iter().any(|check| check.text.contains("the robot answers at")), "{:?}", check);
 }
 
 #[tokio::test]
@@ -50,28 +51,29 @@ async fn several_interfaces_and_ipv6_are_the_robots_too() {
     world.plug("eth1");
     let text = "kind = \"spot\"\naddress = \"fd00::3\"\nown_address = \"fd00::10/64\"\n\
         [[stream]]\nname = \"a\"\nsource = \"rtp://230.1.1.1:1720?interface=eth1\"\n";
-    let (mut side, first) = world.up(&wanted(text)).await;
+    let (mut side, first) = world.up(&desired(text)).await;
     assert!(first.steps.contains(&"give eth0 the address fd00::10/64".to_owned()), "{:?}", first.steps);
-    let facts = gather::facts(&world.outside.namespace(), &world.inside.0).await.unwrap();
-    let groups = facts.inside.routes.iter().filter(|route| route.to == robocast_net::robot::facts::GROUPS);
+    let observed = observe::observe_network(&world.outside.namespace(), &world.inside.0).await.unwrap();
+    let groups =
+        observed.inside.routes.iter().filter(|route| route.to == robocast_net::robot::observed::MULTICAST);
     assert_eq!(
         groups.map(|route| (route.interface.clone().unwrap(), route.priority)).collect::<Vec<_>>(),
         [("eth0".into(), 0), ("eth1".into(), 1)]
     );
-    let again = side.converge(&wanted(text)).await;
+    let again = side.converge(&desired(text)).await;
     assert!(again.proven && again.steps.is_empty(), "{again:?}");
     let check = side.check().await;
-    assert!(check.good(), "{:?}", check.lines);
+    assert!(all_ok(&check), "{:?}", check);
     assert_eq!(side.views().len(), 2);
 }
 
 #[tokio::test]
-async fn what_is_broken_on_the_robots_side_is_seen_and_mended() {
+async fn a_fault_on_the_robots_side_is_noticed_and_repaired() {
     if !able(&["ip", "nft"]) {
         return;
     }
     let world = World::new("192.168.123.161/24");
-    let (mut side, _) = world.up(&wanted(GO2)).await;
+    let (mut side, _) = world.up(&desired(GO2)).await;
     for harm in [
         "route add default via 192.168.123.161",
         "address del 192.168.123.222/24 dev eth0",
@@ -87,10 +89,10 @@ async fn what_is_broken_on_the_robots_side_is_seen_and_mended() {
         let check = side.check().await;
         let woken = timeout(PATIENCE, side.changed()).await;
         assert!(woken.is_ok(), "nobody noticed: {harm}");
-        let outcome = side.converge(&wanted(GO2)).await;
+        let outcome = side.converge(&desired(GO2)).await;
         assert!(outcome.proven && !outcome.steps.is_empty(), "{harm}: {outcome:?}");
         if harm.contains("default") || harm.contains("222") {
-            assert!(!check.good(), "{harm} passes the check");
+            assert!(!all_ok(&check), "{harm} passes the check");
         }
     }
     for (key, value) in [
@@ -99,18 +101,18 @@ async fn what_is_broken_on_the_robots_side_is_seen_and_mended() {
         ("net.ipv4.conf.eth0.rp_filter", "1"),
     ] {
         world.inside.told("sysctl", &format!("-w {key}={value}"));
-        let outcome = side.converge(&wanted(GO2)).await;
+        let outcome = side.converge(&desired(GO2)).await;
         assert!(outcome.proven && !outcome.steps.is_empty(), "{key}: {outcome:?}");
         assert_ne!(world.inside.told("sysctl", &format!("-n {key}")).trim(), value);
     }
     // What the mending itself set off is over, so that it wakes nobody below.
     while timeout(Duration::from_secs(4), side.changed()).await.is_ok() {}
     world.inside.told("nft", "flush ruleset");
-    assert!(!side.check().await.good());
+    assert!(!all_ok(&side.check().await));
     timeout(Duration::from_secs(4), side.changed()).await.expect("a firewall that goes is noticed");
-    let outcome = side.converge(&wanted(GO2)).await;
-    assert_eq!(outcome.steps, ["put the firewall of the robot's side up"]);
-    assert!(side.check().await.lines.contains(&(true, "the firewall stands".into())));
+    let outcome = side.converge(&desired(GO2)).await;
+    assert_eq!(outcome.steps, ["load the firewall of the robot's side"]);
+    assert!(side.check().await.contains(&Check::new(true, "the firewall is loaded")));
 }
 
 #[tokio::test]
@@ -119,24 +121,25 @@ async fn an_interface_that_comes_later_or_by_another_name_is_taken_when_it_comes
         return;
     }
     let world = World::new("192.168.123.161/24");
-    let wanted = wanted("kind = \"go2\"\ninterface = \"usb0\"\n");
+    let desired = desired("kind = \"go2\"\ninterface = \"usb0\"\n");
     let mut side = world.side();
-    let away = side.converge(&wanted).await;
+    let away = side.converge(&desired).await;
     assert!(away.proven && away.text.contains("usb0 is not there"), "{away:?}");
     // udev gives it its name.
     world.outside.ip("link set eth0 name usb0");
-    until(&mut side, &wanted, "renamed", |side, outcome| outcome.proven && side.describe().present).await;
+    until(&mut side, &desired, "renamed", |side, outcome| outcome.proven && side.describe().present).await;
     // Pulled, and put into another socket, where the kernel calls it otherwise and udev adds the name.
     world.robot.ip("link del r0");
-    until(&mut side, &wanted, "pulled", |side, _| !side.describe().present).await;
+    until(&mut side, &desired, "pulled", |side, _| !side.describe().present).await;
     world.plug("enx0");
     world.outside.ip("link property add dev enx0 altname usb0");
     let outcome =
-        until(&mut side, &wanted, "plugged", |side, outcome| outcome.proven && side.describe().present).await;
+        until(&mut side, &desired, "plugged", |side, outcome| outcome.proven && side.describe().present)
+            .await;
     assert!(outcome.steps.contains(&"move enx0 to the robot's side".to_owned()), "{outcome:?}");
     // Renamed while it is there: it is no longer the robot's, and goes back.
     world.inside.ip("link property del dev enx0 altname usb0");
-    let outcome = until(&mut side, &wanted, "not ours", |side, _| !side.describe().present).await;
+    let outcome = until(&mut side, &desired, "not ours", |side, _| !side.describe().present).await;
     assert!(outcome.steps.contains(&"move enx0 back to the box's own network".to_owned()), "{outcome:?}");
 }
 
@@ -146,8 +149,8 @@ async fn a_flapping_cable_neither_starves_nor_spins() {
         return;
     }
     let world = World::new("192.168.123.161/24");
-    let wanted = wanted(GO2);
-    let (mut side, _) = world.up(&wanted).await;
+    let desired = desired(GO2);
+    let (mut side, _) = world.up(&desired).await;
     let robot = world.robot.0.clone();
     let flaps = tokio::task::spawn_blocking(move || {
         // Ten times a second, pulled and put back.
@@ -167,14 +170,14 @@ async fn a_flapping_cable_neither_starves_nor_spins() {
             done = &mut flaps => { done.unwrap(); break; }
             () = side.changed() => {
                 turns += 1;
-                assert!(side.converge(&wanted).await.proven);
+                assert!(side.converge(&desired).await.proven);
             }
         }
     }
     let seconds = start.elapsed().as_secs_f64();
     eprintln!("60 changes of the carrier in {seconds:.1} s: {turns} turns");
     assert!(turns >= 3 && f64::from(turns) <= seconds * 20.0 + 2.0, "{turns} turns in {seconds} s");
-    until(&mut side, &wanted, "the carrier is back", |side, outcome| {
+    until(&mut side, &desired, "the carrier is back", |side, outcome| {
         outcome.proven && side.describe().carrier
     })
     .await;
@@ -182,7 +185,7 @@ async fn a_flapping_cable_neither_starves_nor_spins() {
     let (mut late, end) = (0, Instant::now() + Duration::from_secs(3));
     while tokio::time::timeout_at(end, side.changed()).await.is_ok() {
         late += 1;
-        let outcome = side.converge(&wanted).await;
+        let outcome = side.converge(&desired).await;
         assert!(outcome.steps.is_empty(), "{outcome:?}");
     }
     assert!(late <= 6, "{late} turns without a change");
@@ -194,17 +197,18 @@ async fn an_interface_that_vanishes_ten_times_a_second_is_there_in_the_end() {
         return;
     }
     let world = World::new("192.168.123.161/24");
-    let wanted = wanted(GO2);
-    let (mut side, _) = world.up(&wanted).await;
+    let desired = desired(GO2);
+    let (mut side, _) = world.up(&desired).await;
     for _ in 0..10 {
         world.robot.ip("link del r0");
         let _ = timeout(Duration::from_millis(20), side.changed()).await;
-        side.converge(&wanted).await;
+        side.converge(&desired).await;
         world.plug("eth0");
         let _ = timeout(Duration::from_millis(80), side.changed()).await;
-        side.converge(&wanted).await;
+        side.converge(&desired).await;
     }
-    until(&mut side, &wanted, "it is there", |side, outcome| outcome.proven && side.describe().carrier).await;
+    until(&mut side, &desired, "it is there", |side, outcome| outcome.proven && side.describe().carrier)
+        .await;
 }
 
 #[tokio::test]
@@ -212,15 +216,17 @@ async fn one_that_was_killed_anywhere_is_made_good_by_the_next() {
     if !able(&["ip", "nft"]) {
         return;
     }
-    let wanted = wanted(GO2);
-    let steps = plan::plan(&wanted, &Default::default()).len() + 4;
+    let desired = desired(GO2);
+    let steps = plan::plan(&desired, &Default::default()).len() + 4;
     for cut in (0..=steps).filter(|cut| *cut < 3 || *cut + 9 > steps) {
         let world = World::new("192.168.123.161/24");
         let outside = world.outside.namespace();
-        let facts = gather::facts(&outside, &world.inside.0).await.unwrap();
-        let steps = plan::plan(&wanted, &facts);
-        apply::apply(&outside, &world.inside.0, &steps[..cut.min(steps.len())], &facts).await.unwrap();
-        let outcome = world.side().converge(&wanted).await;
+        let observed = observe::observe_network(&outside, &world.inside.0).await.unwrap();
+        let steps = plan::plan(&desired, &observed);
+        apply::apply_steps(&outside, &world.inside.0, &steps[..cut.min(steps.len())], &observed)
+            .await
+            .unwrap();
+        let outcome = world.side().converge(&desired).await;
         assert!(outcome.proven, "killed after {cut} steps: {outcome:?}");
     }
 }
@@ -231,15 +237,21 @@ async fn what_fails_in_the_middle_is_undone() {
         return;
     }
     let world = World::new("192.168.123.161/24");
-    let wanted = wanted(GO2);
+    let desired = desired(GO2);
     let outside = world.outside.namespace();
-    let before = gather::facts(&outside, &world.inside.0).await.unwrap();
-    let mut steps = plan::plan(&wanted, &before);
-    steps.push(robocast_net::robot::step::Step::Set("ipv4/conf/nowhere0/rp_filter".into(), "0".into()));
-    let error = apply::apply(&outside, &world.inside.0, &steps, &before).await.unwrap_err();
+    let before = observe::observe_network(&outside, &world.inside.0).await.unwrap();
+    let mut steps = plan::plan(&desired, &before);
+    steps.push(robocast_net::robot::step::RobotStep::SetKernel(
+        "ipv4/conf/nowhere0/rp_filter".into(),
+        "0".into(),
+    ));
+    let error = apply::apply_steps(&outside, &world.inside.0, &steps, &before).await.unwrap_err();
     let told = error.to_string();
-    assert!(told.contains("cannot set ipv4.conf.nowhere0.rp_filter") && told.contains("is undone"), "{told}");
-    let after = gather::facts(&outside, &world.inside.0).await.unwrap();
+    assert!(
+        told.contains("cannot set ipv4.conf.nowhere0.rp_filter") && told.contains("were undone"),
+        "{told}"
+    );
+    let after = observe::observe_network(&outside, &world.inside.0).await.unwrap();
     assert!(after.outside.links.contains_key("eth0") && !after.inside.links.contains_key("eth0"));
 }
 
@@ -249,21 +261,17 @@ async fn the_way_back_gives_the_interface_back() {
         return;
     }
     let world = World::new("192.168.123.161/24");
-    let (mut side, _) = world.up(&wanted(GO2)).await;
+    let (mut side, _) = world.up(&desired(GO2)).await;
     let outcome = side.restore().await;
     assert_eq!(outcome.steps, ["move eth0 back to the box's own network"]);
     assert!(outcome.proven);
-    let facts = gather::facts(&world.outside.namespace(), &world.inside.0).await.unwrap();
-    assert!(facts.outside.links.contains_key("eth0") && facts.firewall.is_some());
+    let observed = observe::observe_network(&world.outside.namespace(), &world.inside.0).await.unwrap();
+    assert!(observed.outside.links.contains_key("eth0") && observed.firewall.is_some());
     // A robot that answers nobody is told honestly.
     world.robot.ip("link set r0 down");
-    let (side, _) = world.up(&wanted(GO2)).await;
+    let (side, _) = world.up(&desired(GO2)).await;
     let check = side.check().await;
-    assert!(
-        check.lines.iter().any(|(good, words)| !good && words.contains("no carrier")),
-        "{:?}",
-        check.lines
-    );
+    assert!(check.iter().any(|check| !check.ok && check.text.contains("no carrier")), "{:?}", check);
 }
 
 #[tokio::test]
@@ -272,29 +280,25 @@ async fn a_robot_with_another_address_is_silent() {
         return;
     }
     let world = World::new("192.168.123.162/24");
-    let (side, _) = world.up(&wanted(GO2)).await;
-    let silent = |lines: &[(bool, String)]| {
-        lines.iter().any(|(good, words)| !good && words.contains("nobody answers at 192.168.123.161"))
+    let (side, _) = world.up(&desired(GO2)).await;
+    let silent = |checks: &[Check]| {
+        checks.iter().any(|check| !check.ok && check.text.contains("nobody answers at 192.168.123.161"))
     };
     let check = side.check().await;
-    assert!(silent(&check.lines), "{:?}", check.lines);
+    assert!(silent(&check), "{:?}", check);
     // It answers; then it is gone: what the kernel remembers proves nothing.
     world.robot.ip("address add 192.168.123.161/24 dev r0");
     let check = side.check().await;
-    assert!(check.good(), "{:?}", check.lines);
+    assert!(all_ok(&check), "{:?}", check);
     // One that answers nothing but who has its address is on the wire, however often it is asked.
     world
         .robot
         .told("nft", "add table ip t; add chain ip t i { type filter hook input priority 0; policy drop; }");
     for _ in 0..2 {
         let check = side.check().await;
-        assert!(
-            check.lines.iter().any(|(good, words)| *good && words.contains("on the wire")),
-            "{:?}",
-            check.lines
-        );
+        assert!(check.iter().any(|check| check.ok && check.text.contains("on the wire")), "{:?}", check);
     }
     world.robot.ip("address del 192.168.123.161/24 dev r0");
     let check = side.check().await;
-    assert!(silent(&check.lines), "{:?}", check.lines);
+    assert!(silent(&check), "{:?}", check);
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use robocast_net::robot::{Wanted, gather};
+use robocast_net::robot::{DesiredRobotNetwork, observe};
 
 use crate::world::*;
 
@@ -110,9 +110,9 @@ impl Cell {
         Self { world, lan, robot, router: host(router), stranger }
     }
 
-    fn wanted(&self) -> Wanted {
+    fn desired(&self) -> DesiredRobotNetwork {
         let Robot { kind, address, own, .. } = self.robot;
-        wanted(&format!("kind = \"{kind}\"\naddress = \"{address}\"\nown_address = \"{own}\"\n"))
+        desired(&format!("kind = \"{kind}\"\naddress = \"{address}\"\nown_address = \"{own}\"\n"))
     }
 
     fn at_robot(&self) -> String {
@@ -158,7 +158,7 @@ fn foreign(frames: &[Vec<u8>], own: &[[u8; 6]]) -> usize {
 }
 
 async fn mac(net: &Net, name: &str) -> [u8; 6] {
-    gather::side(&net.namespace()).await.unwrap().links[name].mac.unwrap()
+    observe::observe_namespace(&net.namespace()).await.unwrap().links[name].mac.unwrap()
 }
 
 /// One cell, with the uplink up or down: how many frames were seen on the robot's wire and on the uplink's.
@@ -205,11 +205,11 @@ async fn the_matrix() {
     for robot in &ROBOTS {
         for (uplink, words) in UPLINKS {
             let cell = Cell::new(robot, uplink);
-            let (mut side, _) = cell.world.up(&cell.wanted()).await;
+            let (mut side, _) = cell.world.up(&cell.desired()).await;
             let up = prove(&cell, true).await;
             cell.world.outside.ip("link set wl0 down");
             let down = prove(&cell, false).await;
-            let again = side.converge(&cell.wanted()).await;
+            let again = side.converge(&cell.desired()).await;
             assert!(again.proven && again.steps.is_empty(), "{again:?}");
             eprintln!(
                 "| {} | {words} | {} / {}, crossed 0 | {} / {}, crossed 0 |",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 use robocast_net::robot::namespace::Namespace;
-use robocast_net::robot::{Outcome, Side, Wanted};
+use robocast_net::robot::{DesiredRobotNetwork, RobotNetwork, RobotOutcome};
 use robocast_tests::programs::{self, Root};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
@@ -231,32 +231,34 @@ impl World {
         self.robot.ip("link set r0 up");
     }
 
-    pub fn side(&self) -> Side {
-        Side::between(self.outside.namespace(), &self.inside.0)
+    pub fn side(&self) -> RobotNetwork {
+        RobotNetwork::between(self.outside.namespace(), &self.inside.0)
     }
 
-    pub async fn up(&self, wanted: &Wanted) -> (Side, Outcome) {
+    pub async fn up(&self, desired: &DesiredRobotNetwork) -> (RobotNetwork, RobotOutcome) {
         let mut side = self.side();
-        let outcome = side.converge(wanted).await;
+        let outcome = side.converge(desired).await;
         assert!(outcome.proven, "{outcome:#?}");
         (side, outcome)
     }
 }
 
-pub fn wanted(text: &str) -> Wanted {
-    Wanted::of(&robocast_config::parse(format!("schema = 1\n[robot]\n{text}").as_bytes()).unwrap().settings)
+pub fn desired(text: &str) -> DesiredRobotNetwork {
+    DesiredRobotNetwork::of(
+        &robocast_config::parse(format!("schema = 1\n[robot]\n{text}").as_bytes()).unwrap().settings,
+    )
 }
 
 /// Converges until it is so.
 pub async fn until(
-    side: &mut Side,
-    wanted: &Wanted,
+    side: &mut RobotNetwork,
+    desired: &DesiredRobotNetwork,
     what: &str,
-    so: impl Fn(&Side, &Outcome) -> bool,
-) -> Outcome {
+    so: impl Fn(&RobotNetwork, &RobotOutcome) -> bool,
+) -> RobotOutcome {
     let end = tokio::time::Instant::now() + PATIENCE;
     loop {
-        let outcome = side.converge(wanted).await;
+        let outcome = side.converge(desired).await;
         if so(side, &outcome) {
             return outcome;
         }

@@ -3,9 +3,12 @@
 use crate::manager::{side_up, two, well};
 use crate::world::{World, world};
 use robocast_config::Url;
-use robocast_net::uplink::probe::{Way, ask};
-use robocast_net::uplink::wanted::Target;
-use robocast_net::uplink::{Side, clock, resolver};
+use robocast_daemon::journal;
+use robocast_net::clock::sources;
+use robocast_net::uplink::desired::ProbeTarget;
+use robocast_net::uplink::egress::Egress;
+use robocast_net::uplink::probe::probe_uplink;
+use robocast_net::uplink::{UplinkManager, resolved, resolver};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +17,7 @@ use zbus::connection;
 const HOST: &str = "live.example.net";
 
 /// Both uplinks up; behind `wl0` a login page, behind `eth1` the media server.
-async fn hotel_and_wire(world: &World) -> (Way, Way) {
+async fn hotel_and_wire(world: &World) -> (Egress, Egress) {
     for (name, router, server) in [("wl0", "10.1.0.1", "10.1.0.1"), ("eth1", "10.2.0.1", "203.0.113.10")] {
         world.address(name, &format!("{router}/24"));
         crate::world::ip(&format!("-n {name} address add {server}/32 dev lo"));
@@ -23,15 +26,15 @@ async fn hotel_and_wire(world: &World) -> (Way, Way) {
     world.far("wl0", LOGIN);
     world.serve("wl0", "0.0.0.0", 1935);
     world.serve("eth1", "203.0.113.10", 1935);
-    let mut side = Side::new(Duration::from_secs(6));
+    let mut side = UplinkManager::new(Duration::from_secs(6));
     well(&mut side, &two(world)).await;
     world.until("both are up", || side_up(&["wl0", "eth1"])).await;
-    side.look().await.unwrap();
-    let way = |name: &str, dns: &str| {
-        let way = side.way(name).unwrap();
-        Way { dns: vec![dns.parse().unwrap()], ..way }
+    side.refresh().await.unwrap();
+    let egress = |name: &str, dns: &str| {
+        let egress = side.egress(name).unwrap();
+        Egress { dns: vec![dns.parse().unwrap()], ..egress }
     };
-    (way("wl0", "10.1.0.1"), way("eth1", "10.2.0.1"))
+    (egress("wl0", "10.1.0.1"), egress("eth1", "10.2.0.1"))
 }
 
 const LOGIN: &str = "
@@ -52,35 +55,38 @@ fn each_uplink_is_asked_by_itself_and_a_login_page_is_named() {
     world(async |world| {
         let (hotel, wire) = hotel_and_wire(world).await;
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        for way in [&hotel, &wire] {
+        for egress in [&hotel, &wire] {
             let up = tokio::time::timeout(Duration::from_secs(15), async {
-                while resolver::lookup(way, HOST).await.is_err() {
+                while resolver::resolve(HOST, egress).await.is_err() {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             });
             up.await.expect("its name server is up");
         }
-        assert_eq!(resolver::lookup(&hotel, HOST).await.unwrap(), [ip("10.1.0.1")]);
-        assert_eq!(resolver::lookup(&wire, HOST).await.unwrap(), [ip("203.0.113.10")]);
-        let target = [Target { host: HOST.into(), port: Some(1935) }];
-        let probed = ask(&hotel, &target, None).await.unwrap();
+        assert_eq!(resolver::resolve(HOST, &hotel).await.unwrap(), [ip("10.1.0.1")]);
+        assert_eq!(resolver::resolve(HOST, &wire).await.unwrap(), [ip("203.0.113.10")]);
+        let target = [ProbeTarget { host: HOST.into(), port: Some(1935) }];
+        let probed = probe_uplink(&hotel, &target, None).await.unwrap();
         assert_eq!(probed.interface, "wl0");
-        let why = probed.result.unwrap_err();
-        assert!(why.contains("a login page stands in the way (login.hotel.example)"), "{why}");
-        let probed = ask(&wire, &target, None).await.unwrap();
+        let why = journal::chain(&probed.result.unwrap_err());
+        assert!(why.contains("a login page is in the way (login.hotel.example)"), "{why}");
+        let probed = probe_uplink(&wire, &target, None).await.unwrap();
         assert!(probed.result.is_ok(), "{probed:?}");
         // Nobody listens there; no such name; nothing to ask.
-        let probed = ask(&wire, &[Target { host: HOST.into(), port: Some(1936) }], None).await.unwrap();
-        assert!(probed.result.unwrap_err().contains("refused"));
         let probed =
-            ask(&wire, &[Target { host: "other.example".into(), port: Some(1935) }], None).await.unwrap();
-        assert!(probed.result.unwrap_err().contains("other.example is not reached"));
-        assert_eq!(ask(&wire, &[], None).await, None);
+            probe_uplink(&wire, &[ProbeTarget { host: HOST.into(), port: Some(1936) }], None).await.unwrap();
+        assert!(journal::chain(&probed.result.unwrap_err()).contains("refused"));
+        let probed =
+            probe_uplink(&wire, &[ProbeTarget { host: "other.example".into(), port: Some(1935) }], None)
+                .await
+                .unwrap();
+        assert!(journal::chain(&probed.result.unwrap_err()).contains("other.example is not reached"));
+        assert_eq!(probe_uplink(&wire, &[], None).await, None);
         // A page of the settings' own is held to its word.
         let page = Url::parse(&format!("http://{HOST}/generate_204")).unwrap();
-        let why = ask(&hotel, &[], Some(&page)).await.unwrap().result.unwrap_err();
+        let why = journal::chain(&probe_uplink(&hotel, &[], Some(&page)).await.unwrap().result.unwrap_err());
         assert!(why.contains("login.hotel.example"), "{why}");
-        let why = ask(&wire, &[], Some(&page)).await.unwrap().result.unwrap_err();
+        let why = journal::chain(&probe_uplink(&wire, &[], Some(&page)).await.unwrap().result.unwrap_err());
         assert!(why.contains("is not reached"), "{why}");
     });
 }
@@ -118,8 +124,8 @@ fn the_resolver_follows_the_chosen_uplink_and_the_clock_its_servers() {
         let asking = connection::Builder::system().build().await.unwrap();
         let servers = ["pool.example.net".to_owned(), "10.0.0.1".to_owned()];
         // Neither is there: said, and nothing breaks.
-        assert!(resolver::follow(&asking, "wl0", &[]).await.is_err());
-        assert!(clock::name_servers(&asking, &servers).await.is_err());
+        assert!(resolved::route_names_through(&asking, "wl0", &[]).await.is_err());
+        assert!(sources::set_ntp_servers(&asking, &servers).await.is_err());
         let calls = Calls::default();
         let bus = connection::Builder::system()
             .serve_at("/org/freedesktop/resolve1", Resolved(calls.clone()))
@@ -130,10 +136,10 @@ fn the_resolver_follows_the_chosen_uplink_and_the_clock_its_servers() {
             .await
             .unwrap();
         let index = |name: &str| i32::try_from(nix::net::if_::if_nametoindex(name).unwrap()).unwrap();
-        resolver::follow(&asking, "eth1", &["wl0".into(), "gone0".into()]).await.unwrap();
+        resolved::route_names_through(&asking, "eth1", &["wl0".into(), "gone0".into()]).await.unwrap();
         assert_eq!(*calls.lock().unwrap(), [(index("eth1"), true), (index("wl0"), false)]);
-        assert!(clock::name_servers(&asking, &servers).await.unwrap());
-        assert!(!clock::name_servers(&asking, &servers).await.unwrap(), "once is enough");
+        assert!(sources::set_ntp_servers(&asking, &servers).await.unwrap());
+        assert!(!sources::set_ntp_servers(&asking, &servers).await.unwrap(), "once is enough");
         bus.close().await.unwrap();
     });
 }

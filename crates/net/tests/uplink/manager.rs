@@ -2,7 +2,7 @@
 
 use crate::world::{World, ip, nmcli, out, world};
 use robocast_net::uplink::profile::{self, Profile, Value};
-use robocast_net::uplink::{Outcome, Side, Wanted, prefer, renew};
+use robocast_net::uplink::{DesiredUplinks, UplinkManager, UplinkOutcome, prefer_endpoints, renew_endpoints};
 use robocast_tests::waiting::{SOON, wait, when};
 use std::time::Duration;
 
@@ -19,17 +19,22 @@ pub fn fixed(id: &str, interface: &str, place: usize, address: &str, gateway: &s
 }
 
 /// Two uplinks: `wl0` stands for the radio, and is preferred.
-pub fn two(world: &World) -> Wanted {
+pub fn two(world: &World) -> DesiredUplinks {
     let profiles = vec![
         fixed("robocast-wifi-0", "wl0", 0, "10.1.0.2", "10.1.0.1"),
         fixed("robocast-ethernet", "eth1", 1, "10.2.0.2", "10.2.0.1"),
     ];
-    Wanted { profiles, robot: vec!["eth0".into()], folder: world.folder(), ..Wanted::default() }
+    DesiredUplinks {
+        profiles,
+        robot: vec!["eth0".into()],
+        folder: world.folder(),
+        ..DesiredUplinks::default()
+    }
 }
 
-pub async fn well(side: &mut Side, wanted: &Wanted) -> Outcome {
-    let outcome = side.converge(wanted).await;
-    assert!(outcome.proven, "{outcome:?}\n{}", side.check().join("\n"));
+pub async fn well(side: &mut UplinkManager, desired: &DesiredUplinks) -> UplinkOutcome {
+    let outcome = side.converge(desired).await;
+    assert!(outcome.proven, "{outcome:?}\n{}", side.problems().join("\n"));
     outcome
 }
 
@@ -38,16 +43,16 @@ fn profiles_are_added_once_and_carry_routes_and_mptcp() {
     world(async |world| {
         let stranger = "con add type ethernet ifname nothing con-name stranger autoconnect no";
         nmcli(stranger);
-        let wanted = two(world);
-        let mut side = Side::new(PATIENCE);
-        let outcome = well(&mut side, &wanted).await;
+        let desired = two(world);
+        let mut side = UplinkManager::new(PATIENCE);
+        let outcome = well(&mut side, &desired).await;
         assert_eq!(outcome.steps.len(), 3, "{:?}", outcome.steps);
         assert!(outcome.steps[0].contains("leave eth0 alone"), "{:?}", outcome.steps);
         world.until("both are up", || side_up(&["wl0", "eth1"])).await;
         // The second run, of this program and of another, does nothing.
-        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
-        let mut other = Side::new(PATIENCE);
-        assert_eq!(well(&mut other, &wanted).await.steps, [] as [&str; 0]);
+        assert_eq!(well(&mut side, &desired).await.steps, [] as [&str; 0]);
+        let mut other = UplinkManager::new(PATIENCE);
+        assert_eq!(well(&mut other, &desired).await.steps, [] as [&str; 0]);
         let routes = ip("-4 route show default");
         assert!(routes.contains("dev wl0 proto static metric 10"), "{routes}");
         assert!(routes.contains("dev eth1 proto static metric 20"), "{routes}");
@@ -63,7 +68,7 @@ fn profiles_are_added_once_and_carry_routes_and_mptcp() {
         assert!(ip("mptcp limits").contains("subflows 4"), "{}", ip("mptcp limits"));
         // MPTCP prefers the one that was chosen, whatever the order, and again the first one once that is chosen.
         for (chosen, other) in [("eth1", "wl0"), ("wl0", "eth1")] {
-            prefer(chosen, &[other.to_owned()]).await.unwrap();
+            prefer_endpoints(chosen, &[other.to_owned()]).await.unwrap();
             let endpoints = ip("mptcp endpoint");
             let backup = |name: &str| {
                 endpoints.lines().any(|l| l.contains("backup") && l.contains(&format!("dev {name}")))
@@ -72,7 +77,7 @@ fn profiles_are_added_once_and_carry_routes_and_mptcp() {
         }
         // One that is made anew is what it was, and the other is left alone.
         let before = ip("mptcp endpoint");
-        renew("eth1").await.unwrap();
+        renew_endpoints("eth1").await.unwrap();
         let sorted = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(sorted(&ip("mptcp endpoint")), sorted(&before));
         assert!(nmcli("-t -f DEVICE,STATE device").contains("eth0:unmanaged"));
@@ -81,14 +86,15 @@ fn profiles_are_added_once_and_carry_routes_and_mptcp() {
             let mode = file.as_ref().unwrap().metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{file:?}");
         }
-        let view = other.view(Some("wl0"));
+        let view = other.statuses(Some("wl0"));
         assert_eq!(
             (view[0].interface.as_str(), view[0].chosen, view[0].address.as_str()),
             ("wl0", true, "10.1.0.2")
         );
         assert_eq!(other.links(), [("wl0".to_owned(), true), ("eth1".to_owned(), true)]);
         // What is not wanted any more goes; what is not ours stays.
-        let outcome = well(&mut side, &Wanted { profiles: wanted.profiles[..1].to_vec(), ..wanted }).await;
+        let outcome =
+            well(&mut side, &DesiredUplinks { profiles: desired.profiles[..1].to_vec(), ..desired }).await;
         assert_eq!(outcome.steps, ["delete profile robocast-ethernet"]);
         let names = nmcli("-t -f NAME con");
         assert!(names.contains("stranger") && !names.contains("robocast-ethernet"), "{names}");
@@ -161,17 +167,17 @@ fn every_kind_of_profile_is_taken_as_it_is_and_not_written_twice() {
         let text =
             EVERY_KIND.replace("CA\"", &(read("/run/certificate") + "\"")).replace("KEY", &read("/run/key"));
         let checked = robocast_config::parse(text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
-        let wanted = Wanted::of(&checked.settings, std::path::Path::new("/run/robocast"));
+        let desired = DesiredUplinks::of(&checked.settings, std::path::Path::new("/run/robocast"));
         let shown =
-            format!("{wanted:?} {:?}", robocast_net::uplink::plan::plan(&wanted, &Default::default()));
+            format!("{desired:?} {:?}", robocast_net::uplink::plan::plan(&desired, &Default::default()));
         for secret in ["lab-password", "office-password", "lte-password", "1234\"", "PRIVATE KEY"] {
             assert!(!shown.contains(secret), "{secret} is shown");
         }
-        let mut side = Side::new(PATIENCE);
-        let outcome = well(&mut side, &wanted).await;
+        let mut side = UplinkManager::new(PATIENCE);
+        let outcome = well(&mut side, &desired).await;
         assert_eq!(outcome.steps.len(), 9, "three files, six profiles: {outcome:?}");
-        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
-        assert_eq!(well(&mut Side::new(PATIENCE), &wanted).await.steps, [] as [&str; 0]);
+        assert_eq!(well(&mut side, &desired).await.steps, [] as [&str; 0]);
+        assert_eq!(well(&mut UplinkManager::new(PATIENCE), &desired).await.steps, [] as [&str; 0]);
         let of = |id: &str, keys: &str| {
             nmcli(&format!("--show-secrets -g {keys} con show {id}")).replace('\n', "|")
         };
@@ -195,7 +201,7 @@ fn every_kind_of_profile_is_taken_as_it_is_and_not_written_twice() {
             "internet|1234|no|lte-password|yes|20|",
         );
         assert!(
-            side.view(None)
+            side.statuses(None)
                 .iter()
                 .any(|view| view.name == "Wi-Fi Lab" && view.text.contains("no Wi-Fi radio"))
         );
@@ -205,8 +211,8 @@ fn every_kind_of_profile_is_taken_as_it_is_and_not_written_twice() {
         let text = text.split("[[uplink.wifi]]").filter(|part| !part.contains("Plant")).collect::<Vec<_>>();
         let text = text.join("[[uplink.wifi]]") + "[uplink.lte]\napn = \"internet\"\n";
         let checked = robocast_config::parse(text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
-        let wanted = Wanted::of(&checked.settings, std::path::Path::new("/run/robocast"));
-        let outcome = well(&mut side, &wanted).await;
+        let desired = DesiredUplinks::of(&checked.settings, std::path::Path::new("/run/robocast"));
+        let outcome = well(&mut side, &desired).await;
         let steps = outcome.steps.join("\n");
         assert!(
             steps.contains("change profile robocast-wifi-0") && !steps.contains("robocast-wifi-2"),
@@ -220,19 +226,19 @@ fn every_kind_of_profile_is_taken_as_it_is_and_not_written_twice() {
 }
 
 #[test]
-fn changed_settings_come_into_force_and_such_that_cut_the_box_off_are_taken_back() {
+fn changed_settings_come_into_force_and_those_that_cut_the_box_off_are_rolled_back() {
     world(async |world| {
         world.address("wl0", "10.1.0.1/24");
         world.serve("wl0", "10.1.0.1", 1935);
-        let mut wanted = two(world);
-        wanted.profiles.truncate(1);
-        wanted.targets =
-            vec![robocast_net::uplink::wanted::Target { host: "10.1.0.1".into(), port: Some(1935) }];
-        let mut side = Side::new(PATIENCE);
-        well(&mut side, &wanted).await;
+        let mut desired = two(world);
+        desired.profiles.truncate(1);
+        desired.targets =
+            vec![robocast_net::uplink::desired::ProbeTarget { host: "10.1.0.1".into(), port: Some(1935) }];
+        let mut side = UplinkManager::new(PATIENCE);
+        well(&mut side, &desired).await;
         world.until("wl0 is up", || side_up(&["wl0"])).await;
         // Another address that works.
-        let mut better = wanted.clone();
+        let mut better = desired.clone();
         better.profiles[0] = fixed("robocast-wifi-0", "wl0", 0, "10.1.0.3", "10.1.0.1");
         let outcome = well(&mut side, &better).await;
         assert_eq!(
@@ -242,11 +248,11 @@ fn changed_settings_come_into_force_and_such_that_cut_the_box_off_are_taken_back
         assert!(ip("-4 address show dev wl0").contains("10.1.0.3/24"));
         assert_eq!(well(&mut side, &better).await.steps, [] as [&str; 0]);
         // One from which nobody is reached, to a program that was started anew: only the checkpoint knows what was before.
-        let mut side = Side::new(PATIENCE);
-        let mut worse = wanted.clone();
+        let mut side = UplinkManager::new(PATIENCE);
+        let mut worse = desired.clone();
         worse.profiles[0] = fixed("robocast-wifi-0", "wl0", 0, "10.9.0.3", "10.9.0.1");
         let outcome = side.converge(&worse).await;
-        assert!(!outcome.proven && outcome.text.contains("taken back"), "{outcome:?}");
+        assert!(!outcome.proven && outcome.text.contains("rolled back"), "{outcome:?}");
         assert!(outcome.text.contains("no server was reached any more within 6 s"), "{outcome:?}");
         world
             .until("the old address is back", || ip("-4 address show dev wl0").contains("10.1.0.3/24"))
@@ -255,7 +261,7 @@ fn changed_settings_come_into_force_and_such_that_cut_the_box_off_are_taken_back
         // It is not tried again while something works, and the settings of before are so without a step.
         world.until("wl0 is up", || side_up(&["wl0"])).await;
         let again = side.converge(&worse).await;
-        assert!(!again.proven && again.steps.is_empty() && again.text.contains("taken back"), "{again:?}");
+        assert!(!again.proven && again.steps.is_empty() && again.text.contains("rolled back"), "{again:?}");
         assert_eq!(well(&mut side, &better).await.steps, [] as [&str; 0]);
     });
 }
@@ -263,14 +269,14 @@ fn changed_settings_come_into_force_and_such_that_cut_the_box_off_are_taken_back
 #[test]
 fn a_manager_that_is_killed_is_waited_for_and_found_again() {
     world(async |world| {
-        let wanted = two(world);
-        let mut side = Side::new(PATIENCE);
-        well(&mut side, &wanted).await;
+        let desired = two(world);
+        let mut side = UplinkManager::new(PATIENCE);
+        well(&mut side, &desired).await;
         world.until("both are up", || side_up(&["wl0", "eth1"])).await;
-        side.look().await.unwrap();
+        side.refresh().await.unwrap();
         world.kill_manager();
         tokio::time::timeout(PATIENCE, side.changed()).await.expect("its end is a signal");
-        let outcome = side.converge(&wanted).await;
+        let outcome = side.converge(&desired).await;
         assert!(!outcome.proven && outcome.text.contains("NetworkManager does not run"), "{outcome:?}");
         assert!(outcome.again.is_some_and(|again| again < Duration::from_secs(60)));
         // The streams go on: what it set up stands without it.
@@ -278,19 +284,19 @@ fn a_manager_that_is_killed_is_waited_for_and_found_again() {
         world.start_manager();
         tokio::time::timeout(PATIENCE, side.changed()).await.expect("its start is a signal");
         world.until("both are up", || side_up(&["wl0", "eth1"])).await;
-        well(&mut side, &wanted).await;
-        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
+        well(&mut side, &desired).await;
+        assert_eq!(well(&mut side, &desired).await.steps, [] as [&str; 0]);
     });
 }
 
 #[test]
 fn settings_that_the_manager_refuses_change_nothing_and_a_bus_that_is_gone_is_said() {
     world(async |world| {
-        let wanted = two(world);
-        let mut side = Side::new(PATIENCE);
-        well(&mut side, &wanted).await;
+        let desired = two(world);
+        let mut side = UplinkManager::new(PATIENCE);
+        well(&mut side, &desired).await;
         world.until("both are up", || side_up(&["wl0", "eth1"])).await;
-        let mut refused = wanted.clone();
+        let mut refused = desired.clone();
         refused.profiles[0] = fixed("robocast-wifi-0", "wl0", 0, "10.1.0.7", "10.1.0.1");
         refused.profiles[1].set("connection", "autoconnect-retries", Value::from("never"));
         let outcome = side.converge(&refused).await;
@@ -302,10 +308,10 @@ fn settings_that_the_manager_refuses_change_nothing_and_a_bus_that_is_gone_is_sa
                 side_up(&["wl0"]) && ip("-4 address show dev wl0").contains("10.1.0.2/24")
             })
             .await;
-        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
+        assert_eq!(well(&mut side, &desired).await.steps, [] as [&str; 0]);
         world.kill_bus();
         tokio::time::timeout(PATIENCE, side.changed()).await.expect("its end is seen");
-        let outcome = side.converge(&wanted).await;
+        let outcome = side.converge(&desired).await;
         assert!(outcome.text.contains("there is no system bus"), "{outcome:?}");
         assert!(outcome.again.is_some());
         assert!(ip("-4 route show default").contains("dev wl0"), "what stands stands");
@@ -313,36 +319,40 @@ fn settings_that_the_manager_refuses_change_nothing_and_a_bus_that_is_gone_is_sa
         world.start_bus();
         world.start_manager();
         world.until("both are up", || side_up(&["wl0", "eth1"])).await;
-        assert!(well(&mut side, &wanted).await.steps.is_empty());
+        assert!(well(&mut side, &desired).await.steps.is_empty());
     });
 }
 
 #[test]
 fn two_uplinks_with_one_address_are_named_and_a_flapping_link_is_followed() {
     world(async |world| {
-        let mut wanted = two(world);
-        wanted.profiles[1] = fixed("robocast-ethernet", "eth1", 1, "10.1.0.2", "10.1.0.1");
-        let mut side = Side::new(PATIENCE);
-        side.converge(&wanted).await;
+        let mut desired = two(world);
+        desired.profiles[1] = fixed("robocast-ethernet", "eth1", 1, "10.1.0.2", "10.1.0.1");
+        let mut side = UplinkManager::new(PATIENCE);
+        side.converge(&desired).await;
         world.until("both are up", || side_up(&["wl0", "eth1"])).await;
-        let outcome = well(&mut side, &wanted).await;
+        let outcome = well(&mut side, &desired).await;
         assert!(outcome.text.contains("have the same address 10.1.0.2"), "{outcome:?}");
-        assert!(side.check().iter().any(|line| line.contains("the same address")), "{:?}", side.check());
+        assert!(
+            side.problems().iter().any(|line| line.contains("the same address")),
+            "{:?}",
+            side.problems()
+        );
         for _ in 0..5 {
             ip("link set dev far-wl0 down");
             until_link(&mut side, false).await;
             ip("link set dev far-wl0 up");
             until_link(&mut side, true).await;
         }
-        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
+        assert_eq!(well(&mut side, &desired).await.steps, [] as [&str; 0]);
     });
 }
 
 /// Follows the signals until `wl0` is (not) usable.
-async fn until_link(side: &mut Side, usable: bool) {
+async fn until_link(side: &mut UplinkManager, usable: bool) {
     let seen = tokio::time::timeout(Duration::from_secs(15), async {
         loop {
-            side.look().await.unwrap();
+            side.refresh().await.unwrap();
             if side.links().contains(&("wl0".to_owned(), usable)) {
                 return;
             }
@@ -362,20 +372,20 @@ fn an_address_server_that_lies_takes_nothing_that_works() {
             &["10.2.0.50,10.2.0.60,255.255.255.0,2m"],
             &["3,203.0.113.99", "6,203.0.113.98"],
         );
-        let mut wanted = two(world);
-        wanted.profiles[1] = profile::wired("robocast-ethernet", "eth1", 1);
-        let mut side = Side::new(PATIENCE);
-        well(&mut side, &wanted).await;
+        let mut desired = two(world);
+        desired.profiles[1] = profile::wired("robocast-ethernet", "eth1", 1);
+        let mut side = UplinkManager::new(PATIENCE);
+        well(&mut side, &desired).await;
         world.until("both are up", || side_up(&["wl0", "eth1"])).await;
         let routes = ip("-4 route show default");
         assert!(routes.starts_with("default via 10.1.0.1 dev wl0 proto static metric 10"), "{routes}");
-        assert_eq!(well(&mut side, &wanted).await.steps, [] as [&str; 0]);
-        let way = side.way("eth1").unwrap();
-        assert_eq!(way.dns, ["203.0.113.98".parse::<std::net::IpAddr>().unwrap()]);
+        assert_eq!(well(&mut side, &desired).await.steps, [] as [&str; 0]);
+        let egress = side.egress("eth1").unwrap();
+        assert_eq!(egress.dns, ["203.0.113.98".parse::<std::net::IpAddr>().unwrap()]);
         let target =
-            robocast_net::uplink::wanted::Target { host: "live.example.net".into(), port: Some(1935) };
-        let probed = robocast_net::uplink::probe::ask(&way, &[target], None).await.unwrap();
-        let why = probed.result.unwrap_err();
+            robocast_net::uplink::desired::ProbeTarget { host: "live.example.net".into(), port: Some(1935) };
+        let probed = robocast_net::uplink::probe::probe_uplink(&egress, &[target], None).await.unwrap();
+        let why = robocast_daemon::journal::chain(&probed.result.unwrap_err());
         assert!(why.contains("live.example.net is not reached"), "{why}");
     });
 }
@@ -386,14 +396,18 @@ fn without_uplinks_in_the_settings_any_ethernet_is_taken() {
         world.automatic();
         world.address("eth1", "10.2.0.1/24");
         world.address_server("eth1", &["10.2.0.50,10.2.0.60,255.255.255.0,2m"], &[]);
-        let wanted = Wanted { robot: vec!["eth0".into()], folder: world.folder(), ..Wanted::default() };
-        let mut side = Side::new(PATIENCE);
-        well(&mut side, &wanted).await;
+        let desired = DesiredUplinks {
+            robot: vec!["eth0".into()],
+            folder: world.folder(),
+            ..DesiredUplinks::default()
+        };
+        let mut side = UplinkManager::new(PATIENCE);
+        well(&mut side, &desired).await;
         world.until("eth1 is up", || side_up(&["eth1"])).await;
-        side.look().await.unwrap();
+        side.refresh().await.unwrap();
         assert!(side.links().contains(&("eth1".to_owned(), true)), "{:?}", side.links());
         assert!(
-            side.view(None)
+            side.statuses(None)
                 .iter()
                 .any(|view| view.interface == "eth1" && view.address.starts_with("10.2.0."))
         );

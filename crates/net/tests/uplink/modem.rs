@@ -2,7 +2,7 @@
 
 use crate::manager::well;
 use crate::world::{nmcli, world};
-use robocast_net::uplink::{Side, Wanted};
+use robocast_net::uplink::{DesiredUplinks, UplinkManager};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,10 +48,10 @@ impl Manager {
     }
 }
 
-fn wanted(pin: &str, roaming: bool) -> Wanted {
+fn desired(pin: &str, roaming: bool) -> DesiredUplinks {
     let text = format!("schema = 1\n[uplink.lte]\napn = \"internet\"\nroaming = {roaming}\n{pin}\n");
     let checked = robocast_config::parse(text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
-    Wanted::of(&checked.settings, std::path::Path::new("/run/robocast"))
+    DesiredUplinks::of(&checked.settings, std::path::Path::new("/run/robocast"))
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_modems_state_is_said_in_words_and_a_wrong_pin_is_not_tried_twice() {
             .build()
             .await
             .unwrap();
-        let mut side = Side::new(Duration::from_secs(6));
+        let mut side = UplinkManager::new(Duration::from_secs(6));
         let is = |to: Modem| *modem.lock().unwrap() = to;
         let locked =
             |left: u32| Modem { state: 2, lock: 2, retries: HashMap::from([(2, left)]), ..Modem::default() };
@@ -72,27 +72,31 @@ fn a_modems_state_is_said_in_words_and_a_wrong_pin_is_not_tried_twice() {
         let table = [
             (Modem { state: -1, failed: 2, ..Modem::default() }, "", false, "no SIM"),
             (locked(3), "", false, "add `pin`"),
-            (registered(3), "", false, "Telco does not take this SIM"),
+            (registered(3), "", false, "Telco does not accept this SIM"),
             (registered(5), "", false, "roaming = true"),
             (registered(5), "", true, "in Telco (roaming), signal 60 %"),
             (registered(1), "", false, "in Telco, signal 60 %"),
         ];
         for (state, pin, roaming, words) in table {
             is(state);
-            well(&mut side, &wanted(pin, roaming)).await;
-            let view = side.view(None);
+            well(&mut side, &desired(pin, roaming)).await;
+            let view = side.statuses(None);
             assert!(view[0].text.contains(words), "{view:?}");
             assert!(view[0].metered, "{view:?}");
         }
         let autoconnect = || nmcli("-g connection.autoconnect con show robocast-lte");
-        let with = |pin: &str| wanted(&format!("pin = \"{pin}\""), false);
+        let with = |pin: &str| desired(&format!("pin = \"{pin}\""), false);
         is(locked(3));
         well(&mut side, &with("1111")).await;
         assert_eq!(autoconnect(), "yes\n");
         is(locked(2));
         well(&mut side, &with("1111")).await;
         assert_eq!(autoconnect(), "no\n", "a PIN that was wrong is wrong");
-        assert!(side.view(None)[0].text.contains("the PIN is wrong, 2 tries left"), "{:?}", side.view(None));
+        assert!(
+            side.statuses(None)[0].text.contains("the PIN is wrong, 2 tries left"),
+            "{:?}",
+            side.statuses(None)
+        );
         assert_eq!(well(&mut side, &with("1111")).await.steps, [] as [&str; 0]);
         well(&mut side, &with("2222")).await;
         assert_eq!(autoconnect(), "yes\n", "another one may be right");

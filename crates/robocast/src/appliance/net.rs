@@ -2,7 +2,7 @@
 
 use robocast_config::Settings;
 use robocast_daemon::journal;
-use robocast_net::{check, program, time};
+use robocast_net::{check, clock, inspect, program};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub async fn keep(settings: &Path) -> ExitCode {
 
 /// Until SIGTERM.
 pub async fn clock(settings: &Path) -> ExitCode {
-    match time::run(settings).await {
+    match clock::run(settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", journal::chain(&error));
@@ -32,7 +32,7 @@ pub async fn clock(settings: &Path) -> ExitCode {
 /// Prints what would be done; 0 when that is known, 1 when the file is not valid or a side cannot be asked.
 pub async fn plan(file: &Path) -> ExitCode {
     let Some(settings) = read(file) else { return ExitCode::FAILURE };
-    let check::Plan { robot, uplinks } = check::plan(&settings).await;
+    let inspect::BothPlans { robot, uplinks } = inspect::plan_both(&settings).await;
     let mut code = ExitCode::SUCCESS;
     let mut out = std::io::stdout().lock();
     for (side, steps) in [("the robot's side", robot), ("the uplinks", uplinks)] {
@@ -46,8 +46,8 @@ pub async fn plan(file: &Path) -> ExitCode {
                     let _ = writeln!(out, "  {step}");
                 }
             }
-            Err(why) => {
-                eprintln!("robocast: {side}: {why}");
+            Err(error) => {
+                eprintln!("robocast: {side}: {}", journal::chain(&error));
                 code = ExitCode::FAILURE;
             }
         }
@@ -58,18 +58,18 @@ pub async fn plan(file: &Path) -> ExitCode {
 /// Prints what holds and what does not; 0 when all holds.
 pub async fn check(file: &Path) -> ExitCode {
     let Some(settings) = read(file) else { return ExitCode::FAILURE };
-    let lines = check::check(&settings).await;
+    let checks = inspect::check_both(&settings).await;
     let terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut out = std::io::stdout().lock();
-    for (good, line) in &lines {
-        let _ = match (good, terminal) {
+    for check::Check { ok, text: line } in &checks {
+        let _ = match (ok, terminal) {
             (true, true) => writeln!(out, "\x1b[32mok\x1b[0m      {line}"),
             (true, false) => writeln!(out, "ok      {line}"),
             (false, true) => writeln!(out, "\x1b[31mFAILED\x1b[0m  {line}"),
             (false, false) => writeln!(out, "FAILED  {line}"),
         };
     }
-    if lines.iter().all(|(good, _)| *good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if check::all_ok(&checks) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn read(file: &Path) -> Option<Settings> {

@@ -26,6 +26,10 @@ impl SupervisedStatus for CameraStatus {
             keyframes: earlier.keyframes + self.keyframes,
             broken: earlier.broken + self.broken,
             rebuilds: earlier.rebuilds + self.rebuilds,
+            packets_lost: earlier.packets_lost + self.packets_lost,
+            packets_late: earlier.packets_late + self.packets_late,
+            packets_malformed: earlier.packets_malformed + self.packets_malformed,
+            packets_foreign: earlier.packets_foreign + self.packets_foreign,
             ..self.clone()
         }
     }

@@ -1,5 +1,5 @@
-//! Asks the robot's DHCP server for an address. The protocol is mozim's (discover, request, renew, rebind, expire); here
-//! is what is made of its leases.
+//! The DHCP client on the robot's wire. The protocol is mozim's (discover, request, renew, rebind, expire); this file decides
+//! what becomes of its leases.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,71 +10,73 @@ use robocast_daemon::backoff::Backoff;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::lease::{Offer, judge};
+use super::lease::{DhcpOffer, OfferRefusal, accept_offer};
 use crate::robot::namespace::Namespace;
 
-/// How long a server may take to give an address, before it is asked from the start again: one that refuses says nothing
-/// that the library hears.
+/// How long a server may take to give an address before the exchange starts again: the library does not report a refusal.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Subnet mask, lease time, renewal and rebinding time: all that is asked for.
+/// The options requested: subnet mask, lease time, renewal and rebinding time.
 const ASKED: [u8; 4] = [1, 51, 58, 59];
 
-/// The state of asking.
+/// The state of the lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
-    /// Nobody answered yet.
+pub enum LeaseState {
+    /// No server has answered yet.
     Asking,
-    /// Nobody was asked yet; this address was there when asking began, as a lease of an earlier run.
+    /// No server was asked yet; the interface had this address before, from a lease of an earlier run.
     Kept(Cidr),
-    /// An address, while it is ours.
+    /// A valid lease of this address.
     Held(Cidr),
-    /// A server's offer is refused, for this reason; it is asked again.
-    Refused(String),
+    /// A server's offer was refused, for this reason; it is asked again.
+    Refused(OfferRefusal),
 }
 
-/// A client on one interface. Dropped, it stops; the lease runs out by itself.
+/// A client on one interface. It stops when dropped; the lease then expires.
 #[derive(Debug)]
-pub struct Client {
-    word: watch::Receiver<Word>,
+pub struct DhcpClient {
+    state: watch::Receiver<LeaseState>,
     _stop: oneshot::Sender<()>,
 }
 
-/// Where to ask.
+/// Where a client runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wire {
+pub struct DhcpPort {
     /// The interface.
     pub interface: String,
     /// The kernel's number for it.
     pub index: u32,
     /// Its hardware address.
     pub mac: [u8; 6],
-    /// The robot's address, which is nobody else's.
+    /// The robot's own address, which no offer may contain.
     pub robot: Option<IpAddr>,
 }
 
-impl Client {
-    /// Starts to ask. An address that is `known` from before serves until then, so that a restart cuts nobody off.
+impl DhcpClient {
+    /// Starts it. An address that is `known` from before is used until a server answers, so that a restart interrupts nobody.
     #[must_use]
-    pub fn start(namespace: &Namespace, wire: Wire, known: Option<Cidr>) -> Self {
-        let (tell, word) = watch::channel(known.map_or(Word::Asking, Word::Kept));
+    pub fn start(namespace: &Namespace, port: DhcpPort, known: Option<Cidr>) -> Self {
+        let (lease_state, state) = watch::channel(known.map_or(LeaseState::Asking, LeaseState::Kept));
         let (stop, stopped) = oneshot::channel::<()>();
         let namespace = namespace.clone();
         tokio::spawn(async move {
             let mut wait = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
             let mut stopped = stopped;
             loop {
-                let (wire, tell) = (wire.clone(), tell.clone());
+                let (port, lease_state) = (port.clone(), lease_state.clone());
                 let (end, ended) = oneshot::channel::<()>();
-                let asking = namespace.dwell(move || async move {
+                let running = namespace.run_task(move || async move {
                     tokio::select! {
-                        word = ask(&wire, &tell) => word,
+                        () = hold_lease(&port, &lease_state) => {}
                         _ = ended => {}
                     }
                 });
-                // The library reads what strangers send: should it fall over, it falls alone.
+                // The library parses what strangers send: if it panics, only this task ends.
                 tokio::select! {
-                    fallen = asking => tracing::warn!("DHCP starts anew{}", fallen.err().map(|e| format!(": {e}")).unwrap_or_default()),
+                    ended = running => {
+                        let why = ended.err().map(|error| format!(": {error}")).unwrap_or_default();
+                        tracing::warn!("the DHCP client is restarted{why}");
+                    }
                     _ = &mut stopped => {
                         drop(end);
                         return;
@@ -83,35 +85,35 @@ impl Client {
                 tokio::time::sleep(wait.next_wait()).await;
             }
         });
-        Self { word, _stop: stop }
+        Self { state, _stop: stop }
     }
 
-    /// What the server's word is now.
+    /// The state of the lease now.
     #[must_use]
-    pub fn word(&self) -> Word {
-        self.word.borrow().clone()
+    pub fn lease_state(&self) -> LeaseState {
+        self.state.borrow().clone()
     }
 
-    /// Waits for another word.
+    /// Waits for another state.
     pub async fn changed(&mut self) {
-        if self.word.changed().await.is_err() {
+        if self.state.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Asks, and keeps what is given, until the library falls over.
-async fn ask(wire: &Wire, tell: &watch::Sender<Word>) {
-    let say = |word: Word| {
-        tell.send_if_modified(|now| {
-            let new = *now != word;
-            *now = word;
-            new
+/// Obtains and renews a lease, until the library fails.
+async fn hold_lease(port: &DhcpPort, state: &watch::Sender<LeaseState>) {
+    let publish = |new: LeaseState| {
+        state.send_if_modified(|now| {
+            let changed = *now != new;
+            *now = new;
+            changed
         });
     };
-    let mut config = DhcpV4Config::new(&wire.interface);
-    config.set_iface_index(wire.index).override_request_dhcp_opts(&ASKED);
-    if config.set_iface_mac_raw(&wire.mac).is_err() {
+    let mut config = DhcpV4Config::new(&port.interface);
+    config.set_iface_index(port.index).override_request_dhcp_opts(&ASKED);
+    if config.set_iface_mac_raw(&port.mac).is_err() {
         return;
     }
     config.use_mac_as_client_id();
@@ -119,33 +121,33 @@ async fn ask(wire: &Wire, tell: &watch::Sender<Word>) {
     let mut wait = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
     let mut held = false;
     loop {
-        // With a lease it has all the time that the lease has.
+        // While there is a lease, its own times decide.
         let patience = if held { Duration::MAX } else { PATIENCE };
         match timeout(patience, client.run()).await {
-            Ok(Ok(DhcpV4State::Done(lease))) => match judge(offer(&lease), wire.robot) {
+            Ok(Ok(DhcpV4State::Done(lease))) => match accept_offer(offer_of(&lease), port.robot) {
                 Ok(own) => {
                     held = true;
                     wait.reset();
-                    say(Word::Held(own));
+                    publish(LeaseState::Held(own));
                     continue;
                 }
-                Err(why) => say(Word::Refused(why)),
+                Err(why) => publish(LeaseState::Refused(why)),
             },
             Ok(Ok(DhcpV4State::Renewing | DhcpV4State::Rebinding)) => continue,
             Ok(Ok(_)) if held => {
-                // It ran out.
+                // The lease expired.
                 held = false;
-                say(Word::Asking);
+                publish(LeaseState::Asking);
                 continue;
             }
             Ok(Ok(_)) => continue,
             Ok(Err(error)) => {
                 tracing::debug!("DHCP: {error}");
-                say(Word::Asking);
+                publish(LeaseState::Asking);
             }
             Err(_) => {
-                tracing::debug!("DHCP: no server gives an address");
-                say(Word::Asking);
+                tracing::debug!("DHCP: no server gave an address");
+                publish(LeaseState::Asking);
             }
         }
         held = false;
@@ -154,6 +156,6 @@ async fn ask(wire: &Wire, tell: &watch::Sender<Word>) {
     }
 }
 
-fn offer(lease: &DhcpV4Lease) -> Offer {
-    Offer { address: lease.yiaddr, mask: lease.subnet_mask, seconds: lease.lease_time_sec }
+fn offer_of(lease: &DhcpV4Lease) -> DhcpOffer {
+    DhcpOffer { address: lease.yiaddr, mask: lease.subnet_mask, seconds: lease.lease_time_sec }
 }

@@ -1,7 +1,7 @@
 //! What a DHCP server on the robot's wire answers. Pure: datagrams and the time in, datagrams out.
 //!
-//! It gives addresses of one network, one a client, for an hour. It gives no router and no name server: a robot must not
-//! take the box for a way into the world.
+//! It leases addresses of one network, one per client, for an hour. It offers no router and no name server: a robot must not
+//! take the box for a route to the world.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
@@ -11,16 +11,16 @@ use dhcproto::v4::{DhcpOption, HType, Message, MessageType, Opcode, OptionCode};
 use dhcproto::{Decodable, Decoder, Encodable};
 use robocast_config::Cidr;
 
-/// How long an address is given for.
+/// How long a lease lasts.
 pub const LEASE: Duration = Duration::from_secs(3600);
-/// How long an address that was offered waits to be asked for, and one that is taken by somebody else is left alone.
+/// How long an offered address is reserved, and how long one that somebody else uses is avoided.
 const OFFER: Duration = Duration::from_secs(60);
-/// As many clients at most: a robot and what it carries.
+/// The largest number of clients: a robot and what it carries.
 pub const MOST: usize = 32;
 
-/// Addresses and who has them.
+/// The addresses and their leases.
 #[derive(Debug)]
-pub struct Pool {
+pub struct DhcpPool {
     own: Ipv4Addr,
     mask: Ipv4Addr,
     free: Vec<Ipv4Addr>,
@@ -29,13 +29,13 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Lease {
-    /// Empty for an address that somebody has without having asked.
+    /// Empty for an address that somebody uses without a lease.
     client: Vec<u8>,
     until: Instant,
 }
 
-impl Pool {
-    /// The addresses after the box's own, up to the end of its network; none when there are none.
+impl DhcpPool {
+    /// The addresses that follow the box's own, up to the end of its network; none where there are none.
     #[must_use]
     pub fn after(own: Cidr) -> Option<Self> {
         let IpAddr::V4(address) = own.address else { return None };
@@ -48,10 +48,10 @@ impl Pool {
         (!free.is_empty()).then_some(Self { own: address, mask, free, leases: BTreeMap::new() })
     }
 
-    /// The answer to a datagram and whereto, if it deserves one.
+    /// The answer to a datagram and its destination, if there is one.
     #[must_use]
     pub fn answer(&mut self, datagram: &[u8], now: Instant) -> Option<(Vec<u8>, SocketAddrV4)> {
-        let asked = Message::decode(&mut Decoder::new(&known(datagram)?)).ok()?;
+        let asked = Message::decode(&mut Decoder::new(&keep_known_options(datagram)?)).ok()?;
         let direct = asked.giaddr().is_unspecified() && asked.htype() == HType::Eth && asked.hlen() == 6;
         if asked.opcode() != Opcode::BootRequest || !direct {
             return None;
@@ -72,25 +72,25 @@ impl Pool {
         match asked.opts().msg_type()? {
             MessageType::Discover => {
                 let address = self.choose(&client, wish)?;
-                self.keep(address, client, now + OFFER);
+                self.record(address, client, now + OFFER);
                 Some(self.reply(&asked, MessageType::Offer, Some(address)))
             }
-            // Another server was chosen.
+            // The client chose another server.
             MessageType::Request if !ours => {
                 self.leases.retain(|_, lease| lease.client != client);
                 None
             }
             MessageType::Request => match wish.filter(|address| self.may_have(&client, *address)) {
                 Some(address) => {
-                    self.keep(address, client, now + LEASE);
+                    self.record(address, client, now + LEASE);
                     Some(self.reply(&asked, MessageType::Ack, Some(address)))
                 }
                 None => Some(self.reply(&asked, MessageType::Nak, None)),
             },
             MessageType::Decline => {
                 let address = wish.filter(|address| self.held_by(&client) == Some(*address))?;
-                tracing::warn!("somebody on the robot's wire has {address} already");
-                self.keep(address, Vec::new(), now + OFFER);
+                tracing::warn!("somebody on the robot's wire uses {address} already");
+                self.record(address, Vec::new(), now + OFFER);
                 None
             }
             MessageType::Release => {
@@ -110,15 +110,15 @@ impl Pool {
         self.free.contains(&address) && self.leases.get(&address).is_none_or(|lease| lease.client == client)
     }
 
-    /// What the client has; else what it wishes; else the first that nobody has.
+    /// The client's lease; else the address it asks for; else the first free one.
     fn choose(&self, client: &[u8], wish: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
         let wished = || wish.filter(|address| self.may_have(client, *address));
         let first = || self.free.iter().copied().find(|address| !self.leases.contains_key(address));
         self.held_by(client).or_else(wished).or_else(first)
     }
 
-    /// One address a client.
-    fn keep(&mut self, address: Ipv4Addr, client: Vec<u8>, until: Instant) {
+    /// Records a lease; one per client.
+    fn record(&mut self, address: Ipv4Addr, client: Vec<u8>, until: Instant) {
         self.leases.retain(|_, lease| lease.client != client || client.is_empty());
         self.leases.insert(address, Lease { client, until });
     }
@@ -148,7 +148,7 @@ impl Pool {
             options.insert(DhcpOption::Renewal(seconds / 2));
             options.insert(DhcpOption::Rebinding(seconds / 8 * 7));
         }
-        // Who has no address yet hears only what is said to all.
+        // A client without an address only receives broadcasts.
         let known = asked.ciaddr();
         let to = match kind {
             MessageType::Ack if self.in_network(known) => known,
@@ -163,19 +163,19 @@ impl Pool {
     }
 }
 
-/// Length of what every message begins with, up to the cookie that says that options follow.
+/// The length of a message's fixed part, up to and including the cookie that introduces the options.
 const HEAD: usize = 240;
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
 
-/// A message with nothing in it but what is asked for here. The library's decoder panics at lengths that others of its
-/// options must not have, and trusts that of the hardware address.
-fn known(datagram: &[u8]) -> Option<Vec<u8>> {
+/// The message without the options that are not read here. The library's decoder panics at wrong lengths of some of the
+/// others, and trusts the length of the hardware address.
+fn keep_known_options(datagram: &[u8]) -> Option<Vec<u8>> {
     let (head, mut options) = datagram.split_at_checked(HEAD)?;
     if head[2] != 6 || head[236..] != COOKIE {
         return None;
     }
     let mut clean = head.to_vec();
-    // Names of servers and files.
+    // The names of server and boot file.
     clean[44..236].fill(0);
     loop {
         match *options {

@@ -9,31 +9,31 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
-use super::pool::Pool;
+use super::pool::DhcpPool;
 use crate::robot::namespace::Namespace;
 
-/// A server on one interface. Dropped, it stops.
+/// A server on one interface. It stops when dropped.
 #[derive(Debug)]
-pub struct Server {
+pub struct DhcpServer {
     task: JoinHandle<()>,
 }
 
-impl Drop for Server {
+impl Drop for DhcpServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Server {
-    /// Starts to serve addresses after the box's own.
+impl DhcpServer {
+    /// Starts to offer the addresses that follow the box's own.
     ///
     /// # Errors
-    /// When the address leaves no room, or another program serves there.
+    /// When no addresses follow, or another program serves there.
     pub async fn start(namespace: &Namespace, interface: &str, own: Cidr) -> io::Result<Self> {
-        let room = || io::Error::other(format!("{own} leaves no addresses to give out"));
-        let mut pool = Pool::after(own).ok_or_else(room)?;
+        let room = || io::Error::other(format!("{own} leaves no addresses to offer"));
+        let mut pool = DhcpPool::after(own).ok_or_else(room)?;
         let name = interface.to_owned();
-        let socket = namespace.run(move || open(&name)).await??;
+        let socket = namespace.run(move || open_socket(&name)).await??;
         let task = tokio::spawn(async move {
             let mut datagram = vec![0; 1500];
             loop {
@@ -56,14 +56,14 @@ impl Server {
         Ok(Self { task })
     }
 
-    /// Whether it still serves.
+    /// Whether it is still running.
     #[must_use]
-    pub fn alive(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         !self.task.is_finished()
     }
 }
 
-fn open(interface: &str) -> io::Result<UdpSocket> {
+fn open_socket(interface: &str) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;

@@ -7,43 +7,43 @@ use proptest::sample::{select, subsequence};
 use robocast_config::Cidr;
 
 use super::*;
-use crate::robot::facts::Side;
-use crate::robot::firewall::Standing;
+use crate::robot::observed::{LoadedFirewall, NamespaceState};
 
 /// What the kernel makes of a step.
-fn carry_out(facts: &mut Facts, step: &Step) {
+fn carry_out(observed: &mut ObservedRobotNetwork, step: &RobotStep) {
     match step {
-        Step::Make => {
-            facts.namespace = true;
-            facts.inside.links.insert("lo".into(), Link { name: "lo".into(), ..Link::default() });
-            facts.kernel = settings([].into_iter()).into_iter().map(|(key, _)| (key, "9".into())).collect();
+        RobotStep::CreateNamespace => {
+            observed.namespace = true;
+            observed.inside.links.insert("lo".into(), Link { name: "lo".into(), ..Link::default() });
+            observed.kernel =
+                settings([].into_iter()).into_iter().map(|(key, _)| (key, "9".into())).collect();
         }
-        Step::Set(key, value) => drop(facts.kernel.insert(key.clone(), value.clone())),
-        Step::Guard(ruleset) => facts.firewall = Some(ruleset.standing.clone()),
-        Step::Take(name) => {
-            assert!(facts.firewall.is_some(), "{name} comes in before there is a firewall");
-            assert!(!facts.inside.links.contains_key(name), "{name} is on both sides");
-            let link = facts.outside.links.remove(name).unwrap();
-            facts.outside.routes.retain(|route| route.interface.as_ref() != Some(name));
+        RobotStep::SetKernel(key, value) => drop(observed.kernel.insert(key.clone(), value.clone())),
+        RobotStep::LoadFirewall(ruleset) => observed.firewall = Some(ruleset.loaded.clone()),
+        RobotStep::MoveIn(name) => {
+            assert!(observed.firewall.is_some(), "{name} comes in before there is a firewall");
+            assert!(!observed.inside.links.contains_key(name), "{name} is on both sides");
+            let link = observed.outside.links.remove(name).unwrap();
+            observed.outside.routes.retain(|route| route.interface.as_ref() != Some(name));
             let link = Link { up: false, addresses: BTreeSet::new(), ..link };
-            facts.inside.links.insert(name.clone(), link);
+            observed.inside.links.insert(name.clone(), link);
             for (key, _) in settings([name.as_str()].into_iter())
                 .iter()
                 .filter(|(key, _)| key.contains(&format!("/{name}/")))
             {
-                let default = facts.kernel[&key.replace(&format!("/{name}/"), "/default/")].clone();
-                facts.kernel.insert(key.clone(), default);
+                let default = observed.kernel[&key.replace(&format!("/{name}/"), "/default/")].clone();
+                observed.kernel.insert(key.clone(), default);
             }
         }
-        Step::GiveBack(name) => {
-            let link = facts.inside.links.remove(name).unwrap();
-            facts.inside.routes.retain(|route| route.interface.as_ref() != Some(name));
-            facts.kernel.retain(|key, _| !key.contains(&format!("/{name}/")));
+        RobotStep::MoveOut(name) => {
+            let link = observed.inside.links.remove(name).unwrap();
+            observed.inside.routes.retain(|route| route.interface.as_ref() != Some(name));
+            observed.kernel.retain(|key, _| !key.contains(&format!("/{name}/")));
             let link = Link { up: false, addresses: BTreeSet::new(), ..link };
-            assert!(facts.outside.links.insert(name.clone(), link).is_none(), "{name} is on both sides");
+            assert!(observed.outside.links.insert(name.clone(), link).is_none(), "{name} is on both sides");
         }
-        Step::Forget(name, address) => {
-            let link = facts.inside.links.get_mut(name).unwrap();
+        RobotStep::RemoveAddress(name, address) => {
+            let link = observed.inside.links.get_mut(name).unwrap();
             assert!(link.addresses.remove(address));
             let network = Network::of(*address);
             if !link.addresses.iter().any(|other| Network::of(*other) == network) {
@@ -53,35 +53,35 @@ fn carry_out(facts: &mut Facts, step: &Step) {
                         && route.gateway.is_none()
                         && route.table == MAIN
                 };
-                facts.inside.routes.retain(|route| !along(route));
+                observed.inside.routes.retain(|route| !along(route));
             }
         }
-        Step::Address(name, address) => {
-            let link = facts.inside.links.get_mut(name).unwrap();
+        RobotStep::AddAddress(name, address) => {
+            let link = observed.inside.links.get_mut(name).unwrap();
             assert!(link.addresses.insert(*address));
             let up = link.up;
             if up {
-                facts.inside.routes.insert(Route::onto(name, Network::of(*address)));
+                observed.inside.routes.insert(Route::onto(name, Network::of(*address)));
             }
         }
-        Step::Up(name) => {
-            let link = facts.inside.links.get_mut(name).unwrap();
+        RobotStep::SwitchOn(name) => {
+            let link = observed.inside.links.get_mut(name).unwrap();
             link.up = true;
             let networks = link.addresses.iter().map(|address| Route::onto(name, Network::of(*address)));
-            facts.inside.routes.extend(networks);
+            observed.inside.routes.extend(networks);
         }
-        Step::Down(_) => panic!("nothing is switched off by a plan"),
-        Step::Unroute(route) => drop(facts.inside.routes.remove(route)),
-        Step::Route(route) => {
+        RobotStep::SwitchOff(_) => panic!("nothing is switched off by a plan"),
+        RobotStep::RemoveRoute(route) => drop(observed.inside.routes.remove(route)),
+        RobotStep::AddRoute(route) => {
             assert!(
-                facts.inside.links[route.interface.as_ref().unwrap()].up,
-                "a way at an interface that is off"
+                observed.inside.links[route.interface.as_ref().unwrap()].up,
+                "a route at an interface that is off"
             );
             let same = |other: &Route| {
                 (other.to, other.table, other.priority) == (route.to, route.table, route.priority)
             };
-            assert!(!facts.inside.routes.iter().any(same), "{route:?} collides");
-            facts.inside.routes.insert(route.clone());
+            assert!(!observed.inside.routes.iter().any(same), "{route:?} collides");
+            observed.inside.routes.insert(route.clone());
         }
     }
 }
@@ -117,18 +117,18 @@ fn cidr(text: &str) -> Cidr {
 }
 
 prop_compose! {
-    fn wanted()(
+    fn desired()(
         names in subsequence(NAMES.to_vec(), 0..4),
         own in select(OWN.to_vec()),
         addressed in any::<prop::sample::Index>(),
         openings in subsequence(vec!["tcp/554", "udp/5004", "udp/67"], 0..3),
-    ) -> Wanted {
+    ) -> DesiredRobotNetwork {
         let mut interfaces: BTreeMap<_, _> = names.iter().map(|name| ((*name).to_owned(), None)).collect();
         if !names.is_empty() {
             interfaces.insert(names[addressed.index(names.len())].to_owned(), Some(cidr(own)));
         }
         let openings = openings.iter().map(|opening| opening.parse().unwrap()).collect();
-        Wanted { interfaces, openings, ..Wanted::default() }
+        DesiredRobotNetwork { interfaces, openings, ..DesiredRobotNetwork::default() }
     }
 }
 
@@ -156,7 +156,7 @@ prop_compose! {
     }
 }
 
-fn side() -> impl Strategy<Value = Side> {
+fn side() -> impl Strategy<Value = NamespaceState> {
     subsequence(NAMES.to_vec(), 0..=NAMES.len())
         .prop_flat_map(|names| {
             let links: Vec<_> = names.iter().map(|name| link(name)).collect();
@@ -169,27 +169,27 @@ fn side() -> impl Strategy<Value = Side> {
                 unique.insert((route.to, route.table, route.priority), route);
             }
             let links = links.into_iter().map(|link| (link.name.clone(), link)).collect();
-            Side { links, routes: unique.into_values().collect() }
+            NamespaceState { links, routes: unique.into_values().collect() }
         })
 }
 
 prop_compose! {
-    fn facts()(
+    fn observed()(
         namespace in prop::bool::weighted(0.8),
         outside in side(),
         mut inside in side(),
         values in proptest::collection::vec(select(vec!["0", "1", "2"]), 80),
-        firewall in prop::option::of(Just(Standing::default())),
+        firewall in prop::option::of(Just(LoadedFirewall::default())),
         lo in any::<bool>(),
-    ) -> Facts {
+    ) -> ObservedRobotNetwork {
         if !namespace {
-            return Facts { outside, ..Facts::default() };
+            return ObservedRobotNetwork { outside, ..ObservedRobotNetwork::default() };
         }
         inside.links.insert("lo".into(), Link { name: "lo".into(), up: lo, ..Link::default() });
         let names: Vec<_> = inside.links.values().filter(|link| link.ethernet).map(|link| link.name.clone()).collect();
         let keys = settings(names.iter().map(String::as_str)).into_iter().map(|(key, _)| key);
         let kernel = keys.zip(values.into_iter().cycle().map(str::to_owned)).collect();
-        Facts { namespace, outside, inside, kernel, firewall }
+        ObservedRobotNetwork { namespace, outside, inside, kernel, firewall }
     }
 }
 
@@ -197,79 +197,80 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
-    fn what_a_plan_leads_to_needs_no_plan_and_no_way_leads_out(wanted in wanted(), before in facts()) {
-        let mut facts = before.clone();
-        for step in plan(&wanted, &before) {
-            carry_out(&mut facts, &step);
+    fn what_a_plan_leads_to_needs_no_plan_and_no_way_leads_out(desired in desired(), before in observed()) {
+        let mut observed = before.clone();
+        for step in plan(&desired, &before) {
+            carry_out(&mut observed, &step);
         }
-        prop_assert_eq!(plan(&wanted, &facts), vec![]);
-        prop_assert!(!facts.inside.routes.iter().any(|route| route.to.is_everything() || route.gateway.is_some()));
+        prop_assert_eq!(plan(&desired, &observed), vec![]);
+        prop_assert!(!observed.inside.routes.iter().any(|route| route.to.is_everything() || route.gateway.is_some()));
         for key in ["ipv4/ip_forward", "ipv6/conf/all/forwarding", "ipv6/conf/default/accept_ra"] {
-            prop_assert!(facts.kernel.get(key).is_none_or(|value| value == "0"), "{key}");
+            prop_assert!(observed.kernel.get(key).is_none_or(|value| value == "0"), "{key}");
         }
-        for (name, own) in &wanted.interfaces {
+        for (name, own) in &desired.interfaces {
             // What can be taken is taken, has its address, and hears groups.
-            let Some(link) = facts.inside.links.get(name) else {
-                prop_assert!(facts.outside.links.get(name).is_none_or(|link| !link.movable()));
+            let Some(link) = observed.inside.links.get(name) else {
+                prop_assert!(observed.outside.links.get(name).is_none_or(|link| !link.movable()));
                 continue;
             };
             prop_assert!(link.up && own.is_none_or(|own| link.addresses.contains(&own)));
             prop_assert!(link.addresses.iter().all(|address| Some(*address) == *own || link_local(address.address)));
-            prop_assert!(facts.inside.routes.iter().any(|route| route.to == GROUPS && route.interface.as_ref() == Some(name)));
+            prop_assert!(observed.inside.routes.iter().any(|route| route.to == MULTICAST && route.interface.as_ref() == Some(name)));
         }
     }
 
     #[test]
-    fn nothing_is_taken_but_what_is_wanted_and_all_else_goes_back(wanted in wanted(), before in facts()) {
-        let steps = plan(&wanted, &before);
+    fn nothing_is_taken_but_what_is_wanted_and_all_else_goes_back(desired in desired(), before in observed()) {
+        let steps = plan(&desired, &before);
         for step in &steps {
-            if let Step::Take(name) = step {
-                prop_assert!(wanted.interfaces.contains_key(name) && before.outside.links[name].movable());
+            if let RobotStep::MoveIn(name) = step {
+                prop_assert!(desired.interfaces.contains_key(name) && before.outside.links[name].movable());
             }
             prop_assert!(!step.to_string().is_empty());
         }
-        let mut facts = before;
-        steps.iter().for_each(|step| carry_out(&mut facts, step));
-        for link in facts.inside.links.values().filter(|link| link.movable()) {
-            prop_assert!(wanted.interfaces.contains_key(&link.name) || facts.outside.links.contains_key(&link.name));
+        let mut observed = before;
+        steps.iter().for_each(|step| carry_out(&mut observed, step));
+        for link in observed.inside.links.values().filter(|link| link.movable()) {
+            prop_assert!(desired.interfaces.contains_key(&link.name) || observed.outside.links.contains_key(&link.name));
         }
     }
 
     #[test]
-    fn a_plan_cut_short_anywhere_is_made_good_by_the_next(wanted in wanted(), before in facts(), cut in any::<prop::sample::Index>()) {
-        let steps = plan(&wanted, &before);
-        let mut facts = before;
-        steps.iter().take(cut.index(steps.len() + 1)).for_each(|step| carry_out(&mut facts, step));
-        let rest = plan(&wanted, &facts);
-        rest.iter().for_each(|step| carry_out(&mut facts, step));
-        prop_assert_eq!(plan(&wanted, &facts), vec![]);
+    fn a_plan_cut_short_anywhere_is_made_good_by_the_next(desired in desired(), before in observed(), cut in any::<prop::sample::Index>()) {
+        let steps = plan(&desired, &before);
+        let mut observed = before;
+        steps.iter().take(cut.index(steps.len() + 1)).for_each(|step| carry_out(&mut observed, step));
+        let rest = plan(&desired, &observed);
+        rest.iter().for_each(|step| carry_out(&mut observed, step));
+        prop_assert_eq!(plan(&desired, &observed), vec![]);
     }
 
     #[test]
-    fn the_way_back_leaves_no_interface(before in facts()) {
-        let mut facts = before;
-        let back = plan_restore(&facts);
-        back.iter().for_each(|step| carry_out(&mut facts, step));
-        prop_assert_eq!(plan_restore(&facts), vec![]);
-        prop_assert!(facts.inside.links.values().all(|link| !link.movable() || facts.outside.links.contains_key(&link.name)));
+    fn the_way_back_leaves_no_interface(before in observed()) {
+        let mut observed = before;
+        let back = plan_restore(&observed);
+        back.iter().for_each(|step| carry_out(&mut observed, step));
+        prop_assert_eq!(plan_restore(&observed), vec![]);
+        prop_assert!(observed.inside.links.values().all(|link| !link.movable() || observed.outside.links.contains_key(&link.name)));
     }
 }
 
 #[test]
 fn what_stands_in_the_way_at_another_interface_goes_first() {
     let interfaces = [("eth0".to_owned(), None), ("eth1".to_owned(), Some(cidr("10.0.0.10/24")))].into();
-    let wanted = Wanted { interfaces, ..Wanted::default() };
+    let desired = DesiredRobotNetwork { interfaces, ..DesiredRobotNetwork::default() };
     let link = |name: &str, addresses: &[&str]| {
         let addresses = addresses.iter().map(|address| cidr(address)).collect();
         (name.to_owned(), Link { name: name.into(), ethernet: true, up: true, addresses, ..Link::default() })
     };
     let way = Route::onto("eth0", Network::of(cidr("10.0.0.10/24")));
     for stale in [&[][..], &["10.0.0.9/24"]] {
-        let mut facts = Facts { namespace: true, ..Facts::default() };
-        facts.inside.links = [link("eth0", stale), link("eth1", &["10.0.0.10/24"]), link("lo", &[])].into();
-        facts.inside.routes = [way.clone()].into();
-        plan(&wanted, &facts.clone()).iter().for_each(|step| carry_out(&mut facts, step));
-        assert_eq!(plan(&wanted, &facts), vec![]);
+        let mut observed = ObservedRobotNetwork { namespace: true, ..ObservedRobotNetwork::default() };
+        observed.inside.links =
+            [link("eth0", stale), link("eth1", &["10.0.0.10/24"]), link("lo", &[])].into();
+        observed.inside.routes = [way.clone()].into();
+        plan(&desired, &observed.clone()).iter().for_each(|step| carry_out(&mut observed, step));
+        assert_eq!(plan(&desired, &observed), vec![]);
     }
 }
 
@@ -277,30 +278,30 @@ fn what_stands_in_the_way_at_another_interface_goes_first() {
 fn the_interface_of_an_uplink_is_never_taken() {
     let text = b"schema = 1\n[robot]\nkind = \"go2\"\n[uplink.ethernet]\ninterface = \"eth1\"\n\
         [[stream]]\nname = \"a\"\nsource = \"rtp://230.1.1.1:1720?interface=eth1\"\n";
-    let wanted = Wanted::of(&robocast_config::parse(text).unwrap().settings);
+    let desired = DesiredRobotNetwork::of(&robocast_config::parse(text).unwrap().settings);
     let link = |name: &str| (name.to_owned(), Link { name: name.into(), ethernet: true, ..Link::default() });
-    let mut facts = Facts::default();
-    facts.outside.links = [link("eth0"), link("eth1")].into();
+    let mut observed = ObservedRobotNetwork::default();
+    observed.outside.links = [link("eth0"), link("eth1")].into();
     let taken: Vec<_> =
-        plan(&wanted, &facts).into_iter().filter(|step| matches!(step, Step::Take(_))).collect();
-    assert_eq!(taken, [Step::Take("eth0".into())]);
+        plan(&desired, &observed).into_iter().filter(|step| matches!(step, RobotStep::MoveIn(_))).collect();
+    assert_eq!(taken, [RobotStep::MoveIn("eth0".into())]);
     // One that was left there by earlier settings goes back.
-    facts.namespace = true;
-    facts.inside.links = [facts.outside.links.remove_entry("eth1").unwrap()].into();
-    assert!(plan(&wanted, &facts).contains(&Step::GiveBack("eth1".into())));
+    observed.namespace = true;
+    observed.inside.links = [observed.outside.links.remove_entry("eth1").unwrap()].into();
+    assert!(plan(&desired, &observed).contains(&RobotStep::MoveOut("eth1".into())));
 }
 
 #[test]
-fn the_steps_are_words() {
-    let wanted = Wanted {
+fn the_steps_read_as_orders() {
+    let desired = DesiredRobotNetwork {
         interfaces: [("eth0".to_owned(), Some(cidr("192.168.123.222/24")))].into(),
-        ..Wanted::default()
+        ..DesiredRobotNetwork::default()
     };
     let link =
         Link { name: "enx0".into(), aliases: ["eth0".to_owned()].into(), ethernet: true, ..Link::default() };
-    let mut facts = Facts::default();
-    facts.outside.links.insert("enx0".into(), link);
-    let steps: Vec<_> = plan(&wanted, &facts)
+    let mut observed = ObservedRobotNetwork::default();
+    observed.outside.links.insert("enx0".into(), link);
+    let steps: Vec<_> = plan(&desired, &observed)
         .iter()
         .map(ToString::to_string)
         .filter(|step| !step.starts_with("set "))
@@ -308,13 +309,13 @@ fn the_steps_are_words() {
     assert_eq!(
         steps,
         [
-            "make the robot's side",
-            "put the firewall of the robot's side up",
+            "create the robot's side",
+            "load the firewall of the robot's side",
             "switch lo on",
             "move enx0 to the robot's side",
             "give enx0 the address 192.168.123.222/24",
             "switch enx0 on",
-            "add the way to the groups at enx0",
+            "add the route to the multicast groups at enx0",
         ]
     );
 }

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn pool(own: &str) -> Pool {
-    Pool::after(own.parse().unwrap()).unwrap()
+fn pool(own: &str) -> DhcpPool {
+    DhcpPool::after(own.parse().unwrap()).unwrap()
 }
 
 /// What a client sends.
@@ -28,7 +28,7 @@ fn ip(text: &str) -> Ipv4Addr {
     text.parse().unwrap()
 }
 
-fn lease(pool: &mut Pool, mac: u8, now: Instant) -> Option<Ipv4Addr> {
+fn lease(pool: &mut DhcpPool, mac: u8, now: Instant) -> Option<Ipv4Addr> {
     let (kind, address) = said(pool.answer(&asked(mac, MessageType::Discover, &[]), now))?;
     assert_eq!(kind, MessageType::Offer);
     let wish = DhcpOption::RequestedIpAddress(address);
@@ -76,7 +76,7 @@ fn a_client_of_another_server_is_left_to_it() {
 #[test]
 fn networks_without_room_have_no_pool() {
     for own in ["10.0.0.1/31", "10.0.0.1/32", "10.0.0.254/24", "10.0.0.1/4", "fd00::1/64"] {
-        assert!(Pool::after(own.parse().unwrap()).is_none(), "{own}");
+        assert!(DhcpPool::after(own.parse().unwrap()).is_none(), "{own}");
     }
 }
 

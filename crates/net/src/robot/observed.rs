@@ -1,30 +1,43 @@
-//! What the kernel says of both sides. Data alone; [`gather`](super::gather) asks for it.
+//! The state of both sides as the kernel reports it. Data alone; [`observe`](super::observe) reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use robocast_config::Cidr;
 
-use super::firewall::Standing;
-
-/// Both sides as they are.
+/// The state of both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts {
-    /// Whether the robot's namespace is there. Without it the rest of what is inside is empty.
+pub struct ObservedRobotNetwork {
+    /// Whether the robot's namespace exists. Without it, everything about the inside is empty.
     pub namespace: bool,
     /// The box's own network.
-    pub outside: Side,
+    pub outside: NamespaceState,
     /// The robot's side.
-    pub inside: Side,
-    /// Kernel settings of the robot's side, by their path below `/proc/sys/net`: those that a plan sets.
+    pub inside: NamespaceState,
+    /// Kernel settings of the robot's side, by their path below `/proc/sys/net`: those that a plan may set.
     pub kernel: BTreeMap<String, String>,
     /// The firewall of the robot's side.
-    pub firewall: Option<Standing>,
+    pub firewall: Option<LoadedFirewall>,
+}
+
+/// A loaded firewall, as far as it can be read back: its chains, and the comment of every rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LoadedFirewall(pub BTreeMap<String, FirewallChain>);
+
+/// A chain at one of the kernel's hooks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FirewallChain {
+    /// `input`, `forward` or `output`.
+    pub hook: String,
+    /// What happens to packets that no rule accepts: `drop`.
+    pub policy: String,
+    /// The comment of each rule, in order. The first one carries the digest of the whole ruleset.
+    pub rules: Vec<String>,
 }
 
 /// One network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Side {
+pub struct NamespaceState {
     /// By name.
     pub links: BTreeMap<String, Link>,
     /// Unicast routes of every table but the kernel's own (`local`), and of the group table.
@@ -40,19 +53,19 @@ pub struct Link {
     pub index: u32,
     /// Hardware address.
     pub mac: Option<[u8; 6]>,
-    /// Whether it speaks ethernet over a cable (or is a virtual one that does): no radio, no modem, no tunnel.
+    /// Whether it is ethernet over a cable, or virtual ethernet: no radio, no modem, no tunnel.
     pub ethernet: bool,
-    /// What made it, when no hardware: `veth`, `bridge`...
+    /// The driver's kind, of a virtual interface: `veth`, `bridge`...
     pub kind: Option<String>,
     /// Whether it is part of a bridge or bond.
     pub enslaved: bool,
     /// Whether it was switched on.
     pub up: bool,
-    /// Whether a cable is in and the other end alive.
+    /// Whether a cable is plugged in and its other end is alive.
     pub carrier: bool,
-    /// Further names, as udev gives them.
+    /// Alternative names (altname), as udev assigns them.
     pub aliases: BTreeSet<String>,
-    /// Addresses with their networks.
+    /// Addresses with the prefixes of their networks.
     pub addresses: BTreeSet<Cidr>,
 }
 
@@ -61,7 +74,7 @@ pub struct Link {
 pub struct Route {
     /// The network it leads to.
     pub to: Network,
-    /// The interface it goes out at; none when there are several.
+    /// The outgoing interface; none when there are several.
     pub interface: Option<String>,
     /// The router.
     pub gateway: Option<IpAddr>,
@@ -71,7 +84,7 @@ pub struct Route {
     pub priority: u32,
 }
 
-/// A network: an address whose host bits are 0. Ordered, so that facts are always told in one order.
+/// A network: an address whose host bits are 0. Ordered, so that two observations compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network {
     /// The first address.
@@ -83,8 +96,9 @@ pub struct Network {
 /// The table `main`.
 pub const MAIN: u32 = 254;
 
-/// The groups of IPv4.
-pub const GROUPS: Network = Network { address: IpAddr::V4(std::net::Ipv4Addr::new(224, 0, 0, 0)), prefix: 4 };
+/// The multicast groups of IPv4.
+pub const MULTICAST: Network =
+    Network { address: IpAddr::V4(std::net::Ipv4Addr::new(224, 0, 0, 0)), prefix: 4 };
 
 impl Network {
     /// The network of an address.
@@ -103,7 +117,7 @@ impl Network {
         Self { address, prefix: cidr.prefix }
     }
 
-    /// Whether it is all there is: a route to it is a default route.
+    /// Whether it contains every address: a route to it is a default route.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.prefix == 0
@@ -120,15 +134,15 @@ impl std::fmt::Display for Network {
 }
 
 impl Route {
-    /// A route of the table `main`, straight out at an interface.
+    /// A direct route of the table `main`, out at an interface.
     #[must_use]
     pub fn onto(interface: &str, to: Network) -> Self {
         Self { to, interface: Some(interface.to_owned()), gateway: None, table: MAIN, priority: 0 }
     }
 }
 
-impl Side {
-    /// The interface of a name, its own or a further one.
+impl NamespaceState {
+    /// The interface with this name or alternative name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Link> {
         self.links.get(name).or_else(|| self.links.values().find(|link| link.aliases.contains(name)))
@@ -141,7 +155,7 @@ impl Side {
 }
 
 impl Link {
-    /// Whether it can go from one side to the other.
+    /// Whether it can be moved from one side to the other.
     #[must_use]
     pub fn movable(&self) -> bool {
         self.ethernet && !self.enslaved && self.name != "lo"

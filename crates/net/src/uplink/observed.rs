@@ -1,4 +1,5 @@
-//! What NetworkManager and ModemManager say there is. Pure; the numbers are NetworkManager's (`nm-dbus-interface.h`).
+//! The state of the uplinks as NetworkManager and ModemManager report it. Data alone; the numbers are NetworkManager's
+//! (`nm-dbus-interface.h`).
 
 use crate::uplink::modem::Modem;
 use robocast_bus::UplinkState;
@@ -8,20 +9,20 @@ use std::net::IpAddr;
 
 /// A device.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Device {
+pub struct UplinkDevice {
     /// Its D-Bus path.
     pub path: String,
     /// Its name; of a modem its port.
     pub interface: String,
-    /// Where its packets go; of a modem another name than its own. Empty while it has none.
+    /// The interface that carries its packets: a modem's has another name. Empty while it has none.
     pub link: String,
-    /// Of which uplink it can be; none of those that are none.
+    /// The kind of uplink that it can be; none for other devices.
     pub kind: Option<UplinkKind>,
     /// `NMDeviceState`
     pub state: u32,
     /// `NMDeviceStateReason`
     pub reason: u32,
-    /// Whether NetworkManager keeps it.
+    /// Whether NetworkManager manages it.
     pub managed: bool,
     /// Its addresses.
     pub addresses: Vec<(IpAddr, u8)>,
@@ -31,11 +32,11 @@ pub struct Device {
     pub dns: Vec<IpAddr>,
     /// UUID of the profile that is active on it.
     pub profile: Option<String>,
-    /// The mark of that profile as it was when it was activated.
+    /// The digest of that profile when it was activated.
     pub applied: Option<String>,
 }
 
-/// Device states.
+/// UplinkDevice states.
 pub mod state {
     /// No cable, no radio, no SIM.
     pub const UNAVAILABLE: u32 = 20;
@@ -45,43 +46,43 @@ pub mod state {
     pub const ACTIVATED: u32 = 100;
 }
 
-impl Device {
-    /// Whether packets could go: it is up, and has an address.
+impl UplinkDevice {
+    /// Whether packets can be sent: it is up, and has an address.
     #[must_use]
     pub fn usable(&self) -> bool {
         self.state == state::ACTIVATED && self.addresses.iter().any(|(address, _)| !local(address))
     }
 
-    /// How it is.
+    /// Its state as the bus names it.
     #[must_use]
-    pub fn standing(&self) -> UplinkState {
+    pub fn uplink_state(&self) -> UplinkState {
         match self.state {
             31..=100 if self.usable() => UplinkState::Ready,
-            // Up without an address is on its way still.
+            // Up without an address: still connecting.
             31..=100 => UplinkState::Connecting,
             _ => UplinkState::Down,
         }
     }
 
-    /// Why it is not up, in words; empty where there is nothing to say.
+    /// Why it is not up, for people; empty where nothing is known.
     #[must_use]
     pub fn why(&self) -> &'static str {
         match self.reason {
-            4 => "it cannot be set up so",
-            5 | 15..=17 => "no address was given: does the network have a DHCP server?",
-            6 => "its address ran out",
-            7 | 8 => "the password is not taken, or the signal is too weak",
-            9..=11 => "the access point does not answer as it should",
-            27..=29 => "the operator does not take the access point name (`apn`)",
+            4 => "it cannot be configured as the settings say",
+            5 | 15..=17 => "it got no address: does the network have a DHCP server?",
+            6 => "its lease expired",
+            7 | 8 => "the password is not accepted, or the signal is too weak",
+            9..=11 => "the access point does not answer correctly",
+            27..=29 => "the operator does not accept the access point name (`apn`)",
             30 | 32 | 33 => "no mobile network is found",
-            31 => "the mobile network does not take this SIM",
-            34 | 46 | 48 => "the SIM wants another PIN",
+            31 => "the mobile network does not accept this SIM",
+            34 | 46 | 48 => "the SIM needs another PIN",
             35 => "its firmware is missing",
-            40 => "no cable, or nobody at its other end",
+            40 => "no cable, or nothing at its other end",
             45 => "no SIM",
-            47 => "the SIM is locked and wants its PUK",
+            47 => "the SIM is locked and needs its PUK",
             53 => "no such Wi-Fi network is in reach",
-            64 => "somebody else has its address",
+            64 => "another host has its address",
             _ => "",
         }
     }
@@ -94,57 +95,57 @@ fn local(address: &IpAddr) -> bool {
     }
 }
 
-/// A profile that NetworkManager has.
+/// A profile as NetworkManager has stored it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Known {
+pub struct StoredProfile {
     /// Its D-Bus path.
     pub path: String,
     /// Its UUID.
     pub uuid: String,
     /// Its id.
     pub id: String,
-    /// Our mark; none of a stranger's.
-    pub mark: Option<String>,
-    /// How many tries the SIM left when its PIN was written.
+    /// Our digest; none for a profile that is not ours.
+    pub digest: Option<String>,
+    /// How many tries the SIM had left when its PIN was written.
     pub pin_tries: Option<u32>,
-    /// Its secrets, where it is ours: section, key, value.
+    /// Its secrets, if it is ours: section, key, value.
     pub secrets: BTreeMap<(String, String), Secret<String>>,
 }
 
-/// All of it.
+/// The observed state of the uplinks.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Facts {
+pub struct ObservedUplinks {
     /// NetworkManager's version.
     pub version: String,
     /// Its devices.
-    pub devices: Vec<Device>,
+    pub devices: Vec<UplinkDevice>,
     /// Its profiles.
-    pub profiles: Vec<Known>,
-    /// Modems, by ModemManager.
+    pub profiles: Vec<StoredProfile>,
+    /// ModemManager's modems.
     pub modems: Vec<Modem>,
     /// Names of the files in our folder of certificates.
     pub files: BTreeSet<String>,
 }
 
-impl Facts {
-    /// The device on which a profile is active, or could be: first the one that has it.
+impl ObservedUplinks {
+    /// The device on which a profile is active, or else one on which it could be.
     #[must_use]
-    pub fn device_of(&self, uuid: &str, kind: UplinkKind, interface: Option<&str>) -> Option<&Device> {
-        let fits = |device: &&Device| {
+    pub fn device_of(&self, uuid: &str, kind: UplinkKind, interface: Option<&str>) -> Option<&UplinkDevice> {
+        let fits = |device: &&UplinkDevice| {
             device.kind == Some(kind) && interface.is_none_or(|name| name == device.interface)
         };
-        let has = |device: &&Device| device.profile.as_deref() == Some(uuid);
+        let has = |device: &&UplinkDevice| device.profile.as_deref() == Some(uuid);
         self.devices.iter().find(has).or_else(|| self.devices.iter().find(fits))
     }
 
-    /// Devices over which packets could go.
-    pub fn usable(&self) -> impl Iterator<Item = &Device> {
+    /// The uplinks through which packets can be sent.
+    pub fn usable(&self) -> impl Iterator<Item = &UplinkDevice> {
         self.devices.iter().filter(|device| device.kind.is_some() && device.usable())
     }
 
-    /// Addresses that two devices have, with their interfaces.
+    /// Addresses that two devices share, with their interfaces.
     #[must_use]
-    pub fn doubled(&self) -> Vec<(IpAddr, String, String)> {
+    pub fn shared_addresses(&self) -> Vec<(IpAddr, String, String)> {
         let mut seen: BTreeMap<IpAddr, &str> = BTreeMap::new();
         let mut found = Vec::new();
         for device in self.devices.iter().filter(|device| device.kind.is_some()) {

@@ -1,6 +1,7 @@
 //! Tables, a model, and ten simulated minutes.
 
 use super::*;
+use crate::uplink::probe_outcome::ProbeError;
 use proptest::prelude::*;
 
 const WIFI: &str = "wlan0";
@@ -10,22 +11,28 @@ fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn links(links: &[(&str, bool)]) -> Sign {
-    Sign::Links(links.iter().map(|(name, usable)| ((*name).to_owned(), *usable)).collect())
+fn links(links: &[(&str, bool)]) -> UplinkEvent {
+    UplinkEvent::Links(links.iter().map(|(name, usable)| ((*name).to_owned(), *usable)).collect())
 }
 
-fn both() -> Sign {
+fn both() -> UplinkEvent {
     links(&[(WIFI, true), (LTE, true)])
 }
 
-fn flow(interface: &str, stalled: bool) -> Sign {
+fn traffic(interface: &str, stalled: bool) -> UplinkEvent {
     let stalled_ms = if stalled { 900 } else { 0 };
-    Sign::Flow(Evidence { interface: interface.into(), stalled, stalled_ms, rtt_ms: Some(40), mptcp: false })
+    UplinkEvent::Traffic(Evidence {
+        interface: interface.into(),
+        stalled,
+        stalled_ms,
+        rtt_ms: 40,
+        ..Evidence::default()
+    })
 }
 
-fn probe(interface: &str, well: bool) -> Sign {
-    let result = if well { Ok(Duration::from_millis(40)) } else { Err("no answer".to_owned()) };
-    Sign::Probe(Probed { interface: interface.into(), result })
+fn probe(interface: &str, well: bool) -> UplinkEvent {
+    let result = if well { Ok(Duration::from_millis(40)) } else { Err(ProbeError::NoAnswer) };
+    UplinkEvent::Probe(ProbeOutcome { interface: interface.into(), result })
 }
 
 fn chosen(chooser: &Chooser) -> Option<String> {
@@ -35,52 +42,54 @@ fn chosen(chooser: &Chooser) -> Option<String> {
 #[test]
 fn the_first_that_is_up_carries_and_a_stall_moves_it_at_once() {
     let mut chooser = Chooser::new();
-    assert_eq!(chooser.choice().why, "there is no uplink");
-    assert_eq!(chooser.on(s(0), &links(&[(WIFI, false), (LTE, false)])).interface, None);
-    assert_eq!(chooser.on(s(0), &links(&[(WIFI, false), (LTE, true)])).interface.as_deref(), Some(LTE));
+    assert_eq!(chooser.choice().reason.to_string(), "there is no uplink");
+    assert_eq!(chooser.on_event(s(0), &links(&[(WIFI, false), (LTE, false)])).interface, None);
+    assert_eq!(chooser.on_event(s(0), &links(&[(WIFI, false), (LTE, true)])).interface.as_deref(), Some(LTE));
     let mut chooser = Chooser::new();
-    assert_eq!(chooser.on(s(0), &both()).interface.as_deref(), Some(WIFI));
+    assert_eq!(chooser.on_event(s(0), &both()).interface.as_deref(), Some(WIFI));
     // LTE is not known to be bad: good enough.
-    let choice = chooser.on(s(1), &flow(WIFI, true));
+    let choice = chooser.on_event(s(1), &traffic(WIFI, true));
     assert_eq!(choice.interface.as_deref(), Some(LTE));
-    assert_eq!(choice.why, "wlan0: the stream stood still");
+    assert_eq!(choice.reason.to_string(), "wlan0: the stream stalled");
 }
 
 #[test]
 fn no_stall_moves_it_to_an_uplink_that_is_known_to_be_bad_or_down() {
     let mut chooser = Chooser::new();
-    chooser.on(s(0), &both());
-    chooser.on(s(1), &probe(LTE, false));
-    let choice = chooser.on(s(2), &flow(WIFI, true));
+    chooser.on_event(s(0), &both());
+    chooser.on_event(s(1), &probe(LTE, false));
+    let choice = chooser.on_event(s(2), &traffic(WIFI, true));
     assert_eq!(choice.interface.as_deref(), Some(WIFI));
-    assert!(choice.why.starts_with("nothing else works either"), "{}", choice.why);
+    let nothing = ChoiceReason::NothingElse { interface: WIFI.into(), reason: HealthReason::Stalled };
+    assert_eq!(choice.reason, nothing);
+    assert!(choice.reason.to_string().starts_with("nothing else works either; wlan0"), "{}", choice.reason);
     // ... until it is known to be good.
-    assert_eq!(chooser.on(s(3), &probe(LTE, true)).interface.as_deref(), Some(LTE));
+    assert_eq!(chooser.on_event(s(3), &probe(LTE, true)).interface.as_deref(), Some(LTE));
     let mut chooser = Chooser::new();
-    chooser.on(s(0), &links(&[(WIFI, true), (LTE, false)]));
-    assert_eq!(chooser.on(s(1), &flow(WIFI, true)).interface.as_deref(), Some(WIFI));
+    chooser.on_event(s(0), &links(&[(WIFI, true), (LTE, false)]));
+    assert_eq!(chooser.on_event(s(1), &traffic(WIFI, true)).interface.as_deref(), Some(WIFI));
     // A link that is up but bad is more than one that is down.
-    chooser.on(s(2), &both());
-    chooser.on(s(2), &probe(LTE, false));
-    let choice = chooser.on(s(3), &links(&[(WIFI, false), (LTE, true)]));
+    chooser.on_event(s(2), &both());
+    chooser.on_event(s(2), &probe(LTE, false));
+    let choice = chooser.on_event(s(3), &links(&[(WIFI, false), (LTE, true)]));
     assert_eq!(choice.interface.as_deref(), Some(LTE));
 }
 
 #[test]
-fn what_flows_outweighs_a_probe_that_fails() {
+fn traffic_outweighs_a_failed_probe() {
     let mut chooser = Chooser::new();
-    chooser.on(s(0), &both());
-    chooser.on(s(1), &flow(WIFI, false));
-    assert_eq!(chooser.on(s(2), &probe(WIFI, false)).interface.as_deref(), Some(WIFI));
+    chooser.on_event(s(0), &both());
+    chooser.on_event(s(1), &traffic(WIFI, false));
+    assert_eq!(chooser.on_event(s(2), &probe(WIFI, false)).interface.as_deref(), Some(WIFI));
     // ... but not for ever.
-    assert_eq!(chooser.on(s(6), &Sign::Tick).interface.as_deref(), Some(LTE));
+    assert_eq!(chooser.on_event(s(6), &UplinkEvent::Tick).interface.as_deref(), Some(LTE));
 }
 
 /// Probes every second until it is back; how long that took.
 fn back_after(chooser: &mut Chooser, from: u64) -> u64 {
     for second in from..from + 1000 {
-        chooser.on(s(second), &flow(LTE, false));
-        if chooser.on(s(second), &probe(WIFI, true)).interface.as_deref() == Some(WIFI) {
+        chooser.on_event(s(second), &traffic(LTE, false));
+        if chooser.on_event(s(second), &probe(WIFI, true)).interface.as_deref() == Some(WIFI) {
             return second - from;
         }
     }
@@ -88,100 +97,104 @@ fn back_after(chooser: &mut Chooser, from: u64) -> u64 {
 }
 
 #[test]
-fn the_way_back_takes_longer_each_time_up_to_a_bound_and_is_forgiven() {
+fn the_hold_down_doubles_up_to_a_bound_and_decays() {
     let mut chooser = Chooser::new();
-    chooser.on(s(0), &both());
+    chooser.on_event(s(0), &both());
     let mut now = 0;
-    let mut holds = Vec::new();
+    let mut hold_downs = Vec::new();
     for _ in 0..8 {
         now += 1;
-        chooser.on(s(now), &flow(WIFI, true));
+        chooser.on_event(s(now), &traffic(WIFI, true));
         assert_eq!(chosen(&chooser).as_deref(), Some(LTE));
         let took = back_after(&mut chooser, now);
-        holds.push(took);
+        hold_downs.push(took);
         now += took;
     }
-    assert_eq!(holds, [10, 20, 40, 80, 160, 300, 300, 300]);
+    assert_eq!(hold_downs, [10, 20, 40, 80, 160, 300, 300, 300]);
     // Five minutes without a stall: 300 is halved each minute, down to the shortest.
     for _ in 0..400 {
         now += 1;
-        assert_eq!(chooser.on(s(now), &flow(WIFI, false)).interface.as_deref(), Some(WIFI));
+        assert_eq!(chooser.on_event(s(now), &traffic(WIFI, false)).interface.as_deref(), Some(WIFI));
     }
-    chooser.on(s(now), &flow(WIFI, true));
+    chooser.on_event(s(now), &traffic(WIFI, true));
     assert_eq!(back_after(&mut chooser, now), 10);
 }
 
 #[test]
-fn one_bad_sign_starts_the_hold_anew() {
+fn one_bad_event_restarts_the_hold_down() {
     let mut chooser = Chooser::new();
-    chooser.on(s(0), &both());
-    chooser.on(s(1), &flow(WIFI, true));
+    chooser.on_event(s(0), &both());
+    chooser.on_event(s(1), &traffic(WIFI, true));
     for second in 2..10 {
-        chooser.on(s(second), &flow(LTE, false));
-        chooser.on(s(second), &probe(WIFI, true));
+        chooser.on_event(s(second), &traffic(LTE, false));
+        chooser.on_event(s(second), &probe(WIFI, true));
     }
-    chooser.on(s(10), &probe(WIFI, false));
+    chooser.on_event(s(10), &probe(WIFI, false));
     assert_eq!(back_after(&mut chooser, 11), 10);
 }
 
 #[test]
 fn an_uplink_that_is_pulled_out_is_left_and_remembered_as_one_that_comes_and_goes() {
     let mut chooser = Chooser::new();
-    chooser.on(s(0), &both());
-    assert_eq!(chooser.on(s(1), &links(&[(LTE, true)])).interface.as_deref(), Some(LTE));
-    chooser.on(s(2), &both());
+    chooser.on_event(s(0), &both());
+    assert_eq!(chooser.on_event(s(1), &links(&[(LTE, true)])).interface.as_deref(), Some(LTE));
+    chooser.on_event(s(2), &both());
     assert_eq!(back_after(&mut chooser, 3), 10, "not the 5 s of one that was always there");
     assert_eq!(chooser.to_probe(s(20)), [WIFI, LTE]);
-    chooser.on(s(20), &flow(WIFI, false));
+    chooser.on_event(s(20), &traffic(WIFI, false));
     assert_eq!(chooser.to_probe(s(20)), [LTE], "what flows needs no probe");
 }
 
-fn sign() -> impl Strategy<Value = Sign> {
+fn preferred(choice: &Choice) -> bool {
+    matches!(choice.reason, ChoiceReason::Preferred { .. })
+}
+
+fn event() -> impl Strategy<Value = UplinkEvent> {
     let name = || prop::sample::select(vec![WIFI, LTE, "eth1"]);
     prop_oneof![
         1 => prop::collection::vec((name(), any::<bool>()), 0..4).prop_map(|found| links(&found)),
-        4 => (name(), any::<bool>()).prop_map(|(name, stalled)| flow(name, stalled)),
+        4 => (name(), any::<bool>()).prop_map(|(name, stalled)| traffic(name, stalled)),
         4 => (name(), any::<bool>()).prop_map(|(name, well)| probe(name, well)),
-        1 => Just(Sign::Tick),
+        1 => Just(UplinkEvent::Tick),
     ]
 }
 
 proptest! {
     #[test]
     fn it_chooses_what_is_there_decides_the_same_again_and_does_not_flap(
-        signs in prop::collection::vec((0..4_000_u64, sign()), 1..200)
+        events in prop::collection::vec((0..4_000_u64, event()), 1..200)
     ) {
         let run = || {
             let (mut chooser, mut now) = (Chooser::new(), Duration::ZERO);
             let mut there: Vec<String> = Vec::new();
             let mut left: BTreeMap<String, Duration> = BTreeMap::new();
             let mut trace = Vec::new();
-            for (pause, sign) in &signs {
+            for (pause, event) in &events {
                 now += Duration::from_millis(*pause);
-                if let Sign::Links(links) = sign {
+                if let UplinkEvent::Links(links) = event {
                     there = links.iter().map(|(name, _)| name.clone()).collect();
                 }
                 let before = chosen(&chooser);
-                let choice = chooser.on(now, sign);
+                let choice = chooser.on_event(now, event);
                 prop_assert!(choice.interface.as_ref().is_none_or(|name| there.contains(name)));
-                prop_assert!(!choice.why.is_empty());
+                prop_assert!(!choice.reason.to_string().is_empty());
                 if choice.interface != before {
                     // A return for preference's sake comes no sooner than the shortest hold after it was left.
-                    if let (true, Some(name)) = (choice.why.contains("preferred"), &choice.interface)
+                    if let (true, Some(name)) = (preferred(&choice), &choice.interface)
                         && let Some(at) = left.get(name)
                     {
-                        prop_assert!(now - *at >= HOLD * 2, "{} after {:?}", name, now - *at);
+                        prop_assert!(now - *at >= MIN_HOLD_DOWN * 2, "{} after {:?}", name, now - *at);
                     }
-                    if !choice.why.contains("preferred") {
+                    if !preferred(&choice) {
                         left.extend(before.map(|before| (before, now)));
                     }
-                } else if let (Sign::Flow(evidence), Some(name)) = (sign, &choice.interface)
+                } else if let (UplinkEvent::Traffic(evidence), Some(name)) = (event, &choice.interface)
                     && evidence.stalled && &evidence.interface == name
                 {
                     // A stall that did not move it: nothing else is even unknown.
                     for other in there.iter().filter(|other| *other != name) {
-                        let grade = chooser.of(now, other).map(|(grade, _)| grade);
-                        prop_assert!(grade < Some(Grade::Unknown), "{other}: {grade:?}");
+                        let quality = chooser.assess(now, other).map(|(quality, _)| quality);
+                        prop_assert!(quality < Some(Quality::Unknown), "{other}: {quality:?}");
                     }
                 }
                 trace.push(choice);
@@ -229,7 +242,7 @@ fn acknowledgements(seed: u64, rtt_ms: f64, cut_ms: f64, until_ms: f64) -> Vec<(
 fn simulate(seed: u64, cut_ms: f64, until_ms: f64, limit: impl Fn(f64, f64) -> f64) -> Vec<f64> {
     let acks = acknowledgements(seed, 300.0, cut_ms, until_ms);
     let mut chooser = Chooser::new();
-    chooser.on(s(0), &both());
+    chooser.on_event(s(0), &both());
     let (mut rtt, mut deviation, mut last, mut next) = (300.0, 150.0, 0.0, 0);
     let mut switches = Vec::new();
     let mut now = 500.0;
@@ -246,10 +259,10 @@ fn simulate(seed: u64, cut_ms: f64, until_ms: f64, limit: impl Fn(f64, f64) -> f
         let before = chosen(&chooser);
         let name = before.clone().unwrap();
         if name == WIFI {
-            chooser.on(time, &flow(WIFI, age > limit(rtt, deviation)));
+            chooser.on_event(time, &traffic(WIFI, age > limit(rtt, deviation)));
         } else {
-            chooser.on(time, &flow(LTE, false));
-            chooser.on(time, &probe(WIFI, now < cut_ms));
+            chooser.on_event(time, &traffic(LTE, false));
+            chooser.on_event(time, &probe(WIFI, now < cut_ms));
         }
         if chosen(&chooser) != before {
             switches.push(now);

@@ -1,60 +1,62 @@
-//! Gathers the facts: one call a service, and a few for each profile of ours.
+//! Reads the state of the uplinks: one call per service, and a few for each profile of ours.
 
-use crate::uplink::facts::{Device, Facts, Known};
 use crate::uplink::modem::Modem;
 use crate::uplink::network_manager::{
-    self as nm, DeviceProxy, Objects, ObjectsProxy, ProfileProxy, Properties, Told, addresses, path, value,
+    self as nm, DeviceProxy, IncomingProfile, Objects, ObjectsProxy, ProfileProxy, Properties, addresses,
+    path, value,
 };
-use crate::uplink::profile::{MARK, PIN_TRIES};
+use crate::uplink::observed::{ObservedUplinks, StoredProfile, UplinkDevice};
+use crate::uplink::profile::{DIGEST_KEY, PIN_TRIES_KEY};
 use robocast_config::{Secret, UplinkKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use zbus::{Connection, OwnedObjectPath, fdo};
 
-/// Sections of ours that can hold secrets.
-const SECRET: [&str; 3] = ["802-11-wireless-security", "802-1x", "gsm"];
+/// The sections of a profile that can contain secrets.
+const SECRET_SECTIONS: [&str; 3] = ["802-11-wireless-security", "802-1x", "gsm"];
 
-/// Gathers them; `folder` is that of the certificates.
+/// The state of the uplinks; `folder` is that of the certificates.
 ///
 /// # Errors
-/// When NetworkManager is not there, or does not answer.
-pub(crate) async fn facts(bus: &Connection, folder: &Path) -> fdo::Result<Facts> {
+/// When NetworkManager does not run, or does not answer.
+pub(crate) async fn observe_uplinks(bus: &Connection, folder: &Path) -> fdo::Result<ObservedUplinks> {
     let objects = objects(bus, nm::SERVICE, "/org/freedesktop").await?;
     let manager = objects.values().find_map(|interfaces| interfaces.get(nm::SERVICE));
-    let mut facts = Facts {
+    let mut observed = ObservedUplinks {
         version: manager.and_then(|properties| value(properties, "Version")).unwrap_or_default(),
         files: files(folder),
         modems: modems(bus).await,
-        ..Facts::default()
+        ..ObservedUplinks::default()
     };
     for (path, interfaces) in &objects {
         if let Some(properties) = interfaces.get("org.freedesktop.NetworkManager.Device") {
-            facts.devices.push(device(path, properties, &objects));
+            observed.devices.push(device(path, properties, &objects));
         }
         if interfaces.contains_key("org.freedesktop.NetworkManager.Settings.Connection") {
-            // One that vanishes meanwhile is no fact.
-            facts.profiles.extend(known(bus, path).await);
+            // One that vanished meanwhile is left out.
+            observed.profiles.extend(known(bus, path).await);
         }
     }
-    facts.devices.sort_by(|a, b| a.interface.cmp(&b.interface));
-    facts.profiles.sort_by(|a, b| a.path.cmp(&b.path));
-    let ours = |uuid: &String| facts.profiles.iter().any(|p| &p.uuid == uuid && p.mark.is_some());
-    let active: Vec<_> =
-        (0..facts.devices.len()).filter(|i| facts.devices[*i].profile.as_ref().is_some_and(ours)).collect();
+    observed.devices.sort_by(|a, b| a.interface.cmp(&b.interface));
+    observed.profiles.sort_by(|a, b| a.path.cmp(&b.path));
+    let ours = |uuid: &String| observed.profiles.iter().any(|p| &p.uuid == uuid && p.digest.is_some());
+    let active: Vec<_> = (0..observed.devices.len())
+        .filter(|i| observed.devices[*i].profile.as_ref().is_some_and(ours))
+        .collect();
     for index in active {
-        facts.devices[index].applied = applied(bus, &facts.devices[index].path).await;
+        observed.devices[index].applied = applied(bus, &observed.devices[index].path).await;
     }
-    Ok(facts)
+    Ok(observed)
 }
 
 async fn objects(bus: &Connection, service: &'static str, path: &'static str) -> fdo::Result<Objects> {
     ObjectsProxy::builder(bus).destination(service).path(path).build().await?.get_managed_objects().await
 }
 
-fn device(path_of: &OwnedObjectPath, properties: &Properties, objects: &Objects) -> Device {
+fn device(path_of: &OwnedObjectPath, properties: &Properties, objects: &Objects) -> UplinkDevice {
     let kind = match value::<u32>(properties, "DeviceType") {
-        // Ethernet, and the virtual wire.
+        // Ethernet, and veth.
         Some(1 | 20) => Some(UplinkKind::Ethernet),
         Some(2) => Some(UplinkKind::Wifi),
         Some(8) => Some(UplinkKind::Lte),
@@ -73,11 +75,11 @@ fn device(path_of: &OwnedObjectPath, properties: &Properties, objects: &Objects)
         dns6.into_iter().filter_map(|b| <[u8; 16]>::try_from(b).ok()).map(|b| IpAddr::V6(Ipv6Addr::from(b))),
     );
     let interface: String = value(properties, "Interface").unwrap_or_default();
-    // A modem has no other link than the one it is given.
+    // A modem has no link but the one assigned to it.
     let link = value(properties, "IpInterface").filter(|link: &String| !link.is_empty());
     let own = || if kind == Some(UplinkKind::Lte) { String::new() } else { interface.clone() };
     let reason: Option<(u32, u32)> = value(properties, "StateReason");
-    Device {
+    UplinkDevice {
         path: path_of.to_string(),
         link: link.unwrap_or_else(own),
         interface,
@@ -93,19 +95,21 @@ fn device(path_of: &OwnedObjectPath, properties: &Properties, objects: &Objects)
     }
 }
 
-async fn known(bus: &Connection, path: &OwnedObjectPath) -> Option<Known> {
+async fn known(bus: &Connection, path: &OwnedObjectPath) -> Option<StoredProfile> {
     let proxy = ProfileProxy::builder(bus).path(path.clone()).build().await.ok()?;
     let told = proxy.get_settings().await.ok()?;
     let connection = told.get("connection")?;
-    let mut known = Known {
+    let mut known = StoredProfile {
         path: path.to_string(),
         uuid: value(connection, "uuid")?,
         id: value(connection, "id").unwrap_or_default(),
-        mark: mark(&told, MARK),
-        pin_tries: mark(&told, PIN_TRIES).and_then(|tries| tries.parse().ok()),
+        digest: user_data(&told, DIGEST_KEY),
+        pin_tries: user_data(&told, PIN_TRIES_KEY).and_then(|tries| tries.parse().ok()),
         secrets: BTreeMap::new(),
     };
-    for section in SECRET.into_iter().filter(|section| known.mark.is_some() && told.contains_key(*section)) {
+    for section in
+        SECRET_SECTIONS.into_iter().filter(|section| known.digest.is_some() && told.contains_key(*section))
+    {
         let secrets = proxy.get_secrets(section).await.unwrap_or_default();
         for (key, secret) in secrets.get(section).into_iter().flatten() {
             if let Ok(secret) = String::try_from(secret.clone()) {
@@ -116,13 +120,13 @@ async fn known(bus: &Connection, path: &OwnedObjectPath) -> Option<Known> {
     Some(known)
 }
 
-fn mark(told: &Told, name: &str) -> Option<String> {
+fn user_data(told: &IncomingProfile, name: &str) -> Option<String> {
     value::<HashMap<String, String>>(told.get("user")?, "data")?.remove(name)
 }
 
 async fn applied(bus: &Connection, path: &str) -> Option<String> {
     let proxy = DeviceProxy::builder(bus).path(path.to_owned()).build().await.ok()?;
-    mark(&proxy.get_applied_connection(0).await.ok()?.0, MARK)
+    user_data(&proxy.get_applied_connection(0).await.ok()?.0, DIGEST_KEY)
 }
 
 fn files(folder: &Path) -> BTreeSet<String> {
@@ -131,7 +135,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
 }
 
 async fn modems(bus: &Connection) -> Vec<Modem> {
-    // Without ModemManager there are none; NetworkManager says so of its devices.
+    // Without ModemManager there are none.
     let objects = objects(bus, nm::MODEMS, "/org/freedesktop/ModemManager1").await.unwrap_or_default();
     let mut modems: Vec<_> = objects.values().filter_map(modem).collect();
     modems.sort_by(|a, b| a.port.cmp(&b.port));

@@ -1,4 +1,4 @@
-//! Asks the kernel for the facts, over netlink on both sides.
+//! Reads the state of both sides from the kernel, over netlink.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -13,14 +13,14 @@ use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage,
 use rtnetlink::{Handle, RouteMessageBuilder};
 use tokio::task::JoinHandle;
 
-use super::facts::{Facts, Link, Network, Route, Side};
 use super::namespace::{Namespace, NamespaceError};
 use super::nft::{self, NftError};
+use super::observed::{Link, NamespaceState, Network, ObservedRobotNetwork, Route};
 use super::plan;
 
-/// Why the facts cannot be had.
+/// Why the state cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum GatherError {
+pub enum ObserveError {
     /// The namespace cannot be entered.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
@@ -28,28 +28,28 @@ pub enum GatherError {
     #[error("no netlink socket: {0}")]
     Socket(#[from] io::Error),
     /// The kernel does not answer.
-    #[error("the kernel does not tell its interfaces, addresses and routes: {0}")]
+    #[error("the kernel does not list its interfaces, addresses and routes: {0}")]
     Netlink(#[from] rtnetlink::Error),
     /// nftables does not answer.
     #[error(transparent)]
     Nft(#[from] NftError),
 }
 
-/// A netlink socket on one side.
+/// A netlink socket in one namespace.
 #[derive(Debug)]
-pub struct Rtnl {
+pub struct NetlinkHandle {
     /// For requests.
     pub handle: Handle,
     task: JoinHandle<()>,
 }
 
-impl Drop for Rtnl {
+impl Drop for NetlinkHandle {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Rtnl {
+impl NetlinkHandle {
     /// Opens one in a namespace.
     ///
     /// # Errors
@@ -60,41 +60,47 @@ impl Rtnl {
     }
 }
 
-/// All facts.
+/// The state of both sides.
 ///
 /// # Errors
 /// When either side cannot be asked.
-pub async fn facts(outside: &Namespace, inside: &str) -> Result<Facts, GatherError> {
-    let mut facts = Facts { outside: side(outside).await?, ..Facts::default() };
+pub async fn observe_network(
+    outside: &Namespace,
+    inside: &str,
+) -> Result<ObservedRobotNetwork, ObserveError> {
+    let mut observed = ObservedRobotNetwork {
+        outside: observe_namespace(outside).await?,
+        ..ObservedRobotNetwork::default()
+    };
     if let Some(namespace) = Namespace::open(inside)? {
-        facts.namespace = true;
-        facts.inside = side(&namespace).await?;
-        let links = facts.inside.links.values().filter(|link| link.ethernet);
+        observed.namespace = true;
+        observed.inside = observe_namespace(&namespace).await?;
+        let links = observed.inside.links.values().filter(|link| link.ethernet);
         let names: Vec<_> = links.map(|link| link.name.clone()).collect();
-        facts.kernel = namespace.run(move || kernel(&names)).await?;
-        facts.firewall = nft::standing(&namespace).await?;
+        observed.kernel = namespace.run(move || kernel_settings(&names)).await?;
+        observed.firewall = nft::loaded_firewall(&namespace).await?;
     }
-    Ok(facts)
+    Ok(observed)
 }
 
-/// What `/proc/sys/net` says, on the side of the thread that asks.
-fn kernel(names: &[String]) -> BTreeMap<String, String> {
+/// The values below `/proc/sys/net`, in the namespace of the calling thread.
+fn kernel_settings(names: &[String]) -> BTreeMap<String, String> {
     let keys = plan::settings(names.iter().map(String::as_str)).into_iter().map(|(key, _)| key);
-    let said = |key: String| {
+    let read = |key: String| {
         let value = std::fs::read_to_string(format!("/proc/sys/net/{key}")).ok()?;
         Some((key, value.trim().to_owned()))
     };
-    keys.filter_map(said).collect()
+    keys.filter_map(read).collect()
 }
 
-/// One side.
+/// The state of one namespace.
 ///
 /// # Errors
-/// When it cannot be asked.
-pub async fn side(namespace: &Namespace) -> Result<Side, GatherError> {
-    let rtnl = Rtnl::open(namespace).await?;
+/// When the kernel does not answer.
+pub async fn observe_namespace(namespace: &Namespace) -> Result<NamespaceState, ObserveError> {
+    let rtnl = NetlinkHandle::open(namespace).await?;
     let radios = namespace.run(radios).await?;
-    let mut side = Side::default();
+    let mut side = NamespaceState::default();
     let mut names = HashMap::new();
     let links: Vec<_> = rtnl.handle.link().get().execute().try_collect().await?;
     for message in &links {
@@ -118,7 +124,7 @@ pub async fn side(namespace: &Namespace) -> Result<Side, GatherError> {
     Ok(side)
 }
 
-/// The interfaces that are radios or modems: they speak ethernet to the kernel, but not to a cable.
+/// The interfaces that are radios or modems: ethernet to the kernel, but without a cable.
 fn radios() -> Vec<String> {
     let Ok(all) = std::fs::read_dir("/sys/class/net") else { return Vec::new() };
     let wireless = |path: &std::path::Path| {
@@ -163,7 +169,7 @@ fn link(message: &LinkMessage, radios: &[String]) -> Option<Link> {
             _ => {}
         }
     }
-    // Tunnels that a kernel puts into every namespace by itself.
+    // Tunnels that the kernel creates in every namespace.
     let tunnel = matches!(link.kind.as_deref(), Some("gretap" | "erspan" | "ip6gretap" | "ip6erspan"));
     link.ethernet &= !tunnel && !radios.contains(&link.name);
     (!link.name.is_empty()).then_some(link)
@@ -173,7 +179,7 @@ fn address(message: &AddressMessage) -> Option<Cidr> {
     let mut found = None;
     for attribute in &message.attributes {
         match attribute {
-            // On a link to one peer, `Address` is the peer's.
+            // On a point-to-point link, `Address` is the peer's.
             AddressAttribute::Local(address) => found = Some(*address),
             AddressAttribute::Address(address) => found = found.or(Some(*address)),
             _ => {}
