@@ -233,7 +233,8 @@ mod tests {
     }
 
     fn bench(more: &str) -> Bench {
-        let text = format!("schema = 1\n[[stream]]\nname = \"front\"\nsource = \"rtp://0.0.0.0:5004\"\n{more}\n");
+        let text =
+            format!("schema = 1\n[[stream]]\nname = \"front\"\nsource = \"rtp://0.0.0.0:5004\"\n{more}\n");
         let settings = robocast_config::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{e}")).settings;
         let (sender, events) = mpsc::unbounded_channel();
         let broadcast = Broadcast::new(Limits { lag: Duration::from_secs(5), bytes: 1 << 20 });

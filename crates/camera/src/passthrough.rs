@@ -43,7 +43,8 @@ mod tests {
         VideoFormat { width: 1280, height: 720, fps: None, profile: 77, common: true, reorder: 0 };
 
     fn decide(format: &VideoFormat, more: &str) -> Passthrough {
-        let text = format!("schema = 1\n[[stream]]\nname = \"front\"\nsource = \"rtp://0.0.0.0:5004\"\n{more}\n");
+        let text =
+            format!("schema = 1\n[[stream]]\nname = \"front\"\nsource = \"rtp://0.0.0.0:5004\"\n{more}\n");
         let settings = robocast_config::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{e}")).settings;
         decide_passthrough(format, &settings.streams[0])
     }

@@ -38,7 +38,6 @@ const TICK: Duration = Duration::from_millis(500);
 const FIRST_ROUND: Duration = Duration::from_secs(20);
 /// How long the reconcilers may take to end.
 const SHUTDOWN: Duration = Duration::from_secs(5);
-/// The first and the longest wait before the bus is tried again.
 
 /// The program cannot run.
 #[derive(Debug, thiserror::Error)]
