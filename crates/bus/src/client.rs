@@ -10,7 +10,8 @@ mod run;
 mod socket;
 
 pub use follow::{
-    Snapshot, follow, follow_chosen, follow_chosen_on, follow_evidence, follow_evidence_on, follow_on,
+    Snapshot, follow, follow_at, follow_chosen, follow_chosen_on, follow_evidence, follow_evidence_on,
+    follow_on,
 };
 pub use remote::{Remote, RemoteOrder};
 pub use run::{NotHere, ask_run, streams_here, streams_here_on};

@@ -8,7 +8,7 @@
 //! | [`server`] | the objects of camera, push and net, served for as long as the program runs |
 //! | [`client`] | what other programs say, asked once or followed; orders to them |
 //!
-//! The types of what is said are in `robocast-status`. The same structs travel as D-Bus dictionaries, as JSON from
+//! The status types are in `robocast-status`. The same structs travel as D-Bus dictionaries, as JSON from
 //! `robocast run` to `robocast status`, and are what `--json` prints.
 
 pub mod client;

@@ -32,7 +32,7 @@ pub fn check(file: &Path) -> ExitCode {
     }
 }
 
-/// Shows all that is wrong with a file of these bytes.
+/// Prints all problems of a file of these bytes.
 pub fn refuse(file: &Path, text: &[u8], problems: &Problems) -> ExitCode {
     problems.iter().for_each(|problem| show(file, text, problem));
     let _ = writeln!(std::io::stderr(), "{}", summary(problems.iter().count()));
@@ -46,7 +46,7 @@ fn summary(count: usize) -> String {
     }
 }
 
-/// One problem; with the line it stands in, and in colour, where a person looks.
+/// Prints one problem; on a terminal with its line, and in colour.
 pub fn show(file: &Path, text: &[u8], problem: &Problem) {
     let mut out = std::io::stdout().lock();
     let terminal = std::io::stdout().is_terminal();

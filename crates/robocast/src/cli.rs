@@ -29,7 +29,7 @@ pub enum Command {
     Appliance(crate::appliance::commands::ApplianceCommand),
 }
 
-/// What the owner does with a stick.
+/// The commands of a stick.
 #[derive(Debug, Subcommand)]
 pub enum StickCommand {
     /// Write a first settings file: by flags, and by questions on a terminal
@@ -73,7 +73,7 @@ pub enum StickCommand {
     },
 }
 
-/// What a first settings file is made from. On a terminal, what is not given is asked for.
+/// The values of a first settings file. On a terminal, missing ones are asked for.
 #[derive(Debug, clap::Args)]
 pub struct InitArgs {
     /// The file to write, or the stick's folder
@@ -81,7 +81,7 @@ pub struct InitArgs {
     /// Write over a file that is there
     #[arg(long)]
     pub force: bool,
-    /// Ask nothing: what is not given has its default
+    /// Ask nothing: missing values have their defaults
     #[arg(long, short)]
     pub yes: bool,
     /// Name of the box: a-z, 0-9, -

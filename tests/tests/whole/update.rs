@@ -136,6 +136,20 @@ fn frames_of_one_stream_do_not_prove_a_slot_that_lacks_programs_of_another() {
 }
 
 #[test]
+fn programs_that_ran_before_the_bus_did_make_a_slot_good() {
+    if !have(&bus::NEEDED) {
+        return;
+    }
+    let mut bus = Bus::not_started();
+    let product = product(&bus, &[small("front", &[])]);
+    product.wait_state("front", "live");
+    bus.start_again();
+    let rauc = Rauc::start(&bus, "now");
+    let (code, told, errors) = run(gate(product.place(), &bus, LONG));
+    assert_eq!((code, rauc.marks()), (Some(0), vec!["good booted".to_owned()]), "{told}{errors}");
+}
+
+#[test]
 fn a_box_that_was_not_provisioned_is_good_once_its_networks_stand() {
     if !have(&bus::NEEDED) {
         return;

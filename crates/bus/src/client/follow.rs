@@ -1,4 +1,5 @@
-//! Follows what other programs say, by signals: through programs that end and start again, and a bus that restarts.
+//! Follows what other programs say, by signals: through programs that end and start again, and a bus that restarts. On the
+//! system bus, and without one at the programs' sockets.
 //!
 //! ```no_run
 //! # use robocast_bus::{client, names};
@@ -13,22 +14,27 @@
 //! # }
 //! ```
 
-use super::Remote;
+use super::{Remote, services_in};
 use crate::dictionary::{Dictionary, from_dictionary};
+use crate::mode::{BusMode, sockets_folder};
 use crate::names::{NET, PUSH, Service};
-use crate::{CameraStatus, Evidence, NetStatus, PushStatus, server};
+use crate::{CameraStatus, Evidence, NetStatus, PushStatus};
 use futures_util::StreamExt;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep, timeout};
 use zbus::fdo::{DBusProxy, NameOwnerChanged, PropertiesChanged};
-use zbus::{Connection, MatchRule, MessageStream, connection, message};
+use zbus::{MatchRule, Message, MessageStream, connection, message};
 
 /// A bus that is away is looked for this often.
 const RETRY: Duration = Duration::from_secs(2);
 /// A program that does not answer within this counts as silent.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// New sockets are looked for this often.
+const SCAN_EACH: Duration = Duration::from_millis(500);
 /// The property that holds the whole status.
 const STATUS: &str = "Status";
 
@@ -76,14 +82,57 @@ impl Snapshot {
     }
 }
 
-/// Keeps a snapshot of the programs that have one of these interfaces on the system bus. Empty while there is no bus, or where
-/// none is used (`ROBOCAST_BUS`). Ends when nobody listens any more.
+/// Keeps a snapshot of the programs that have one of these interfaces: on the system bus, else at their sockets, as
+/// `ROBOCAST_BUS` says. Empty while there is no bus. Ends when nobody listens any more.
 pub async fn follow(interfaces: &[&'static str], snapshot: watch::Sender<Snapshot>) {
-    if server::enabled() {
+    let mode = BusMode::from_env();
+    if mode.uses_system_bus() {
         follow_on(connection::Builder::system, interfaces, snapshot).await;
+    } else if mode.uses_sockets() {
+        follow_at(&sockets_folder(), interfaces, snapshot).await;
     } else {
         snapshot.closed().await;
     }
+}
+
+/// The same of the programs that have a socket in `folder`, as under `robocast run`.
+pub async fn follow_at(folder: &Path, interfaces: &[&'static str], snapshot: watch::Sender<Snapshot>) {
+    let mut tick = interval(SCAN_EACH);
+    let mut followed = BTreeSet::new();
+    let mut programs = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {
+                let wanted = |service: &Service| interfaces.contains(&service.interface());
+                for service in services_in(folder).into_iter().filter(wanted) {
+                    if followed.insert(service.clone()) {
+                        programs.spawn(follow_program(folder.to_owned(), service, snapshot.clone()));
+                    }
+                }
+            }
+            Some(Ok(gone)) = programs.join_next() => {
+                followed.remove(&gone);
+                update(&snapshot, |now| now.remove(&gone));
+            }
+            () = snapshot.closed() => return,
+        }
+    }
+}
+
+/// Follows the program at its socket until it is gone.
+async fn follow_program(folder: PathBuf, service: Service, snapshot: watch::Sender<Snapshot>) -> Service {
+    let following = async {
+        let remote = timeout(PATIENCE, Remote::at_socket(&folder, service.clone())).await.ok()?.ok()?;
+        // Subscribed to before it is asked: nothing is missed in between.
+        let mut changes = remote.changes().await.ok()?;
+        read(&remote, &snapshot).await;
+        while let Some(Ok(message)) = changes.next().await {
+            take_change(&remote, message, &snapshot).await.ok()?;
+        }
+        Some(())
+    };
+    following.await;
+    service
 }
 
 /// The same on the bus that `bus` connects to.
@@ -106,15 +155,12 @@ pub async fn follow_on(
     }
 }
 
-/// Changes the snapshot; whoever listens hears of it only if it is another then.
+/// Changes the snapshot. Listeners are woken only if that makes a difference.
 fn update(snapshot: &watch::Sender<Snapshot>, change: impl FnOnce(&mut Snapshot)) {
-    let mut now = snapshot.borrow().clone();
-    change(&mut now);
-    snapshot.send_if_modified(|last| {
-        *last != now && {
-            *last = now;
-            true
-        }
+    snapshot.send_if_modified(|now| {
+        let before = now.clone();
+        change(now);
+        *now != before
     });
 }
 
@@ -137,7 +183,7 @@ async fn follow_once(
             && let Ok(owner) = dbus.get_name_owner(name.as_ref()).await
         {
             owners.insert(owner.to_string(), service.clone());
-            read(&bus, &service, snapshot).await;
+            read(&Remote::on_bus(&bus, service.clone()), snapshot).await;
         }
     }
     loop {
@@ -152,7 +198,7 @@ async fn follow_once(
                 match arguments.new_owner.as_ref() {
                     Some(owner) => {
                         owners.insert(owner.to_string(), service.clone());
-                        read(&bus, &service, snapshot).await;
+                        read(&Remote::on_bus(&bus, service.clone()), snapshot).await;
                     }
                     None => update(snapshot, |now| now.remove(&service)),
                 }
@@ -161,27 +207,38 @@ async fn follow_once(
                 let Some(message) = message.transpose()? else { return Ok(()) };
                 let sender = message.header().sender().map(ToString::to_string).unwrap_or_default();
                 let Some(service) = owners.get(&sender) else { continue };
-                let Some(signal) = PropertiesChanged::from_message(message) else { continue };
-                let arguments = signal.args()?;
-                if arguments.interface_name != service.interface() {
-                    continue;
-                }
-                match arguments.changed_properties.get(STATUS).map(|value| value.try_to_owned()) {
-                    Some(Ok(value)) => {
-                        let said = Dictionary::try_from(value)?;
-                        update(snapshot, |now| now.set(service, &said));
-                    }
-                    _ if *service == Service::Update => read(&bus, service, snapshot).await,
-                    _ => {}
-                }
+                take_change(&Remote::on_bus(&bus, service.clone()), message, snapshot).await?;
             }
         }
     }
 }
 
+/// Takes a change signal of a program into the snapshot.
+async fn take_change(
+    remote: &Remote,
+    message: Message,
+    snapshot: &watch::Sender<Snapshot>,
+) -> zbus::Result<()> {
+    let service = remote.service();
+    let Some(signal) = PropertiesChanged::from_message(message) else { return Ok(()) };
+    let arguments = signal.args()?;
+    if arguments.interface_name != service.interface() {
+        return Ok(());
+    }
+    match arguments.changed_properties.get(STATUS).map(|value| value.try_to_owned()) {
+        Some(Ok(value)) => {
+            let said = Dictionary::try_from(value)?;
+            update(snapshot, |now| now.set(service, &said));
+        }
+        _ if *service == Service::Update => read(remote, snapshot).await,
+        _ => {}
+    }
+    Ok(())
+}
+
 /// Asks a program once. One that does not answer counts as not there.
-async fn read(bus: &Connection, service: &Service, snapshot: &watch::Sender<Snapshot>) {
-    let remote = Remote::on_bus(bus, service.clone());
+async fn read(remote: &Remote, snapshot: &watch::Sender<Snapshot>) {
+    let service = remote.service();
     let said = timeout(PATIENCE, remote.all_properties()).await.ok().and_then(Result::ok);
     let said = match service {
         Service::Update => said,

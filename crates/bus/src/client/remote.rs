@@ -114,7 +114,7 @@ impl Remote {
     }
 
     fn interface(&self) -> zbus::Result<InterfaceName<'static>> {
-        Ok(InterfaceName::try_from(self.service.interface())?)
+        InterfaceName::try_from(self.service.interface())
     }
 
     async fn properties(&self) -> zbus::Result<PropertiesProxy<'_>> {

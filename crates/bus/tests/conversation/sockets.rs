@@ -3,8 +3,9 @@
 use super::generated;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use robocast_bus::client::{self, Remote, RemoteOrder};
-use robocast_bus::names::Service;
+use robocast_bus::client::{self, Remote, RemoteOrder, Snapshot};
+use robocast_bus::dictionary::Dictionary;
+use robocast_bus::names::{CAMERA, NET, Service};
 use robocast_bus::server::{self, CameraOrder, PushOrder};
 use robocast_bus::{CameraStatus, NetStatus, ProgramStatus, PushStatus, SinkState, SinkStatus, SourceState};
 use std::os::unix::fs::PermissionsExt;
@@ -218,8 +219,6 @@ async fn the_properties_one_by_one_say_what_the_whole_status_says() {
     let (at, seen, orders) = (folder.clone(), publish.subscribe(), mpsc::channel(1).0);
     tokio::spawn(async move { server::serve_push_at(&at, "front".into(), seen, orders).await });
     let all = open(&folder, front(Service::Push)).await.all_properties().await.unwrap();
-    let types: std::collections::BTreeMap<&str, String> =
-        all.iter().map(|(name, value)| (name.as_str(), value.value_signature().to_string())).collect();
     let expected = [
         ("Evidence", "a(ssbbuu)"),
         ("LatencyMs", "d"),
@@ -231,9 +230,99 @@ async fn the_properties_one_by_one_say_what_the_whole_status_says() {
         ("Started", "b"),
         ("Status", "a{sv}"),
     ];
-    assert_eq!(types, expected.map(|(name, of)| (name, of.to_owned())).into());
+    assert_eq!(types(&all), expected);
     assert_eq!(f64::try_from(all["LatencyMs"].clone()).unwrap(), -1.0, "unknown");
     assert_eq!(Vec::<u64>::try_from(all["SinkBitrates"].clone()).unwrap(), [800]);
     let uplinks = Vec::<(String, bool)>::try_from(all["SinkUplinks"].clone()).unwrap();
     assert_eq!(uplinks, [("wlan0".to_owned(), false)]);
+}
+
+#[tokio::test]
+async fn programs_at_sockets_are_followed_as_they_come_change_and_go() {
+    let (_temporary, folder) = folder();
+    let (tell, mut snapshot) = watch::channel(Snapshot::default());
+    let at = folder.clone();
+    let following = tokio::spawn(async move { client::follow_at(&at, &[CAMERA, NET], tell).await });
+    let mut seen = async |what: &str, fits: fn(&Snapshot) -> bool| {
+        timeout(SOON, snapshot.wait_for(fits)).await.unwrap_or_else(|_| panic!("no {what}")).unwrap().clone()
+    };
+    for _life in 0..2 {
+        let camera = Camera::serve(&folder);
+        let publish = watch::Sender::new(NetStatus { chosen: "wlan0".into(), ..NetStatus::default() });
+        let (net_folder, status) = (folder.clone(), publish.subscribe());
+        tokio::spawn(async move { server::serve_net_at(&net_folder, status).await });
+        seen("programs", |now| now.net.is_some() && now.cameras.contains_key("front")).await;
+        camera.status.send_modify(|status| status.source_state = SourceState::Live);
+        publish.send_modify(|status| status.chosen = "wwan0".into());
+        seen("camera that is live", |now| now.cameras["front"].source_state == SourceState::Live).await;
+        seen("other uplink", |now| now.net.as_ref().is_some_and(|net| net.chosen == "wwan0")).await;
+        drop((camera, publish));
+        seen("end of both", |now| *now == Snapshot::default()).await;
+    }
+    drop(snapshot);
+    timeout(SOON, following).await.expect("nobody listens").unwrap();
+}
+
+/// The properties with their types, in the order of their names.
+fn types(all: &Dictionary) -> Vec<(&str, &str)> {
+    let mut types: Vec<(&str, &str)> = all
+        .iter()
+        .map(|(name, value)| (name.as_str(), &*value.value_signature().to_string().leak()))
+        .collect();
+    types.sort_unstable();
+    types
+}
+
+#[tokio::test]
+async fn the_names_and_types_of_the_properties_of_camera_and_net_are_a_contract() {
+    let (_temporary, folder) = folder();
+    let camera = Camera::serve(&folder);
+    camera.status.send_modify(|status| {
+        status.source_state = SourceState::Resting;
+        status.readers = 2;
+        status.target_bps = 700_000;
+    });
+    let publish =
+        watch::Sender::new(NetStatus { plan: vec!["a step".into()], reads: 3, ..NetStatus::default() });
+    let (at, seen) = (folder.clone(), publish.subscribe());
+    tokio::spawn(async move { server::serve_net_at(&at, seen).await });
+
+    let all = open(&folder, front(Service::Camera)).await.all_properties().await.unwrap();
+    let expected = [
+        ("Broken", "t"),
+        ("BytesOut", "t"),
+        ("Encoder", "s"),
+        ("FramesIn", "t"),
+        ("FramesOut", "t"),
+        ("Height", "u"),
+        ("Keyframes", "t"),
+        ("Readers", "u"),
+        ("Rebuilds", "t"),
+        ("SourceState", "s"),
+        ("Status", "a{sv}"),
+        ("TargetBitrate", "t"),
+        ("Text", "s"),
+        ("Width", "u"),
+    ];
+    assert_eq!(types(&all), expected);
+    assert_eq!(String::try_from(all["SourceState"].clone()).unwrap(), "resting");
+    assert_eq!(u32::try_from(all["Readers"].clone()).unwrap(), 2);
+    assert_eq!(u64::try_from(all["TargetBitrate"].clone()).unwrap(), 700_000);
+
+    let all = open(&folder, Service::Net).await.all_properties().await.unwrap();
+    let expected = [
+        ("Chosen", "s"),
+        ("Former", "b"),
+        ("Plan", "as"),
+        ("Proven", "b"),
+        ("Reads", "u"),
+        ("Robot", "(sbbss)"),
+        ("Status", "a{sv}"),
+        ("Text", "s"),
+        ("Uplinks", "a(sssbbss)"),
+        ("UplinksProven", "b"),
+        ("Why", "s"),
+    ];
+    assert_eq!(types(&all), expected);
+    assert_eq!(Vec::<String>::try_from(all["Plan"].clone()).unwrap(), ["a step"]);
 }

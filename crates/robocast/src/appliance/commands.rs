@@ -67,7 +67,7 @@ pub enum ApplianceCommand {
         early: Option<PathBuf>,
         /// Not used
         late: Option<PathBuf>,
-        /// Where errors are told, one a line
+        /// The file that errors are appended to, one a line
         #[arg(long, default_value = "/dev/kmsg")]
         log: PathBuf,
     },
@@ -108,7 +108,7 @@ pub enum NetCommand {
     },
 }
 
-/// What is done about updates.
+/// Updates of this box.
 #[derive(Debug, Subcommand)]
 pub enum UpdateCommand {
     /// Wait until the slot that runs has shown that it works, and have RAUC mark it good
@@ -119,7 +119,7 @@ pub enum UpdateCommand {
     },
 }
 
-/// What is done with the settings file of this box.
+/// The settings file of this box.
 #[derive(Debug, Subcommand)]
 pub enum SettingsCommand {
     /// Copy the settings to a raw partition, where they outlive the file system

@@ -1,7 +1,7 @@
 //! `robocast generate NORMAL EARLY LATE`: the body of systemd's generator. It turns the settings into units before systemd
 //! loads any, on every boot and at each `daemon-reload`.
 //!
-//! It never fails: whatever is wrong is told to the kernel's log, since no journal runs yet, and the boot goes on.
+//! It never fails: problems go to the kernel's log, since no journal runs yet, and the boot continues.
 
 use crate::appliance::units::{Body, UnitFile, units};
 use robocast_config::LoadError;
@@ -26,11 +26,11 @@ enum GenerateError {
     Unit { path: PathBuf, source: io::Error },
 }
 
-/// Writes the units that the settings want below `normal`; what is wrong goes to `log`, a record each. Always 0.
+/// Writes the units that the settings want below `normal`; problems go to `log`, one record each. Always 0.
 pub fn generate(normal: &Path, log: &Path) -> ExitCode {
     let settings = paths::settings();
     if let Err(error) = work(&settings, normal) {
-        tell(log, &lines(&settings, &error));
+        append_records(log, &lines(&settings, &error));
     }
     ExitCode::SUCCESS
 }
@@ -50,13 +50,13 @@ fn write(normal: &Path, unit: &UnitFile) -> Result<(), GenerateError> {
     fs::create_dir_all(folder).map_err(|source| GenerateError::Folder { path: folder.to_owned(), source })?;
     let written = match &unit.body {
         Body::Link(to) => symlink(to, &path),
-        // The folder lives in memory and is made anew each time: nothing there must survive a power cut.
+        // The folder is in memory and is made again each time: nothing there must survive a power cut.
         Body::Text(text) => File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes())),
     };
     written.map_err(|source| GenerateError::Unit { path, source })
 }
 
-/// What is wrong, one line each. Problems of settings never hold a secret.
+/// The problems, one line each. Problems of settings never contain a secret.
 fn lines(settings: &Path, error: &GenerateError) -> Vec<String> {
     let GenerateError::Settings(LoadError::Invalid { problems, .. }) = error else {
         return vec![journal::chain(error)];
@@ -65,8 +65,8 @@ fn lines(settings: &Path, error: &GenerateError) -> Vec<String> {
     problems.iter().map(|problem| problem.display(&file).to_string().replace("\n  hint: ", "; ")).collect()
 }
 
-/// One record a line; priority 3 is `err`. A log that cannot be opened is done without.
-fn tell(log: &Path, lines: &[String]) {
+/// One record a line; priority 3 is `err`. A log that cannot be opened is ignored.
+fn append_records(log: &Path, lines: &[String]) {
     let Ok(mut log) = OpenOptions::new().append(true).open(log) else { return };
     for line in lines {
         let end = line.floor_char_boundary(RECORD);
@@ -96,12 +96,12 @@ mod tests {
     #[test]
     fn a_record_is_no_longer_than_the_kernel_takes() {
         let log = tempfile::NamedTempFile::new().unwrap();
-        tell(log.path(), &["ä".repeat(2000), "short".into()]);
-        let told = fs::read_to_string(log.path()).unwrap();
-        let lines: Vec<_> = told.lines().collect();
+        append_records(log.path(), &["ä".repeat(2000), "short".into()]);
+        let text = fs::read_to_string(log.path()).unwrap();
+        let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 2);
         assert!(lines[0].starts_with("<3>robocast: ä") && lines[0].len() < 976);
         assert_eq!(lines[1], "<3>robocast: short");
-        tell(Path::new("/nowhere/kmsg"), &["nobody hears it".into()]);
+        append_records(Path::new("/nowhere/kmsg"), &["nobody reads it".into()]);
     }
 }

@@ -48,7 +48,7 @@ pub fn provision(path: Option<&Path>, await_run: bool) -> ExitCode {
             None => return ExitCode::SUCCESS,
         },
     };
-    tell(&ended)
+    print_outcome(&ended)
 }
 
 /// Whoever applies and proves on this machine.
@@ -56,7 +56,7 @@ fn the_box(await_run: bool) -> Box<dyn TheBox> {
     match Around::here(await_run) {
         Ok(around) => Box::new(around),
         Err(error) => {
-            tracing::error!("nobody is told of the settings: {error}");
+            tracing::error!("no program can be informed of the settings: {error}");
             Box::new(Nothing)
         }
     }
@@ -68,10 +68,10 @@ fn alone(home: &Home) -> io::Result<Flock<File>> {
     Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error.into())
 }
 
-fn tell(ended: &Ended) -> ExitCode {
+fn print_outcome(ended: &Ended) -> ExitCode {
     let Ended { receipt, on_stick, on_box } = ended;
     let _ = write!(io::stdout(), "{}", receipt.text());
-    let on_stick = on_stick.as_ref().and_then(|told| told.as_ref().err());
+    let on_stick = on_stick.as_ref().and_then(|written| written.as_ref().err());
     for trouble in [on_stick, on_box.as_ref().err()].into_iter().flatten() {
         tracing::warn!("{trouble}");
     }

@@ -225,7 +225,7 @@ impl RunFolder {
         }
     }
 
-    /// Answers `robocast status` with what was last seen.
+    /// Answers `robocast status` with the last status of the streams.
     fn serve_status(&self, status: watch::Receiver<Vec<StreamStatus>>) {
         let path = paths::status_socket();
         let _ = std::fs::remove_file(&path);

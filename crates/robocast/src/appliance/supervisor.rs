@@ -26,7 +26,7 @@ const STEADY: Duration = Duration::from_secs(10);
 const ASK_EACH: Duration = Duration::from_secs(1);
 /// A rate that is older than this is no longer true: the program died, or hangs.
 const STALE: Duration = Duration::from_secs(3);
-/// A program that was told to end gets this long.
+/// A program that was asked to end gets this long.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The executable of a program: only the camera needs the one that links GStreamer.
@@ -37,7 +37,7 @@ fn executable(program: Program) -> PathBuf {
     }
 }
 
-/// What is known of a child.
+/// The last known status of a child.
 #[derive(Debug, Clone)]
 pub struct ChildReport<S> {
     /// Its last status, with the counters of its earlier lives; none before the first.
@@ -97,7 +97,7 @@ impl<S: SupervisedStatus> Supervised<S> {
         Self { report, commands, task: tokio::spawn(supervisor.run()) }
     }
 
-    /// What is known of it.
+    /// Its last known status.
     pub fn report(&self) -> ChildReport<S> {
         self.report.borrow().clone()
     }

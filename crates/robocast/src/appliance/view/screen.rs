@@ -4,7 +4,7 @@ use dialoguer::console::Term;
 use std::io::{IsTerminal, Write};
 use textwrap::core::display_width;
 
-/// How large the terminal is.
+/// The size of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     pub columns: usize,
@@ -12,23 +12,23 @@ pub struct Room {
 }
 
 impl Room {
-    /// That of the terminal that we write to, now.
+    /// The present size of the terminal on standard output.
     pub fn of_stdout() -> Self {
         let (rows, columns) = Term::stdout().size_checked().filter(|&(rows, _)| rows > 1).unwrap_or((24, 80));
         Self { columns: columns.max(1).into(), rows: rows.into() }
     }
 }
 
-/// What we drew.
+/// The table on the terminal.
 #[derive(Debug)]
 pub struct Screen {
     pub colour: bool,
-    /// The widths of the lines that stand there.
+    /// The widths of the lines on the screen.
     drawn: Vec<usize>,
 }
 
 impl Screen {
-    /// The terminal that we write to; none when it is none, or one where nothing can be drawn over.
+    /// The terminal on standard output; none when it is no terminal, or one that cannot be drawn over.
     pub fn of_stdout() -> Option<Self> {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let colour = std::env::var_os("NO_COLOR").is_none();
@@ -45,7 +45,7 @@ impl Screen {
 
     fn frame(&mut self, above: Option<&str>, table: &[String], room: Room) -> String {
         let mut frame = String::new();
-        // A terminal that became narrower has wrapped the lines that stand there.
+        // A terminal that became narrower has wrapped the lines on it.
         let height: usize = self.drawn.iter().map(|width| width.div_ceil(room.columns).max(1)).sum();
         if height > 0 {
             // Down to the end of the screen is ours. The first line is emptied by itself: a whole screen that
@@ -66,9 +66,9 @@ impl Screen {
     }
 }
 
-/// What of the table has room. What ran out of the top of the screen could not be drawn over.
+/// The part of the table that fits: lines that left the screen at its top could not be drawn over.
 fn fitting(table: &[String], rows: usize) -> Vec<String> {
-    // The cursor stands in the last row.
+    // The cursor is in the last row.
     let room = rows.saturating_sub(1).max(1);
     if table.len() <= room {
         return table.to_vec();
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_table_is_drawn_over_the_one_before_however_many_lines_that_had() {
         let (mut screen, room) = (screen(), Room { columns: 80, rows: 24 });
-        assert_eq!(up(&screen.frame(None, &lines(3), room)), 0, "nothing of ours stands there yet");
+        assert_eq!(up(&screen.frame(None, &lines(3), room)), 0, "nothing of ours is there yet");
         assert_eq!(up(&screen.frame(None, &lines(5), room)), 3);
         let frame = screen.frame(Some("a log line"), &lines(1), room);
         assert_eq!(frame, "\x1b[5A\r\x1b[K\x1b[B\x1b[J\x1b[Aa log line\n\x1b[?7lline 0\x1b[?7h\n");
