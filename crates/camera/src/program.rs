@@ -274,7 +274,9 @@ impl<S: RunningSource> CameraProgram<S> {
                 }
                 LifecycleAction::Report(report) => {
                     self.log_state(&report);
-                    self.publish_report();
+                    if self.publish_report() {
+                        self.publish_status();
+                    }
                     None
                 }
                 LifecycleAction::Wait(time) => {

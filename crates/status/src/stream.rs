@@ -135,6 +135,10 @@ impl CameraStatus {
             keyframes: 0,
             broken: 0,
             rebuilds: 0,
+            packets_lost: 0,
+            packets_late: 0,
+            packets_malformed: 0,
+            packets_foreign: 0,
             ..self.clone()
         }
     }

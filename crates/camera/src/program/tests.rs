@@ -379,6 +379,7 @@ async fn a_source_that_is_lost_for_long_is_reported_once_with_the_time_of_its_la
     assert_eq!((lost.state, lost.text.as_str()), (SourceState::Lost, "no frames from test:"));
     let (live_since, lost_since) = (live.since.unwrap(), lost.since.unwrap());
     assert!((2..=3).contains(&(lost_since - live_since)), "{live:?} {lost:?}");
+    assert_eq!(rig.status.borrow().since, lost.since);
     let reports = rig.states.lock().unwrap().len();
     rig.pass(s(600)).await;
     let after = rig.report.borrow().clone();

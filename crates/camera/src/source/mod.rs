@@ -16,6 +16,8 @@ mod file;
 mod gst_source;
 mod rtp;
 mod rtsp;
+#[cfg(test)]
+mod testing;
 
 pub use capture::{CaptureFormat, CaptureMode, choose_format};
 

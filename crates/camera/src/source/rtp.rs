@@ -173,6 +173,10 @@ fn bind_socket(endpoint: &RtpEndpoint, index: Option<u32>) -> io::Result<UdpSock
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Attempt;
+    use crate::source::testing::context;
+    use robocast_gst::encoder::EncodingTarget;
+    use std::time::Duration;
 
     #[test]
     fn multicast_is_joined_on_the_robots_interface_unless_another_is_named() {
@@ -193,5 +197,72 @@ mod tests {
         }
         let go2 = go2_endpoint("eth3");
         assert_eq!((go2.address.to_string().as_str(), go2.payload_type), ("230.1.1.1:1720", Some(96)));
+    }
+
+    fn packet(sequence: u16, payload: &[u8]) -> Vec<u8> {
+        rtp_types::RtpPacketBuilder::<&[u8], &[u8]>::new()
+            .ssrc(7)
+            .payload_type(96)
+            .sequence_number(sequence)
+            .timestamp(u32::from(sequence) * 3600)
+            .marker_bit(true)
+            .payload(payload)
+            .write_vec()
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn packets_of_a_socket_become_units_and_those_that_are_no_use_are_counted() {
+        let output = context();
+        let text = format!("schema = 1\n[[stream]]\nname = \"a\"\nsource = \"{}\"\n", output.stream.source);
+        let settings = robocast_config::parse(text.as_bytes()).unwrap().settings;
+        let target = EncodingTarget {
+            bitrate: output.stream.bitrate.max,
+            size: None,
+            fps: None,
+            keyframe_interval: output.stream.keyframe_interval,
+        };
+        let endpoint =
+            RtpEndpoint { address: "127.0.0.1:0".parse().unwrap(), interface: None, payload_type: Some(96) };
+        let attempt = Attempt { fruitless: 0, target };
+        let context =
+            SourceContext { settings: &settings, stream: &settings.streams[0], output: &output, attempt };
+        let mut source = RtpSource::listen(&endpoint, context).unwrap();
+        let robot = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        robot.connect(source.socket.local_addr().unwrap()).await.unwrap();
+        // The parameter sets of 720p25 footage and the beginning of an IDR slice, in one packet (STAP-A).
+        let nals: [&[u8]; 3] = [
+            &[
+                0x67, 0x4d, 0x40, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xec, 0x04, 0x40, 0x00, 0x00, 0x03, 0x00,
+                0x40, 0x00, 0x00, 0x0c, 0x83, 0xc6, 0x0c, 0xa8,
+            ],
+            &[0x68, 0xef, 0x3c, 0x80],
+            &[0x65, 0x88, 0x84],
+        ];
+        let mut keyframe = vec![24];
+        for nal in nals {
+            keyframe.extend(u16::try_from(nal.len()).unwrap().to_be_bytes());
+            keyframe.extend(nal);
+        }
+        for datagram in
+            [packet(1, &keyframe), b"no RTP".to_vec(), packet(2, &[0x41, 0x9a, 2]), packet(2, &[0x41])]
+        {
+            robot.send(&datagram).await.unwrap();
+        }
+        let mut reader = output.broadcast.subscribe();
+        let reading = async {
+            for keyframe in [true, false] {
+                assert_eq!(reader.next().await.0.keyframe, keyframe);
+            }
+            while output.counters.packets().late == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            end = source.run() => panic!("{end:?}"),
+            read = tokio::time::timeout(Duration::from_secs(10), reading) => read.expect("units within 10 s"),
+        }
+        let counted = output.counters.packets();
+        assert_eq!((counted.malformed, counted.late, counted.lost), (1, 1, 0));
     }
 }

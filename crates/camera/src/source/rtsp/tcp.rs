@@ -165,3 +165,39 @@ fn source_end_of(error: &retina::Error) -> SourceEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::testing::context;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_camera_that_is_being_asked_is_not_asked_again_when_running_is_cancelled() {
+        let camera = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("rtsp://127.0.0.1:{}/a", camera.local_addr().unwrap().port());
+        let mut source = RtspTcpSource::new(url.parse().unwrap(), &context());
+        let mut connections = Vec::new();
+        // It accepts, and does not answer. The camera's loop drops the future at each of its events.
+        for _ in 0..10 {
+            tokio::select! {
+                end = source.run() => panic!("{end:?}"),
+                accepted = camera.accept() => connections.push(accepted.unwrap()),
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+        }
+        assert_eq!(connections.len(), 1);
+        drop(connections);
+        let ended = tokio::time::timeout(Duration::from_secs(10), source.run()).await.expect("it ends");
+        assert!(!ended.refused, "{ended:?}");
+        assert_eq!(source.run().await, ended, "and says so again");
+    }
+
+    #[test]
+    fn the_user_of_a_url_is_decoded() {
+        let of = |url: &str| credentials(&url.parse().unwrap()).map(|c| (c.username, c.password));
+        assert_eq!(of("rtsp://h/a"), None);
+        assert_eq!(of("rtsp://me:p%40ss@h/a"), Some(("me".into(), "p@ss".into())));
+        assert_eq!(of("rtsp://me@h/a"), Some(("me".into(), String::new())));
+    }
+}
