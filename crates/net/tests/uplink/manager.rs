@@ -1,7 +1,7 @@
 //! The side against NetworkManager.
 
 use crate::world::{World, ip, nmcli, out, world};
-use robocast_net::uplink::profile::{self, Profile, Value};
+use robocast_net::uplink::profile::{self, ProfileValue, UplinkProfile};
 use robocast_net::uplink::{DesiredUplinks, UplinkManager, UplinkOutcome, prefer_endpoints, renew_endpoints};
 use robocast_tests::waiting::{SOON, wait, when};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A wired profile with a fixed address.
-pub fn fixed(id: &str, interface: &str, place: usize, address: &str, gateway: &str) -> Profile {
+pub fn fixed(id: &str, interface: &str, place: usize, address: &str, gateway: &str) -> UplinkProfile {
     let mut profile = profile::wired(id, interface, place);
     profile.set("ipv4", "method", "manual");
-    profile.set("ipv4", "address-data", Value::Addresses(vec![(address.parse().unwrap(), 24)]));
+    profile.set("ipv4", "address-data", ProfileValue::Addresses(vec![(address.parse().unwrap(), 24)]));
     profile.set("ipv4", "gateway", gateway);
     profile.set("ipv6", "method", "disabled");
     profile
@@ -298,7 +298,7 @@ fn settings_that_the_manager_refuses_change_nothing_and_a_bus_that_is_gone_is_sa
         world.until("both are up", || side_up(&["wl0", "eth1"])).await;
         let mut refused = desired.clone();
         refused.profiles[0] = fixed("robocast-wifi-0", "wl0", 0, "10.1.0.7", "10.1.0.1");
-        refused.profiles[1].set("connection", "autoconnect-retries", Value::from("never"));
+        refused.profiles[1].set("connection", "autoconnect-retries", ProfileValue::from("never"));
         let outcome = side.converge(&refused).await;
         assert!(!outcome.proven, "{outcome:?}");
         let why = "NetworkManager does not change profile robocast-ethernet";
