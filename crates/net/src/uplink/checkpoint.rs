@@ -78,6 +78,8 @@ mod tests {
         }
     }
 
+    // D-Bus hands over its arguments by value.
+    #[allow(clippy::needless_pass_by_value)]
     #[zbus::interface(name = "org.freedesktop.NetworkManager")]
     impl FakeManager {
         fn checkpoint_create(
