@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use robocast_config::{Cidr, Dhcp, Protocol};
 
 use super::desired::DesiredRobotNetwork;
-use super::observed::{FirewallChain, LoadedFirewall, Network};
+use super::observed::{FirewallChain, IpNetwork, LoadedFirewall};
 use crate::digest::StableDigest;
 
 /// A firewall to load.
@@ -72,7 +72,7 @@ fn digest(chains: &[(&str, Vec<Rule>)]) -> String {
 
 /// `ip` or `ip6`, and the network of an address, as nftables writes them.
 fn of(own: Cidr) -> (&'static str, String) {
-    let Network { address, prefix } = Network::of(own);
+    let IpNetwork { address, prefix } = IpNetwork::of(own);
     (if address.is_ipv4() { "ip" } else { "ip6" }, format!("{address}/{prefix}"))
 }
 

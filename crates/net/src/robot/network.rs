@@ -11,7 +11,7 @@ use super::namespace::{Namespace, NamespaceError};
 use super::observe::{self, ObserveError};
 use super::observed::ObservedRobotNetwork;
 use super::plan::{plan, plan_restore};
-use super::reach::{self, Reach};
+use super::reach::{self, RobotReach};
 use super::request::StepError;
 use super::view::{RobotView, checks_of};
 use super::watch::KernelWatch;
@@ -235,12 +235,12 @@ impl RobotNetwork {
                 Err(error) => Err(io::Error::other(error)),
             };
             checks.push(match reach {
-                Ok(Reach::Answers) => Check::new(true, format!("the robot answers at {robot}")),
-                Ok(Reach::OnTheWire) => Check::new(
+                Ok(RobotReach::Answers) => Check::new(true, format!("the robot answers at {robot}")),
+                Ok(RobotReach::OnTheWire) => Check::new(
                     true,
                     format!("the robot is on the wire at {robot}: it answers ARP, but no connection"),
                 ),
-                Ok(Reach::Silent) => Check::failed(format!(
+                Ok(RobotReach::Silent) => Check::failed(format!(
                     "nobody answers at {robot}; is the robot on, is [robot] address right?"
                 )),
                 Err(error) => Check::failed(format!("{robot} cannot be reached: {error}")),

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::namespace::{Namespace, NamespaceError};
 use super::nft::{self, NftError};
-use super::observed::{Link, NamespaceState, Network, ObservedRobotNetwork, Route};
+use super::observed::{IpNetwork, IpRoute, NamespaceState, NetworkLink, ObservedRobotNetwork};
 use super::plan;
 
 /// Why the state cannot be read.
@@ -137,14 +137,14 @@ fn radios() -> Vec<String> {
     names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-fn link(message: &LinkMessage, radios: &[String]) -> Option<Link> {
+fn link(message: &LinkMessage, radios: &[String]) -> Option<NetworkLink> {
     let flags = message.header.flags;
-    let mut link = Link {
+    let mut link = NetworkLink {
         index: message.header.index,
         ethernet: message.header.link_layer_type == LinkLayerType::Ether,
         up: flags.contains(LinkFlags::Up),
         carrier: flags.contains(LinkFlags::LowerUp),
-        ..Link::default()
+        ..NetworkLink::default()
     };
     for attribute in &message.attributes {
         match attribute {
@@ -191,15 +191,15 @@ fn address(message: &AddressMessage) -> Option<Cidr> {
 /// The kernel's own table.
 const LOCAL: u32 = 255;
 
-fn route(message: &RouteMessage, names: &HashMap<u32, String>) -> Option<Route> {
+fn route(message: &RouteMessage, names: &HashMap<u32, String>) -> Option<IpRoute> {
     let everywhere: IpAddr = match message.header.address_family {
         AddressFamily::Inet => Ipv4Addr::UNSPECIFIED.into(),
         AddressFamily::Inet6 => Ipv6Addr::UNSPECIFIED.into(),
         _ => return None,
     };
-    let mut to = Network { address: everywhere, prefix: message.header.destination_prefix_length };
+    let mut to = IpNetwork { address: everywhere, prefix: message.header.destination_prefix_length };
     let mut route =
-        Route { to, interface: None, gateway: None, table: message.header.table.into(), priority: 0 };
+        IpRoute { to, interface: None, gateway: None, table: message.header.table.into(), priority: 0 };
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(RouteAddress::Inet(address)) => to.address = (*address).into(),
@@ -213,5 +213,5 @@ fn route(message: &RouteMessage, names: &HashMap<u32, String>) -> Option<Route> 
         }
     }
     let counts = message.header.kind == RouteType::Unicast && route.table != LOCAL;
-    counts.then_some(Route { to, ..route })
+    counts.then_some(IpRoute { to, ..route })
 }

@@ -39,14 +39,14 @@ pub struct FirewallChain {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NamespaceState {
     /// By name.
-    pub links: BTreeMap<String, Link>,
+    pub links: BTreeMap<String, NetworkLink>,
     /// Unicast routes of every table but the kernel's own (`local`), and of the group table.
-    pub routes: BTreeSet<Route>,
+    pub routes: BTreeSet<IpRoute>,
 }
 
 /// An interface.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Link {
+pub struct NetworkLink {
     /// Its name.
     pub name: String,
     /// The kernel's number for it, one of its own in each namespace.
@@ -71,9 +71,9 @@ pub struct Link {
 
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Route {
+pub struct IpRoute {
     /// The network it leads to.
-    pub to: Network,
+    pub to: IpNetwork,
     /// The outgoing interface; none when there are several.
     pub interface: Option<String>,
     /// The router.
@@ -86,7 +86,7 @@ pub struct Route {
 
 /// A network: an address whose host bits are 0. Ordered, so that two observations compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Network {
+pub struct IpNetwork {
     /// The first address.
     pub address: IpAddr,
     /// Length of its prefix in bits.
@@ -97,10 +97,10 @@ pub struct Network {
 pub const MAIN: u32 = 254;
 
 /// The multicast groups of IPv4.
-pub const MULTICAST: Network =
-    Network { address: IpAddr::V4(std::net::Ipv4Addr::new(224, 0, 0, 0)), prefix: 4 };
+pub const MULTICAST: IpNetwork =
+    IpNetwork { address: IpAddr::V4(std::net::Ipv4Addr::new(224, 0, 0, 0)), prefix: 4 };
 
-impl Network {
+impl IpNetwork {
     /// The network of an address.
     #[must_use]
     pub fn of(cidr: Cidr) -> Self {
@@ -124,7 +124,7 @@ impl Network {
     }
 }
 
-impl std::fmt::Display for Network {
+impl std::fmt::Display for IpNetwork {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.is_everything() {
             return f.write_str("everywhere");
@@ -133,10 +133,10 @@ impl std::fmt::Display for Network {
     }
 }
 
-impl Route {
+impl IpRoute {
     /// A direct route of the table `main`, out at an interface.
     #[must_use]
-    pub fn onto(interface: &str, to: Network) -> Self {
+    pub fn onto(interface: &str, to: IpNetwork) -> Self {
         Self { to, interface: Some(interface.to_owned()), gateway: None, table: MAIN, priority: 0 }
     }
 }
@@ -144,17 +144,17 @@ impl Route {
 impl NamespaceState {
     /// The interface with this name or alternative name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&Link> {
+    pub fn find(&self, name: &str) -> Option<&NetworkLink> {
         self.links.get(name).or_else(|| self.links.values().find(|link| link.aliases.contains(name)))
     }
 
     /// The routes at an interface.
-    pub fn at(&self, name: &str) -> impl Iterator<Item = &Route> {
+    pub fn at(&self, name: &str) -> impl Iterator<Item = &IpRoute> {
         self.routes.iter().filter(move |route| route.interface.as_deref() == Some(name))
     }
 }
 
-impl Link {
+impl NetworkLink {
     /// Whether it can be moved from one side to the other.
     #[must_use]
     pub fn movable(&self) -> bool {
@@ -176,7 +176,7 @@ mod tests {
             ("fd00::1:2/64", "fd00::/64"),
             ("fd00::1/0", "everywhere"),
         ] {
-            assert_eq!(Network::of(cidr.parse().unwrap()).to_string(), network);
+            assert_eq!(IpNetwork::of(cidr.parse().unwrap()).to_string(), network);
         }
     }
 }

@@ -7,7 +7,7 @@ use robocast_config::Cidr;
 
 use super::desired::DesiredRobotNetwork;
 use super::firewall::Ruleset;
-use super::observed::{Link, MAIN, MULTICAST, Network, ObservedRobotNetwork, Route};
+use super::observed::{IpNetwork, IpRoute, MAIN, MULTICAST, NetworkLink, ObservedRobotNetwork};
 use super::step::RobotStep;
 
 /// The steps from the observed to the desired state; empty when they agree. An interface that does not exist is left out: a
@@ -53,7 +53,7 @@ pub fn plan_restore(observed: &ObservedRobotNetwork) -> Vec<RobotStep> {
 }
 
 fn move_out(observed: &ObservedRobotNetwork, which: impl Fn(&str) -> bool) -> Vec<RobotStep> {
-    let moves = |link: &&Link| {
+    let moves = |link: &&NetworkLink| {
         link.movable() && which(&link.name) && !observed.outside.links.contains_key(&link.name)
     };
     observed.inside.links.values().filter(moves).map(|link| RobotStep::MoveOut(link.name.clone())).collect()
@@ -137,10 +137,10 @@ fn remove_unwanted(name: &str, own: Option<Cidr>, observed: &ObservedRobotNetwor
     let stale: Vec<_> =
         link.addresses.iter().copied().filter(|address| !lawful_address(*address, own)).collect();
     // The kernel removes the route to a network together with the address.
-    let removed_with_address = |route: &Route| {
+    let removed_with_address = |route: &IpRoute| {
         route.gateway.is_none()
             && route.table == MAIN
-            && stale.iter().any(|address| Network::of(*address) == route.to)
+            && stale.iter().any(|address| IpNetwork::of(*address) == route.to)
     };
     let unlawful =
         observed.inside.at(name).filter(|route| !lawful(route, own) && !removed_with_address(route));
@@ -156,10 +156,10 @@ fn add_missing(
     metrics: &mut Metrics,
 ) -> Vec<RobotStep> {
     let mut steps = Vec::new();
-    let fresh = Link { name: name.to_owned(), ..Link::default() };
+    let fresh = NetworkLink { name: name.to_owned(), ..NetworkLink::default() };
     let link = match observed.inside.links.get(name) {
         Some(link) => link,
-        None if observed.outside.links.get(name).is_some_and(Link::movable) => {
+        None if observed.outside.links.get(name).is_some_and(NetworkLink::movable) => {
             steps.push(RobotStep::MoveIn(name.to_owned()));
             &fresh
         }
@@ -171,9 +171,9 @@ fn add_missing(
     if !link.up {
         steps.push(RobotStep::SwitchOn(name.to_owned()));
     }
-    let exists = |to: Network| observed.inside.at(name).any(|route| route.to == to && lawful(route, own));
+    let exists = |to: IpNetwork| observed.inside.at(name).any(|route| route.to == to && lawful(route, own));
     if let Some(own) = own {
-        let network = Route::onto(name, Network::of(own));
+        let network = IpRoute::onto(name, IpNetwork::of(own));
         let given = link.up && link.addresses.contains(&own);
         let whole = own.prefix == if own.address.is_ipv4() { 32 } else { 128 };
         if given && !whole && !exists(network.to) {
@@ -181,7 +181,10 @@ fn add_missing(
         }
     }
     if !exists(MULTICAST) {
-        steps.push(RobotStep::AddRoute(Route { priority: metrics.next(), ..Route::onto(name, MULTICAST) }));
+        steps.push(RobotStep::AddRoute(IpRoute {
+            priority: metrics.next(),
+            ..IpRoute::onto(name, MULTICAST)
+        }));
     }
     steps
 }
@@ -196,17 +199,17 @@ fn link_local(address: IpAddr) -> bool {
 }
 
 /// Whether an interface with this address may have a route: to its own network, to multicast groups, to neighbours.
-fn lawful(route: &Route, own: Option<Cidr>) -> bool {
+fn lawful(route: &IpRoute, own: Option<Cidr>) -> bool {
     let to = route.to;
     let straight = route.gateway.is_none() && route.table == MAIN && !to.is_everything();
     straight
         && (to == MULTICAST
-            || own.is_some_and(|own| Network::of(own) == to)
+            || own.is_some_and(|own| IpNetwork::of(own) == to)
             || (link_local(to.address) && to.prefix >= 10))
 }
 
 /// A route that belongs to no interface of the robot's side, and that does not disappear with one that moves out.
-fn stray(route: &Route, desired: &DesiredRobotNetwork, observed: &ObservedRobotNetwork) -> bool {
+fn stray(route: &IpRoute, desired: &DesiredRobotNetwork, observed: &ObservedRobotNetwork) -> bool {
     let Some(name) = &route.interface else { return true };
     if desired.interfaces.contains_key(name) {
         return false;

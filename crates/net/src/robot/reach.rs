@@ -25,7 +25,7 @@ const PORT: u16 = 443;
 
 /// How much of an answer the robot gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum RobotReach {
     /// It accepts or refuses a TCP connection.
     Answers,
     /// It answers ARP, and nothing more.
@@ -38,7 +38,7 @@ pub enum Reach {
 ///
 /// # Errors
 /// When the namespace cannot be entered, or there is no route to the address.
-pub async fn probe_robot(namespace: &Namespace, robot: IpAddr) -> io::Result<Reach> {
+pub async fn probe_robot(namespace: &Namespace, robot: IpAddr) -> io::Result<RobotReach> {
     let groups = &[MulticastGroup::Neigh];
     let (connection, handle, mut news) =
         namespace.run(move || rtnetlink::new_multicast_connection(groups)).await??;
@@ -80,9 +80,9 @@ pub async fn probe_robot(namespace: &Namespace, robot: IpAddr) -> io::Result<Rea
         }
     };
     tokio::pin!(on_wire, tcp);
-    let mut reach = Reach::Silent;
+    let mut reach = RobotReach::Silent;
     let (mut wire_done, mut tcp_done) = (false, false);
-    while !(wire_done && (tcp_done || reach == Reach::Silent)) {
+    while !(wire_done && (tcp_done || reach == RobotReach::Silent)) {
         let step = async {
             tokio::select! {
                 there = &mut on_wire, if !wire_done => (true, there),
@@ -93,11 +93,11 @@ pub async fn probe_robot(namespace: &Namespace, robot: IpAddr) -> io::Result<Rea
             Ok((true, there)) => {
                 wire_done = true;
                 if there {
-                    reach = Reach::OnTheWire;
+                    reach = RobotReach::OnTheWire;
                 }
             }
             Ok((false, true)) => {
-                reach = Reach::Answers;
+                reach = RobotReach::Answers;
                 break;
             }
             Ok((false, false)) => tcp_done = true,

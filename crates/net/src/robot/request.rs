@@ -15,7 +15,7 @@ use super::namespace::Namespace;
 use super::namespace::NamespaceError;
 use super::nft::NftError;
 use super::observe::NetlinkHandle;
-use super::observed::Route;
+use super::observed::IpRoute;
 
 /// Why a step fails.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,7 @@ pub(super) fn skip_duplicate_detection(message: &mut AddressMessage) {
     message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad | AddressFlags::Permanent));
 }
 
-pub(super) async fn route_message(rtnl: &NetlinkHandle, route: &Route) -> Result<RouteMessage, StepError> {
+pub(super) async fn route_message(rtnl: &NetlinkHandle, route: &IpRoute) -> Result<RouteMessage, StepError> {
     let mut message = match route.to.address {
         IpAddr::V4(to) => {
             RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to, route.to.prefix).build()

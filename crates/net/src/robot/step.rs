@@ -5,7 +5,7 @@ use std::fmt;
 use robocast_config::Cidr;
 
 use super::firewall::Ruleset;
-use super::observed::{MULTICAST, Route};
+use super::observed::{IpRoute, MULTICAST};
 
 /// A change. Interfaces have the names that they have on the robot's side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +29,9 @@ pub enum RobotStep {
     /// Switches an interface off.
     SwitchOff(String),
     /// Removes a route.
-    RemoveRoute(Route),
+    RemoveRoute(IpRoute),
     /// Adds a route.
-    AddRoute(Route),
+    AddRoute(IpRoute),
 }
 
 impl fmt::Display for RobotStep {
@@ -53,11 +53,11 @@ impl fmt::Display for RobotStep {
 }
 
 /// A route as people read it.
-struct RouteText<'r>(&'r Route);
+struct RouteText<'r>(&'r IpRoute);
 
 impl fmt::Display for RouteText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Route { to, interface, gateway, .. } = self.0;
+        let IpRoute { to, interface, gateway, .. } = self.0;
         match *to == MULTICAST {
             true => f.write_str("to the multicast groups")?,
             false => write!(f, "to {to}")?,
@@ -72,19 +72,20 @@ impl fmt::Display for RouteText<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robot::observed::Network;
+    use crate::robot::observed::IpNetwork;
 
     #[test]
     fn a_step_reads_as_an_order() {
         let own: Cidr = "10.0.0.10/24".parse().unwrap();
-        let default = Network::of("0.0.0.0/0".parse().unwrap());
-        let through = Route { gateway: Some("10.0.0.1".parse().unwrap()), ..Route::onto("eth0", default) };
+        let default = IpNetwork::of("0.0.0.0/0".parse().unwrap());
+        let through =
+            IpRoute { gateway: Some("10.0.0.1".parse().unwrap()), ..IpRoute::onto("eth0", default) };
         for (step, text) in [
             (RobotStep::SetKernel("ipv4/ip_forward".into(), "0".into()), "set ipv4.ip_forward to 0 there"),
             (RobotStep::AddAddress("eth0".into(), own), "give eth0 the address 10.0.0.10/24"),
             (RobotStep::RemoveAddress("eth0".into(), own), "remove the address 10.0.0.10/24 from eth0"),
             (
-                RobotStep::AddRoute(Route::onto("eth0", MULTICAST)),
+                RobotStep::AddRoute(IpRoute::onto("eth0", MULTICAST)),
                 "add the route to the multicast groups at eth0",
             ),
             (RobotStep::RemoveRoute(through), "remove the route to everywhere at eth0 through 10.0.0.1"),

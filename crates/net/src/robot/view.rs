@@ -5,7 +5,7 @@ use robocast_config::{Cidr, Dhcp};
 use super::desired::DesiredRobotNetwork;
 use super::dhcp::client::LeaseState;
 use super::firewall::Ruleset;
-use super::observed::{MULTICAST, ObservedRobotNetwork, Route};
+use super::observed::{IpRoute, MULTICAST, ObservedRobotNetwork};
 use super::plan::resolve_names;
 use crate::check::Check;
 
@@ -75,7 +75,7 @@ pub fn checks_of(desired: &DesiredRobotNetwork, observed: &ObservedRobotNetwork)
         .iter()
         .map(|(name, own)| interface_check(name, *own, &desired, observed))
         .collect();
-    let leads_out = |route: &&Route| route.to.is_everything() || route.gateway.is_some();
+    let leads_out = |route: &&IpRoute| route.to.is_everything() || route.gateway.is_some();
     checks.push(match observed.inside.routes.iter().find(leads_out) {
         None => Check::new(true, "no route leads out of the robot's side"),
         Some(route) => Check::failed(format!("a route leads out of the robot's side, to {}", route.to)),
@@ -103,7 +103,7 @@ fn interface_check(
     let leases = desired.dhcp.as_ref().is_some_and(|(at, dhcp)| at == name && *dhcp == Dhcp::Client);
     let lease = leases.then_some(LeaseState::Asking);
     let view = RobotView::of(name, desired, observed, lease.as_ref());
-    let multicast = |route: &Route| route.to == MULTICAST && route.interface.as_deref() == Some(name);
+    let multicast = |route: &IpRoute| route.to == MULTICAST && route.interface.as_deref() == Some(name);
     let multicast = observed.inside.routes.iter().any(multicast);
     let addressed = view.address == own && (own.is_some() || !leases);
     Check::new(view.present && view.carrier && addressed && multicast, view.text)
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::check::all_ok;
     use crate::robot::dhcp::lease::OfferRefusal;
-    use crate::robot::observed::{Link, Network};
+    use crate::robot::observed::{IpNetwork, NetworkLink};
 
     fn cidr(text: &str) -> Cidr {
         text.parse().unwrap()
@@ -127,17 +127,17 @@ mod tests {
 
     /// The robot's side in the desired state.
     fn observed() -> ObservedRobotNetwork {
-        let link = Link {
+        let link = NetworkLink {
             name: "eth0".into(),
             ethernet: true,
             up: true,
             carrier: true,
             addresses: [cidr("10.0.0.10/24")].into(),
-            ..Link::default()
+            ..NetworkLink::default()
         };
         let mut observed = ObservedRobotNetwork { namespace: true, ..ObservedRobotNetwork::default() };
         observed.inside.links.insert("eth0".into(), link);
-        observed.inside.routes.insert(Route::onto("eth0", MULTICAST));
+        observed.inside.routes.insert(IpRoute::onto("eth0", MULTICAST));
         observed.firewall = Some(Ruleset::of(&desired()).loaded);
         observed
     }
@@ -153,8 +153,8 @@ mod tests {
             (|o| o.inside.routes.clear(), "eth0 has 10.0.0.10/24"),
             (
                 |o| {
-                    let everywhere = Network::of(cidr("0.0.0.0/0"));
-                    o.inside.routes.insert(Route::onto("eth0", everywhere));
+                    let everywhere = IpNetwork::of(cidr("0.0.0.0/0"));
+                    o.inside.routes.insert(IpRoute::onto("eth0", everywhere));
                 },
                 "a route leads out",
             ),

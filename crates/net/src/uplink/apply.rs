@@ -1,6 +1,8 @@
 //! Executes steps through NetworkManager.
 
-use crate::uplink::network_manager::{DeviceProxy, ManagerProxy, ProfileProxy, ProfilesProxy, outgoing};
+use crate::uplink::network_manager::{
+    NmDeviceProxy, NmManagerProxy, NmProfileProxy, NmProfilesProxy, outgoing,
+};
 use crate::uplink::plan::UplinkStep;
 use robocast_daemon::atomic;
 use std::os::unix::fs::DirBuilderExt;
@@ -63,28 +65,28 @@ async fn call_manager(bus: &Connection, step: &UplinkStep) -> fdo::Result<()> {
     match step {
         UplinkStep::WriteFile(_) | UplinkStep::DeleteFile(_) => Ok(()),
         UplinkStep::Unmanage { device, .. } => {
-            let proxy = DeviceProxy::builder(bus).path(device.clone()).build().await?;
+            let proxy = NmDeviceProxy::builder(bus).path(device.clone()).build().await?;
             // The robot's side may have moved the interface away meanwhile: one that is gone needs nothing.
             proxy.set_managed(false).await.map_err(fdo::Error::from).or_else(accept_gone)
         }
         UplinkStep::Add(profile) => {
             let sections = profile.with_digest();
-            ProfilesProxy::new(bus).await?.add_connection(outgoing(&sections)).await.map(|_| ())
+            NmProfilesProxy::new(bus).await?.add_connection(outgoing(&sections)).await.map(|_| ())
         }
         UplinkStep::Update { path, profile } => {
             let sections = profile.with_digest();
-            let proxy = ProfileProxy::builder(bus).path(path.clone()).build().await?;
+            let proxy = NmProfileProxy::builder(bus).path(path.clone()).build().await?;
             proxy.update(outgoing(&sections)).await
         }
         UplinkStep::Activate { uuid, device, .. } => {
             let profile = path_of(bus, uuid).await?;
             let (device, any) = (ObjectPath::try_from(device.as_str()), ObjectPath::try_from("/"));
             let (device, any) = (device.map_err(wrong)?, any.map_err(wrong)?);
-            let manager = ManagerProxy::new(bus).await?;
+            let manager = NmManagerProxy::new(bus).await?;
             manager.activate_connection(&profile, &device, &any).await.map(|_| ())
         }
         UplinkStep::Delete { path, .. } => {
-            ProfileProxy::builder(bus).path(path.clone()).build().await?.delete().await
+            NmProfileProxy::builder(bus).path(path.clone()).build().await?.delete().await
         }
     }
 }
@@ -106,7 +108,7 @@ fn wrong(error: impl std::fmt::Display) -> fdo::Error {
 
 /// The path of a profile: the plan cannot know that of one that was added a moment ago.
 async fn path_of(bus: &Connection, uuid: &str) -> fdo::Result<OwnedObjectPath> {
-    ProfilesProxy::new(bus).await?.get_connection_by_uuid(uuid).await
+    NmProfilesProxy::new(bus).await?.get_connection_by_uuid(uuid).await
 }
 
 #[cfg(test)]

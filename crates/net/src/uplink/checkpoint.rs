@@ -1,7 +1,7 @@
 //! A change under a checkpoint of NetworkManager's: committed or rolled back, whatever happens in between.
 
 use crate::uplink::calls::BusError;
-use crate::uplink::network_manager::{CHECKPOINT_FLAGS, ManagerProxy};
+use crate::uplink::network_manager::{CHECKPOINT_FLAGS, NmManagerProxy};
 use std::time::Duration;
 use zbus::{Connection, OwnedObjectPath, fdo};
 
@@ -51,9 +51,9 @@ pub(crate) async fn with_checkpoint<T, E>(
     Err(ChangeFailure::RolledBack { why, rollback: rollback.map(drop).map_err(BusError::from) })
 }
 
-async fn create(bus: &Connection, timeout: Duration) -> fdo::Result<(ManagerProxy<'_>, OwnedObjectPath)> {
+async fn create(bus: &Connection, timeout: Duration) -> fdo::Result<(NmManagerProxy<'_>, OwnedObjectPath)> {
     let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX).max(1);
-    let manager = ManagerProxy::new(bus).await?;
+    let manager = NmManagerProxy::new(bus).await?;
     let checkpoint = manager.checkpoint_create(&[], seconds, CHECKPOINT_FLAGS).await?;
     Ok((manager, checkpoint))
 }
@@ -78,6 +78,8 @@ mod tests {
         }
     }
 
+    // D-Bus hands over its arguments by value.
+    #[allow(clippy::needless_pass_by_value)]
     #[zbus::interface(name = "org.freedesktop.NetworkManager")]
     impl FakeManager {
         fn checkpoint_create(

@@ -1,7 +1,7 @@
 //! The state of the uplinks that the settings ask for. Pure.
 
 use crate::uplink::observed::UplinkDevice;
-use crate::uplink::profile::{self, Profile};
+use crate::uplink::profile::{self, UplinkProfile};
 use robocast_config::{RobotSide, Settings, SinkUrl, UplinkKind};
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub struct ProbeTarget {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DesiredUplinks {
     /// The profiles, in the order of preference. None: NetworkManager brings up any ethernet by DHCP by itself.
-    pub profiles: Vec<Profile>,
+    pub profiles: Vec<UplinkProfile>,
     /// The robot's interfaces, which NetworkManager leaves alone.
     pub robot: Vec<String>,
     /// The country whose radio rules apply.

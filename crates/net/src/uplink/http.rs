@@ -25,7 +25,7 @@ pub struct HttpHead {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HttpError {
+pub enum PageError {
     /// The host is not reached.
     #[error(transparent)]
     Reach(#[from] ReachError),
@@ -41,7 +41,7 @@ pub enum HttpError {
 ///
 /// # Errors
 /// When there is no answer, or none of HTTP.
-pub async fn get(url: &Url, egress: &Egress) -> Result<HttpHead, HttpError> {
+pub async fn get(url: &Url, egress: &Egress) -> Result<HttpHead, PageError> {
     let began = Instant::now();
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -53,8 +53,8 @@ pub async fn get(url: &Url, egress: &Egress) -> Result<HttpHead, HttpError> {
         stream.write_all(request.as_bytes()).await?;
         read_head(&mut stream).await
     });
-    let head = exchange.await.map_err(|_| HttpError::Silent)?.map_err(ReachError::from)?;
-    let (status, location) = parse_head(&head).ok_or(HttpError::NotHttp)?;
+    let head = exchange.await.map_err(|_| PageError::Silent)?.map_err(ReachError::from)?;
+    let (status, location) = parse_head(&head).ok_or(PageError::NotHttp)?;
     Ok(HttpHead { status, location, took: began.elapsed() })
 }
 
@@ -122,12 +122,12 @@ mod tests {
         let (told, ()) = tokio::join!(get(&url, &egress), server(b"HTTP/1.1 200 OK\r\n\r\n"));
         assert_eq!(told.map(|head| head.status), Ok(200));
         let (told, ()) = tokio::join!(get(&url, &egress), server(b"SSH-2.0\r\n"));
-        assert_eq!(told, Err(HttpError::NotHttp));
+        assert_eq!(told, Err(PageError::NotHttp));
         drop(listener);
         let refused = get(&url, &egress).await.unwrap_err();
         let kind = io::ErrorKind::ConnectionRefused;
         assert!(
-            matches!(&refused, HttpError::Reach(ReachError::Io { kind: told, .. }) if *told == kind),
+            matches!(&refused, PageError::Reach(ReachError::Io { kind: told, .. }) if *told == kind),
             "{refused}"
         );
     }

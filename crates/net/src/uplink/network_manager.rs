@@ -1,6 +1,6 @@
 //! NetworkManager and ModemManager on D-Bus: the parts that are used here.
 
-use crate::uplink::profile::{Sections, Value};
+use crate::uplink::profile::{ProfileValue, Sections};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant, Variant, fdo};
@@ -13,11 +13,11 @@ pub(crate) const MODEMS: &str = "org.freedesktop.ModemManager1";
 pub(crate) const CHECKPOINT_FLAGS: u32 = 0x1 | 0x2 | 0x4;
 
 /// The properties of one interface.
-pub(crate) type Properties = HashMap<String, OwnedVariant>;
-/// Objects, their interfaces, their properties.
-pub(crate) type Objects = HashMap<OwnedObjectPath, HashMap<String, Properties>>;
+pub(crate) type NmProperties = HashMap<String, OwnedVariant>;
+/// NmObjects, their interfaces, their properties.
+pub(crate) type NmObjects = HashMap<OwnedObjectPath, HashMap<String, NmProperties>>;
 /// A profile's settings as they are received.
-pub(crate) type IncomingProfile = HashMap<String, Properties>;
+pub(crate) type IncomingProfile = HashMap<String, NmProperties>;
 
 /// The manager.
 #[zbus::proxy(
@@ -25,7 +25,7 @@ pub(crate) type IncomingProfile = HashMap<String, Properties>;
     default_service = "org.freedesktop.NetworkManager",
     default_path = "/org/freedesktop/NetworkManager"
 )]
-pub(crate) trait Manager {
+pub(crate) trait NmManager {
     /// Saves the state of the devices, of all when none is named; rolls back by itself after `rollback_timeout` s.
     fn checkpoint_create(
         &self,
@@ -55,7 +55,7 @@ pub(crate) trait Manager {
     default_service = "org.freedesktop.NetworkManager",
     default_path = "/org/freedesktop/NetworkManager/Settings"
 )]
-pub(crate) trait Profiles {
+pub(crate) trait NmProfiles {
     /// Adds one, to disk.
     fn add_connection(&self, connection: OutgoingProfile<'_>) -> fdo::Result<OwnedObjectPath>;
 
@@ -71,7 +71,7 @@ pub(crate) type OutgoingProfile<'a> = HashMap<&'a str, HashMap<&'a str, Variant<
     interface = "org.freedesktop.NetworkManager.Settings.Connection",
     default_service = "org.freedesktop.NetworkManager"
 )]
-pub(crate) trait Profile {
+pub(crate) trait NmProfile {
     /// Replaces it, to disk.
     fn update(&self, properties: OutgoingProfile<'_>) -> fdo::Result<()>;
 
@@ -90,7 +90,7 @@ pub(crate) trait Profile {
     interface = "org.freedesktop.NetworkManager.Device",
     default_service = "org.freedesktop.NetworkManager"
 )]
-pub(crate) trait Device {
+pub(crate) trait NmDevice {
     /// The active profile, as it was when it was activated, and its version.
     fn get_applied_connection(&self, flags: u32) -> fdo::Result<(IncomingProfile, u64)>;
 
@@ -101,47 +101,47 @@ pub(crate) trait Device {
 
 /// All objects of a service at once.
 #[zbus::proxy(interface = "org.freedesktop.DBus.ObjectManager")]
-pub(crate) trait Objects {
+pub(crate) trait ObjectManager {
     /// The objects.
-    fn get_managed_objects(&self) -> fdo::Result<Objects>;
+    fn get_managed_objects(&self) -> fdo::Result<NmObjects>;
 }
 
 /// A property's value; none when it is missing or of another type.
-pub(crate) fn value<T: TryFrom<OwnedVariant>>(properties: &Properties, name: &str) -> Option<T> {
+pub(crate) fn value<T: TryFrom<OwnedVariant>>(properties: &NmProperties, name: &str) -> Option<T> {
     T::try_from(properties.get(name)?.clone()).ok()
 }
 
 /// A property that is the path of an object; none for `/`.
-pub(crate) fn path(properties: &Properties, name: &str) -> Option<OwnedObjectPath> {
+pub(crate) fn path(properties: &NmProperties, name: &str) -> Option<OwnedObjectPath> {
     value::<OwnedObjectPath>(properties, name).filter(|path| path.as_str() != "/")
 }
 
 /// The addresses in a list of tables, with their prefixes where they have one.
-pub(crate) fn addresses(properties: &Properties, name: &str) -> Vec<(IpAddr, u8)> {
-    let tables: Vec<Properties> = value(properties, name).unwrap_or_default();
-    let address = |table: &Properties| value::<String>(table, "address")?.parse().ok();
-    let prefix = |table: &Properties| value::<u32>(table, "prefix").and_then(|p| u8::try_from(p).ok());
+pub(crate) fn addresses(properties: &NmProperties, name: &str) -> Vec<(IpAddr, u8)> {
+    let tables: Vec<NmProperties> = value(properties, name).unwrap_or_default();
+    let address = |table: &NmProperties| value::<String>(table, "address")?.parse().ok();
+    let prefix = |table: &NmProperties| value::<u32>(table, "prefix").and_then(|p| u8::try_from(p).ok());
     tables.iter().filter_map(|table| Some((address(table)?, prefix(table).unwrap_or_default()))).collect()
 }
 
 /// A profile's settings as NetworkManager expects them.
 pub(crate) fn outgoing(sections: &Sections) -> OutgoingProfile<'_> {
-    let keys = |keys: &BTreeMap<&'static str, Value>| {
+    let keys = |keys: &BTreeMap<&'static str, ProfileValue>| {
         keys.iter().map(|(key, value)| (*key, variant(value))).collect::<HashMap<_, _>>()
     };
     sections.iter().map(|(section, values)| (*section, keys(values))).collect()
 }
 
-fn variant(value: &Value) -> Variant<'static> {
+fn variant(value: &ProfileValue) -> Variant<'static> {
     match value {
-        Value::Flag(flag) => Variant::from(*flag),
-        Value::Number(number) => Variant::from(*number),
-        Value::Long(number) => Variant::from(*number),
-        Value::Count(count) => Variant::from(*count),
-        Value::Text(text) => Variant::from(text.clone()),
-        Value::Bytes(bytes) => Variant::from(bytes.clone()),
-        Value::Texts(texts) => Variant::from(texts.clone()),
-        Value::Addresses(addresses) => {
+        ProfileValue::Flag(flag) => Variant::from(*flag),
+        ProfileValue::Number(number) => Variant::from(*number),
+        ProfileValue::Long(number) => Variant::from(*number),
+        ProfileValue::Count(count) => Variant::from(*count),
+        ProfileValue::Text(text) => Variant::from(text.clone()),
+        ProfileValue::Bytes(bytes) => Variant::from(bytes.clone()),
+        ProfileValue::Texts(texts) => Variant::from(texts.clone()),
+        ProfileValue::Addresses(addresses) => {
             let table = |(address, prefix): &(IpAddr, u8)| {
                 HashMap::from([
                     ("address".to_owned(), Variant::from(address.to_string())),
@@ -150,7 +150,7 @@ fn variant(value: &Value) -> Variant<'static> {
             };
             Variant::from(addresses.iter().map(table).collect::<Vec<_>>())
         }
-        Value::Named(names) => Variant::from(names.clone().into_iter().collect::<HashMap<_, _>>()),
-        Value::Secret(secret) => Variant::from(secret.expose().clone()),
+        ProfileValue::Named(names) => Variant::from(names.clone().into_iter().collect::<HashMap<_, _>>()),
+        ProfileValue::Secret(secret) => Variant::from(secret.expose().clone()),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::uplink::modem::Modem;
 use crate::uplink::network_manager::{
-    self as nm, DeviceProxy, IncomingProfile, Objects, ObjectsProxy, ProfileProxy, Properties, addresses,
-    path, value,
+    self as nm, IncomingProfile, NmDeviceProxy, NmObjects, NmProfileProxy, NmProperties, ObjectManagerProxy,
+    addresses, path, value,
 };
 use crate::uplink::observed::{ObservedUplinks, StoredProfile, UplinkDevice};
 use crate::uplink::profile::{DIGEST_KEY, PIN_TRIES_KEY};
@@ -50,11 +50,17 @@ pub(crate) async fn observe_uplinks(bus: &Connection, folder: &Path) -> fdo::Res
     Ok(observed)
 }
 
-async fn objects(bus: &Connection, service: &'static str, path: &'static str) -> fdo::Result<Objects> {
-    ObjectsProxy::builder(bus).destination(service).path(path).build().await?.get_managed_objects().await
+async fn objects(bus: &Connection, service: &'static str, path: &'static str) -> fdo::Result<NmObjects> {
+    ObjectManagerProxy::builder(bus)
+        .destination(service)
+        .path(path)
+        .build()
+        .await?
+        .get_managed_objects()
+        .await
 }
 
-fn device(path_of: &OwnedObjectPath, properties: &Properties, objects: &Objects) -> UplinkDevice {
+fn device(path_of: &OwnedObjectPath, properties: &NmProperties, objects: &NmObjects) -> UplinkDevice {
     let kind = match value::<u32>(properties, "DeviceType") {
         // Ethernet, and veth.
         Some(1 | 20) => Some(UplinkKind::Ethernet),
@@ -67,7 +73,7 @@ fn device(path_of: &OwnedObjectPath, properties: &Properties, objects: &Objects)
     let ip6 = at("Ip6Config", "org.freedesktop.NetworkManager.IP6Config");
     let active = at("ActiveConnection", "org.freedesktop.NetworkManager.Connection.Active");
     let configs = || [ip4, ip6].into_iter().flatten();
-    let gateway = |config: &Properties| value::<String>(config, "Gateway")?.parse::<IpAddr>().ok();
+    let gateway = |config: &NmProperties| value::<String>(config, "Gateway")?.parse::<IpAddr>().ok();
     let mut dns: Vec<_> =
         ip4.iter().flat_map(|ip4| addresses(ip4, "NameserverData")).map(|(address, _)| address).collect();
     let dns6: Vec<Vec<u8>> = ip6.and_then(|ip6| value(ip6, "Nameservers")).unwrap_or_default();
@@ -96,7 +102,7 @@ fn device(path_of: &OwnedObjectPath, properties: &Properties, objects: &Objects)
 }
 
 async fn known(bus: &Connection, path: &OwnedObjectPath) -> Option<StoredProfile> {
-    let proxy = ProfileProxy::builder(bus).path(path.clone()).build().await.ok()?;
+    let proxy = NmProfileProxy::builder(bus).path(path.clone()).build().await.ok()?;
     let told = proxy.get_settings().await.ok()?;
     let connection = told.get("connection")?;
     let mut known = StoredProfile {
@@ -125,7 +131,7 @@ fn user_data(told: &IncomingProfile, name: &str) -> Option<String> {
 }
 
 async fn applied(bus: &Connection, path: &str) -> Option<String> {
-    let proxy = DeviceProxy::builder(bus).path(path.to_owned()).build().await.ok()?;
+    let proxy = NmDeviceProxy::builder(bus).path(path.to_owned()).build().await.ok()?;
     user_data(&proxy.get_applied_connection(0).await.ok()?.0, DIGEST_KEY)
 }
 
@@ -142,9 +148,9 @@ async fn modems(bus: &Connection) -> Vec<Modem> {
     modems
 }
 
-fn modem(interfaces: &HashMap<String, Properties>) -> Option<Modem> {
+fn modem(interfaces: &HashMap<String, NmProperties>) -> Option<Modem> {
     let modem = interfaces.get("org.freedesktop.ModemManager1.Modem")?;
-    let empty = Properties::new();
+    let empty = NmProperties::new();
     let network = interfaces.get("org.freedesktop.ModemManager1.Modem.Modem3gpp").unwrap_or(&empty);
     let retries: HashMap<u32, u32> = value(modem, "UnlockRetries").unwrap_or_default();
     let signal: Option<(u32, bool)> = value(modem, "SignalQuality");

@@ -3,7 +3,7 @@
 use crate::uplink::desired::DesiredUplinks;
 use crate::uplink::modem::{Modem, PIN_TRIES};
 use crate::uplink::observed::{ObservedUplinks, StoredProfile, UplinkDevice, state};
-use crate::uplink::profile::{File, Profile, Value};
+use crate::uplink::profile::{ProfileFile, ProfileValue, UplinkProfile};
 use robocast_config::{Secret, UplinkKind};
 use std::fmt;
 
@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UplinkStep {
     /// Write a certificate or a key.
-    WriteFile(File),
+    WriteFile(ProfileFile),
     /// Have NetworkManager ignore an interface.
     Unmanage {
         /// The device.
@@ -20,13 +20,13 @@ pub enum UplinkStep {
         interface: String,
     },
     /// Add a profile.
-    Add(Profile),
+    Add(UplinkProfile),
     /// Replace one.
     Update {
         /// Which.
         path: String,
         /// By what.
-        profile: Profile,
+        profile: UplinkProfile,
     },
     /// Use a profile on a device now.
     Activate {
@@ -130,7 +130,7 @@ pub fn plan(desired: &DesiredUplinks, observed: &ObservedUplinks) -> Vec<UplinkS
 
 /// A PIN that has used up a try since it was written is wrong, and is not tried again: after three the SIM is locked. Another
 /// PIN is tried.
-fn with_pin_guard(profile: &Profile, observed: &ObservedUplinks) -> Profile {
+fn with_pin_guard(profile: &UplinkProfile, observed: &ObservedUplinks) -> UplinkProfile {
     let mut profile = profile.clone();
     let Some(pin) = profile.secrets().find(|(_, key, _)| *key == "pin").map(|(_, _, pin)| pin.clone()) else {
         return profile;
@@ -143,7 +143,7 @@ fn with_pin_guard(profile: &Profile, observed: &ObservedUplinks) -> Profile {
         Some(known) => {
             profile.pin_tries = known.pin_tries;
             if left.is_some_and(|left| left < known.pin_tries.unwrap_or(PIN_TRIES)) {
-                profile.set("connection", "autoconnect", Value::Flag(false));
+                profile.set("connection", "autoconnect", ProfileValue::Flag(false));
             }
         }
         None => profile.pin_tries = left.filter(|left| *left < PIN_TRIES),
@@ -151,7 +151,7 @@ fn with_pin_guard(profile: &Profile, observed: &ObservedUplinks) -> Profile {
     profile
 }
 
-fn differs(profile: &Profile, known: &StoredProfile) -> bool {
+fn differs(profile: &UplinkProfile, known: &StoredProfile) -> bool {
     let same = |(section, key, secret): (&str, &str, &Secret<String>)| {
         known.secrets.get(&(section.to_owned(), key.to_owned())) == Some(secret)
     };
@@ -164,12 +164,12 @@ fn differs(profile: &Profile, known: &StoredProfile) -> bool {
 /// on its device, or an older version of this one.
 fn needs_activation(
     desired: &DesiredUplinks,
-    profile: &Profile,
+    profile: &UplinkProfile,
     device: &UplinkDevice,
     changed: bool,
 ) -> bool {
     let waits = profile.sections.get("connection").and_then(|keys| keys.get("autoconnect"));
-    if !device.managed || device.state < state::DISCONNECTED || waits == Some(&Value::Flag(false)) {
+    if !device.managed || device.state < state::DISCONNECTED || waits == Some(&ProfileValue::Flag(false)) {
         return false;
     }
     match device.profile.as_deref() {

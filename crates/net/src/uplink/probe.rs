@@ -4,7 +4,7 @@
 use crate::uplink::connect::{ReachError, connect};
 use crate::uplink::desired::ProbeTarget;
 use crate::uplink::egress::Egress;
-use crate::uplink::http::{self, HttpError, HttpHead};
+use crate::uplink::http::{self, PageError, HttpHead};
 use crate::uplink::probe_outcome::{ProbeError, ProbeOutcome};
 use crate::uplink::resolver;
 use robocast_config::Url;
@@ -60,7 +60,7 @@ async fn probe(egress: &Egress, targets: &[ProbeTarget], page: Option<&Url>) -> 
 /// The settings' own page: it has to answer 200 or 204.
 async fn probe_page(page: &Url, egress: &Egress) -> Result<Duration, ProbeError> {
     let host = page.host_str().unwrap_or_default();
-    let failed = |source: HttpError| ProbeError::Page { host: host.to_owned(), source };
+    let failed = |source: PageError| ProbeError::Page { host: host.to_owned(), source };
     let head = http::get(page, egress).await.map_err(failed)?;
     match judge(&head, host, true) {
         PageVerdict::Free => Ok(head.took),

@@ -1,7 +1,7 @@
 //! What a probe of an uplink found. Data alone.
 
 use crate::uplink::connect::ReachError;
-use crate::uplink::http::HttpError;
+use crate::uplink::http::PageError;
 use std::time::Duration;
 
 /// The result of a probe.
@@ -41,7 +41,7 @@ pub enum ProbeError {
         host: String,
         /// Why.
         #[source]
-        source: HttpError,
+        source: PageError,
     },
     /// Nothing answers.
     #[error("nothing answers")]

@@ -24,7 +24,7 @@ const POWERSAVE_OFF: u32 = 2;
 
 /// A value of a profile's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum ProfileValue {
     /// `b`
     Flag(bool),
     /// `i`
@@ -47,7 +47,7 @@ pub enum Value {
     Secret(Secret<String>),
 }
 
-impl Value {
+impl ProfileValue {
     /// The value as the digest of a profile counts it: its D-Bus type, a colon, and the value; secrets without their value.
     fn text(&self) -> String {
         match self {
@@ -77,18 +77,18 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-impl From<&str> for Value {
+impl From<&str> for ProfileValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
 /// A profile's sections, as NetworkManager names them.
-pub type Sections = BTreeMap<&'static str, BTreeMap<&'static str, Value>>;
+pub type Sections = BTreeMap<&'static str, BTreeMap<&'static str, ProfileValue>>;
 
 /// A file that a profile names: a certificate or a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
+pub struct ProfileFile {
     /// Its path. The name changes with the content, so that an older profile still finds its own file.
     pub path: PathBuf,
     /// PEM.
@@ -97,7 +97,7 @@ pub struct File {
 
 /// One of our profiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile {
+pub struct UplinkProfile {
     /// `robocast-wifi-0`, `robocast-lte`, `robocast-ethernet`
     pub id: String,
     /// Derived from the id.
@@ -111,7 +111,7 @@ pub struct Profile {
     /// The settings for NetworkManager, without the digest.
     pub sections: Sections,
     /// The files that it names.
-    pub files: Vec<File>,
+    pub files: Vec<ProfileFile>,
     /// Place in the order of preference, from 0.
     pub place: usize,
     /// Whether each byte costs money.
@@ -120,10 +120,10 @@ pub struct Profile {
     pub pin_tries: Option<u32>,
 }
 
-impl Profile {
+impl UplinkProfile {
     /// Identifies the profile: another value when anything but a secret changes.
     ///
-    /// SHA-256 over one line for each key, `section.key=type:value`, in the order of their names (see [`Value::text`]). It is kept
+    /// SHA-256 over one line for each key, `section.key=type:value`, in the order of their names (see [`ProfileValue::text`]). It is kept
     /// in NetworkManager's profiles, across releases: another rendering makes every box write all its profiles once.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -142,7 +142,7 @@ impl Profile {
         let mut sections = self.sections.clone();
         let tries = self.pin_tries.map(|tries| (PIN_TRIES_KEY.to_owned(), tries.to_string()));
         let data = tries.into_iter().chain([(DIGEST_KEY.to_owned(), self.digest())]).collect();
-        sections.insert("user", BTreeMap::from([("data", Value::Named(data))]));
+        sections.insert("user", BTreeMap::from([("data", ProfileValue::Named(data))]));
         sections
     }
 
@@ -150,14 +150,14 @@ impl Profile {
     pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &'static str, &Secret<String>)> {
         self.sections.iter().flat_map(|(section, keys)| {
             keys.iter().filter_map(move |(key, value)| match value {
-                Value::Secret(secret) => Some((*section, *key, secret)),
+                ProfileValue::Secret(secret) => Some((*section, *key, secret)),
                 _ => None,
             })
         })
     }
 
     /// Sets one key.
-    pub fn set(&mut self, section: &'static str, key: &'static str, value: impl Into<Value>) {
+    pub fn set(&mut self, section: &'static str, key: &'static str, value: impl Into<ProfileValue>) {
         self.sections.entry(section).or_default().insert(key, value.into());
     }
 
@@ -177,17 +177,17 @@ impl Profile {
         };
         profile.set("connection", "id", id);
         profile.set("connection", "uuid", uuid.as_str());
-        profile.set("connection", "autoconnect", Value::Flag(true));
+        profile.set("connection", "autoconnect", ProfileValue::Flag(true));
         // Without end: nobody is there to press a button.
-        profile.set("connection", "autoconnect-retries", Value::Number(0));
+        profile.set("connection", "autoconnect-retries", ProfileValue::Number(0));
         let backup = if place == 0 { 0 } else { MPTCP_BACKUP };
-        profile.set("connection", "mptcp-flags", Value::Number(MPTCP_SUBFLOW | backup));
+        profile.set("connection", "mptcp-flags", ProfileValue::Number(MPTCP_SUBFLOW | backup));
         profile
     }
 
     fn metered(&mut self, metered: bool) {
         self.metered = metered;
-        self.set("connection", "metered", Value::Number(if metered { 1 } else { 2 }));
+        self.set("connection", "metered", ProfileValue::Number(if metered { 1 } else { 2 }));
     }
 
     /// Addresses, route metrics and DNS priorities. Every uplink has a default route at all times: a socket bound to it needs one.
@@ -198,59 +198,59 @@ impl Profile {
             let fixed = ip.address.filter(|cidr| own(&cidr.address));
             self.set(family, "method", if fixed.is_some() { "manual" } else { "auto" });
             if let Some(cidr) = fixed {
-                self.set(family, "address-data", Value::Addresses(vec![(cidr.address, cidr.prefix)]));
+                self.set(family, "address-data", ProfileValue::Addresses(vec![(cidr.address, cidr.prefix)]));
             }
             if let Some(gateway) = ip.gateway.filter(own) {
                 self.set(family, "gateway", gateway.to_string().as_str());
             }
             let servers: Vec<_> = ip.dns.iter().filter(|dns| own(dns)).map(IpAddr::to_string).collect();
             if !servers.is_empty() {
-                self.set(family, "dns-data", Value::Texts(servers));
+                self.set(family, "dns-data", ProfileValue::Texts(servers));
             }
             // Below those of NetworkManager's own profiles (100 and more).
-            self.set(family, "route-metric", Value::Long(i64::from(order)));
-            self.set(family, "dns-priority", Value::Number(order));
+            self.set(family, "route-metric", ProfileValue::Long(i64::from(order)));
+            self.set(family, "dns-priority", ProfileValue::Number(order));
         }
     }
 
     /// Adds a file; returns its path as NetworkManager expects it.
-    fn file(&mut self, folder: &Path, what: &str, content: &str) -> Value {
+    fn file(&mut self, folder: &Path, what: &str, content: &str) -> ProfileValue {
         let mut name = format!("{}-{what}-", self.id);
         let _ = write!(name, "{}.pem", &Uuid::new_v5(&NAMESPACE, content.as_bytes()).simple());
         let path = folder.join(name);
         let mut told = format!("file://{}", path.display()).into_bytes();
         told.push(0);
-        self.files.push(File { path, content: Secret::new(content.to_owned()) });
-        Value::Bytes(told)
+        self.files.push(ProfileFile { path, content: Secret::new(content.to_owned()) });
+        ProfileValue::Bytes(told)
     }
 }
 
 /// The profile of a Wi-Fi network, the `number`th of them; certificates lie in `folder`.
 #[must_use]
-pub fn wifi(wifi: &Wifi, number: usize, place: usize, folder: &Path) -> Profile {
+pub fn wifi(wifi: &Wifi, number: usize, place: usize, folder: &Path) -> UplinkProfile {
     const SECTION: &str = "802-11-wireless";
     const SECURITY: &str = "802-11-wireless-security";
     let name = format!("Wi-Fi {}", wifi.ssid);
-    let mut profile = Profile::new(&format!("robocast-wifi-{number}"), UplinkKind::Wifi, name, place);
+    let mut profile = UplinkProfile::new(&format!("robocast-wifi-{number}"), UplinkKind::Wifi, name, place);
     profile.set("connection", "type", SECTION);
     // Of two networks in reach, the one written first is used.
     let priority = 100 - i32::try_from(number).unwrap_or(100);
-    profile.set("connection", "autoconnect-priority", Value::Number(priority));
+    profile.set("connection", "autoconnect-priority", ProfileValue::Number(priority));
     // A handshake that fails far from the access point looks like a wrong password: it is repeated without end.
-    profile.set("connection", "auth-retries", Value::Number(0));
+    profile.set("connection", "auth-retries", ProfileValue::Number(0));
     profile.metered(wifi.metered);
-    profile.set(SECTION, "ssid", Value::Bytes(wifi.ssid.clone().into_bytes()));
+    profile.set(SECTION, "ssid", ProfileValue::Bytes(wifi.ssid.clone().into_bytes()));
     profile.set(SECTION, "mode", "infrastructure");
-    profile.set(SECTION, "powersave", Value::Count(POWERSAVE_OFF));
+    profile.set(SECTION, "powersave", ProfileValue::Count(POWERSAVE_OFF));
     if wifi.hidden {
-        profile.set(SECTION, "hidden", Value::Flag(true));
+        profile.set(SECTION, "hidden", ProfileValue::Flag(true));
     }
     match &wifi.access {
         Access::Open => {}
         Access::Personal(password) => {
             // WPA2 and WPA3: NetworkManager offers SAE beside PSK where the radio can (docs/decisions/0015).
             profile.set(SECURITY, "key-mgmt", "wpa-psk");
-            profile.set(SECURITY, "psk", Value::Secret(password.clone()));
+            profile.set(SECURITY, "psk", ProfileValue::Secret(password.clone()));
         }
         Access::Enterprise(enterprise) => {
             const EAP: &str = "802-1x";
@@ -262,17 +262,17 @@ pub fn wifi(wifi: &Wifi, number: usize, place: usize, folder: &Path) -> Profile 
             }
             match &enterprise.proof {
                 Credentials::Peap { password, phase2 } => {
-                    profile.set(EAP, "eap", Value::Texts(vec!["peap".into()]));
+                    profile.set(EAP, "eap", ProfileValue::Texts(vec!["peap".into()]));
                     profile.set(EAP, "phase2-auth", phase2.as_str());
-                    profile.set(EAP, "password", Value::Secret(password.clone()));
+                    profile.set(EAP, "password", ProfileValue::Secret(password.clone()));
                 }
                 Credentials::Tls { certificate, private_key } => {
-                    profile.set(EAP, "eap", Value::Texts(vec!["tls".into()]));
+                    profile.set(EAP, "eap", ProfileValue::Texts(vec!["tls".into()]));
                     let path = profile.file(folder, "certificate", certificate);
                     profile.set(EAP, "client-cert", path);
                     let path = profile.file(folder, "key", private_key.expose());
                     profile.set(EAP, "private-key", path);
-                    profile.set(EAP, "private-key-password-flags", Value::Count(NOT_REQUIRED));
+                    profile.set(EAP, "private-key-password-flags", ProfileValue::Count(NOT_REQUIRED));
                 }
             }
         }
@@ -283,19 +283,19 @@ pub fn wifi(wifi: &Wifi, number: usize, place: usize, folder: &Path) -> Profile 
 
 /// The profile of the mobile network.
 #[must_use]
-pub fn lte(lte: &Lte, place: usize) -> Profile {
+pub fn lte(lte: &Lte, place: usize) -> UplinkProfile {
     const SECTION: &str = "gsm";
-    let mut profile = Profile::new("robocast-lte", UplinkKind::Lte, "LTE".into(), place);
+    let mut profile = UplinkProfile::new("robocast-lte", UplinkKind::Lte, "LTE".into(), place);
     profile.set("connection", "type", SECTION);
     profile.metered(lte.metered);
     profile.set(SECTION, "apn", lte.apn.as_str());
-    profile.set(SECTION, "home-only", Value::Flag(!lte.roaming));
+    profile.set(SECTION, "home-only", ProfileValue::Flag(!lte.roaming));
     if let Some(username) = &lte.username {
         profile.set(SECTION, "username", username.as_str());
     }
     for (key, secret) in [("pin", &lte.pin), ("password", &lte.password)] {
         if let Some(secret) = secret {
-            profile.set(SECTION, key, Value::Secret(secret.clone()));
+            profile.set(SECTION, key, ProfileValue::Secret(secret.clone()));
         }
     }
     profile.addressing(&Addressing::default());
@@ -304,7 +304,7 @@ pub fn lte(lte: &Lte, place: usize) -> Profile {
 
 /// The profile of the second ethernet.
 #[must_use]
-pub fn ethernet(ethernet: &Ethernet, place: usize) -> Profile {
+pub fn ethernet(ethernet: &Ethernet, place: usize) -> UplinkProfile {
     let mut profile = wired("robocast-ethernet", &ethernet.interface, place);
     profile.metered(ethernet.metered);
     profile.addressing(&ethernet.ip);
@@ -313,9 +313,9 @@ pub fn ethernet(ethernet: &Ethernet, place: usize) -> Profile {
 
 /// A wired profile of any id, by DHCP.
 #[must_use]
-pub fn wired(id: &str, interface: &str, place: usize) -> Profile {
+pub fn wired(id: &str, interface: &str, place: usize) -> UplinkProfile {
     const SECTION: &str = "802-3-ethernet";
-    let mut profile = Profile::new(id, UplinkKind::Ethernet, format!("ethernet {interface}"), place);
+    let mut profile = UplinkProfile::new(id, UplinkKind::Ethernet, format!("ethernet {interface}"), place);
     profile.set("connection", "type", SECTION);
     profile.set("connection", "interface-name", interface);
     profile.interface = Some(interface.to_owned());

@@ -7,7 +7,7 @@ use zbus::{Connection, fdo};
     default_service = "org.freedesktop.resolve1",
     default_path = "/org/freedesktop/resolve1"
 )]
-trait Resolved {
+trait ResolvedLinks {
     /// Whether names that no other link claims are asked for through this one.
     fn set_link_default_route(&self, ifindex: i32, enable: bool) -> fdo::Result<()>;
 }
@@ -18,7 +18,7 @@ trait Resolved {
 /// # Errors
 /// When systemd-resolved does not run, or refuses; every link is then asked, and the first good answer counts.
 pub async fn route_names_through(bus: &Connection, chosen: &str, others: &[String]) -> fdo::Result<()> {
-    let resolved = ResolvedProxy::new(bus).await?;
+    let resolved = ResolvedLinksProxy::new(bus).await?;
     // The chosen one first, so that one link can be asked at any time.
     for (name, enable) in std::iter::once((chosen, true)).chain(others.iter().map(|o| (o.as_str(), false))) {
         // A link that is gone needs nothing.

@@ -3,7 +3,7 @@
 use crate::uplink::desired::DesiredUplinks;
 use crate::uplink::egress::Egress;
 use crate::uplink::observed::{ObservedUplinks, UplinkDevice};
-use crate::uplink::profile::{Profile, Value};
+use crate::uplink::profile::{ProfileValue, UplinkProfile};
 use robocast_bus::{UplinkState, UplinkStatus};
 use robocast_config::UplinkKind;
 use std::net::IpAddr;
@@ -90,7 +90,7 @@ impl<'a> UplinkOverview<'a> {
         if states.is_empty() { "there is none".into() } else { states.join(", ") }
     }
 
-    fn device(&self, profile: &Profile) -> Option<&'a UplinkDevice> {
+    fn device(&self, profile: &UplinkProfile) -> Option<&'a UplinkDevice> {
         let device = self.observed.device_of(&profile.uuid, profile.kind, profile.interface.as_deref())?;
         // Another profile of ours is active on it.
         let taken = device.profile.as_ref().is_some_and(|active| {
@@ -114,7 +114,7 @@ impl<'a> UplinkOverview<'a> {
             .filter(move |device| !configured.contains(&&device.path) && !desired.is_robots(device))
     }
 
-    fn profile_status(&self, profile: &Profile, chosen: Option<&str>) -> UplinkStatus {
+    fn profile_status(&self, profile: &UplinkProfile, chosen: Option<&str>) -> UplinkStatus {
         let device = self.device(profile);
         let mut status = match device {
             Some(device) => self.device_status(device, profile.name.clone(), chosen),
@@ -165,7 +165,7 @@ fn shared_address_text(address: &IpAddr, one: &str, other: &str) -> String {
     )
 }
 
-fn missing_text(profile: &Profile) -> String {
+fn missing_text(profile: &UplinkProfile) -> String {
     match (profile.kind, &profile.interface) {
         (UplinkKind::Wifi, _) => {
             "there is no Wi-Fi radio: is it plugged in, does the image have its firmware?".into()
@@ -178,9 +178,9 @@ fn missing_text(profile: &Profile) -> String {
     }
 }
 
-fn allows_roaming(profile: &Profile) -> bool {
+fn allows_roaming(profile: &UplinkProfile) -> bool {
     let home_only = profile.sections.get("gsm").and_then(|keys| keys.get("home-only"));
-    home_only == Some(&Value::Flag(false))
+    home_only == Some(&ProfileValue::Flag(false))
 }
 
 fn state_text(state: UplinkState) -> &'static str {
@@ -198,7 +198,7 @@ mod tests {
     use crate::uplink::observed::state;
     use crate::uplink::profile;
 
-    fn device(interface: &str, profile: Option<&Profile>, address: &str) -> UplinkDevice {
+    fn device(interface: &str, profile: Option<&UplinkProfile>, address: &str) -> UplinkDevice {
         UplinkDevice {
             path: format!("/device/{interface}"),
             interface: interface.into(),

@@ -49,8 +49,8 @@ async fn a_lease_gives_an_address_and_neither_router_nor_name_server() {
     let again = side.converge(&desired).await;
     assert!(again.proven && again.steps.is_empty(), "{again:?}");
     let check = side.check().await;
-    assert!(all_ok(&check), "{:?}", check);
-    // A program that is started anew asks again, and goes on with the address until then.
+    assert!(all_ok(&check), "{check:?}");
+    // A restarted program asks again, and uses the address until there is an answer.
     drop(side);
     let mut side = world.side();
     let anew = side.converge(&desired).await;

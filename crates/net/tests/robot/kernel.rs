@@ -37,8 +37,8 @@ async fn the_interface_is_taken_and_a_second_run_does_nothing() {
     assert!(!observed.outside.links.contains_key("eth0"));
     assert!(!observed.inside.routes.iter().any(|route| route.to.is_everything()));
     let check = side.check().await;
-    assert!(all_ok(&check), "{:#?}", check);
-    assert!(check.iter().any(|check| check.text.contains("the robot answers at")), "{:?}", check);
+    assert!(all_ok(&check), "{check:#?}");
+    assert!(check.iter().any(|check| check.text.contains("the robot answers at")), "{check:?}");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn several_interfaces_and_ipv6_are_the_robots_too() {
     let again = side.converge(&desired(text)).await;
     assert!(again.proven && again.steps.is_empty(), "{again:?}");
     let check = side.check().await;
-    assert!(all_ok(&check), "{:?}", check);
+    assert!(all_ok(&check), "{check:?}");
     assert_eq!(side.views().len(), 2);
 }
 
@@ -105,7 +105,7 @@ async fn a_fault_on_the_robots_side_is_noticed_and_repaired() {
         assert!(outcome.proven && !outcome.steps.is_empty(), "{key}: {outcome:?}");
         assert_ne!(world.inside.told("sysctl", &format!("-n {key}")).trim(), value);
     }
-    // What the mending itself set off is over, so that it wakes nobody below.
+    // Wait until the events of the repair itself are over.
     while timeout(Duration::from_secs(4), side.changed()).await.is_ok() {}
     world.inside.told("nft", "flush ruleset");
     assert!(!all_ok(&side.check().await));
@@ -271,7 +271,7 @@ async fn the_way_back_gives_the_interface_back() {
     world.robot.ip("link set r0 down");
     let (side, _) = world.up(&desired(GO2)).await;
     let check = side.check().await;
-    assert!(check.iter().any(|check| !check.ok && check.text.contains("no carrier")), "{:?}", check);
+    assert!(check.iter().any(|check| !check.ok && check.text.contains("no carrier")), "{check:?}");
 }
 
 #[tokio::test]
@@ -285,20 +285,20 @@ async fn a_robot_with_another_address_is_silent() {
         checks.iter().any(|check| !check.ok && check.text.contains("nobody answers at 192.168.123.161"))
     };
     let check = side.check().await;
-    assert!(silent(&check), "{:?}", check);
+    assert!(silent(&check), "{check:?}");
     // It answers; then it is gone: what the kernel remembers proves nothing.
     world.robot.ip("address add 192.168.123.161/24 dev r0");
     let check = side.check().await;
-    assert!(all_ok(&check), "{:?}", check);
+    assert!(all_ok(&check), "{check:?}");
     // One that answers nothing but who has its address is on the wire, however often it is asked.
     world
         .robot
         .told("nft", "add table ip t; add chain ip t i { type filter hook input priority 0; policy drop; }");
     for _ in 0..2 {
         let check = side.check().await;
-        assert!(check.iter().any(|check| check.ok && check.text.contains("on the wire")), "{:?}", check);
+        assert!(check.iter().any(|check| check.ok && check.text.contains("on the wire")), "{check:?}");
     }
     world.robot.ip("address del 192.168.123.161/24 dev r0");
     let check = side.check().await;
-    assert!(silent(&check), "{:?}", check);
+    assert!(silent(&check), "{check:?}");
 }

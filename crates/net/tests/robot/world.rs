@@ -12,9 +12,9 @@ use robocast_net::robot::{DesiredRobotNetwork, RobotNetwork, RobotOutcome};
 use robocast_tests::programs::{self, Root};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
-/// What must come, comes within this time, on a busy machine too.
+/// Something that must arrive does so within this time, on a busy machine too.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-/// What must not come is waited for so long.
+/// How long to wait for something that must not arrive.
 pub const BRIEF: Duration = Duration::from_millis(300);
 
 /// Whether this machine can do it.

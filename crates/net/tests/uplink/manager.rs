@@ -1,7 +1,7 @@
 //! The side against NetworkManager.
 
 use crate::world::{World, ip, nmcli, out, world};
-use robocast_net::uplink::profile::{self, Profile, Value};
+use robocast_net::uplink::profile::{self, ProfileValue, UplinkProfile};
 use robocast_net::uplink::{DesiredUplinks, UplinkManager, UplinkOutcome, prefer_endpoints, renew_endpoints};
 use robocast_tests::waiting::{SOON, wait, when};
 use std::time::Duration;
@@ -9,16 +9,16 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A wired profile with a fixed address.
-pub fn fixed(id: &str, interface: &str, place: usize, address: &str, gateway: &str) -> Profile {
+pub fn fixed(id: &str, interface: &str, place: usize, address: &str, gateway: &str) -> UplinkProfile {
     let mut profile = profile::wired(id, interface, place);
     profile.set("ipv4", "method", "manual");
-    profile.set("ipv4", "address-data", Value::Addresses(vec![(address.parse().unwrap(), 24)]));
+    profile.set("ipv4", "address-data", ProfileValue::Addresses(vec![(address.parse().unwrap(), 24)]));
     profile.set("ipv4", "gateway", gateway);
     profile.set("ipv6", "method", "disabled");
     profile
 }
 
-/// Two uplinks: `wl0` stands for the radio, and is preferred.
+/// Two uplinks: `wl0` takes the part of the radio, and is preferred.
 pub fn two(world: &World) -> DesiredUplinks {
     let profiles = vec![
         fixed("robocast-wifi-0", "wl0", 0, "10.1.0.2", "10.1.0.1"),
@@ -75,7 +75,7 @@ fn profiles_are_added_once_and_carry_routes_and_mptcp() {
             };
             assert!(!backup(chosen) && backup(other), "{endpoints}");
         }
-        // One that is made anew is what it was, and the other is left alone.
+        // A renewed endpoint is as it was, and the other one is not changed.
         let before = ip("mptcp endpoint");
         renew_endpoints("eth1").await.unwrap();
         let sorted = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
@@ -247,7 +247,7 @@ fn changed_settings_come_into_force_and_those_that_cut_the_box_off_are_rolled_ba
         );
         assert!(ip("-4 address show dev wl0").contains("10.1.0.3/24"));
         assert_eq!(well(&mut side, &better).await.steps, [] as [&str; 0]);
-        // One from which nobody is reached, to a program that was started anew: only the checkpoint knows what was before.
+        // An address from which no server is reached, with a restarted program: only the checkpoint has the previous state.
         let mut side = UplinkManager::new(PATIENCE);
         let mut worse = desired.clone();
         worse.profiles[0] = fixed("robocast-wifi-0", "wl0", 0, "10.9.0.3", "10.9.0.1");
@@ -279,7 +279,7 @@ fn a_manager_that_is_killed_is_waited_for_and_found_again() {
         let outcome = side.converge(&desired).await;
         assert!(!outcome.proven && outcome.text.contains("NetworkManager does not run"), "{outcome:?}");
         assert!(outcome.again.is_some_and(|again| again < Duration::from_secs(60)));
-        // The streams go on: what it set up stands without it.
+        // The streams go on: the routes stay without it.
         assert!(ip("-4 route show default").contains("dev wl0"));
         world.start_manager();
         tokio::time::timeout(PATIENCE, side.changed()).await.expect("its start is a signal");
@@ -298,7 +298,7 @@ fn settings_that_the_manager_refuses_change_nothing_and_a_bus_that_is_gone_is_sa
         world.until("both are up", || side_up(&["wl0", "eth1"])).await;
         let mut refused = desired.clone();
         refused.profiles[0] = fixed("robocast-wifi-0", "wl0", 0, "10.1.0.7", "10.1.0.1");
-        refused.profiles[1].set("connection", "autoconnect-retries", Value::from("never"));
+        refused.profiles[1].set("connection", "autoconnect-retries", ProfileValue::from("never"));
         let outcome = side.converge(&refused).await;
         assert!(!outcome.proven, "{outcome:?}");
         let why = "NetworkManager does not change profile robocast-ethernet";

@@ -21,7 +21,7 @@ pub struct World {
 
 /// Runs `test` in a world of its own, in a child that is this very test again.
 pub fn world<T: AsyncFnOnce(&World)>(test: T) {
-    // The closure is named after the test that it stands in.
+    // The closure has the name of the test that contains it.
     let name = std::any::type_name::<T>().split("::").skip(1).take_while(|part| !part.starts_with('{'));
     let name = name.collect::<Vec<_>>().join("::");
     if std::env::var_os(INSIDE).is_none() {

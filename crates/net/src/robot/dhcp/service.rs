@@ -104,7 +104,7 @@ fn server_port(desired: &DesiredRobotNetwork, observed: &ObservedRobotNetwork) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robot::observed::Link;
+    use crate::robot::observed::NetworkLink;
 
     fn desired(dhcp: Dhcp, own: Option<Cidr>) -> DesiredRobotNetwork {
         DesiredRobotNetwork {
@@ -114,14 +114,14 @@ mod tests {
         }
     }
 
-    fn observed(change: impl Fn(&mut Link)) -> ObservedRobotNetwork {
-        let mut link = Link {
+    fn observed(change: impl Fn(&mut NetworkLink)) -> ObservedRobotNetwork {
+        let mut link = NetworkLink {
             name: "eth0".into(),
             index: 7,
             mac: Some([2; 6]),
             up: true,
             aliases: ["usb0".to_owned()].into(),
-            ..Link::default()
+            ..NetworkLink::default()
         };
         change(&mut link);
         let mut observed = ObservedRobotNetwork::default();

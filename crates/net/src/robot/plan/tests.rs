@@ -14,7 +14,10 @@ fn carry_out(observed: &mut ObservedRobotNetwork, step: &RobotStep) {
     match step {
         RobotStep::CreateNamespace => {
             observed.namespace = true;
-            observed.inside.links.insert("lo".into(), Link { name: "lo".into(), ..Link::default() });
+            observed
+                .inside
+                .links
+                .insert("lo".into(), NetworkLink { name: "lo".into(), ..NetworkLink::default() });
             observed.kernel =
                 settings([].into_iter()).into_iter().map(|(key, _)| (key, "9".into())).collect();
         }
@@ -25,7 +28,7 @@ fn carry_out(observed: &mut ObservedRobotNetwork, step: &RobotStep) {
             assert!(!observed.inside.links.contains_key(name), "{name} is on both sides");
             let link = observed.outside.links.remove(name).unwrap();
             observed.outside.routes.retain(|route| route.interface.as_ref() != Some(name));
-            let link = Link { up: false, addresses: BTreeSet::new(), ..link };
+            let link = NetworkLink { up: false, addresses: BTreeSet::new(), ..link };
             observed.inside.links.insert(name.clone(), link);
             for (key, _) in settings([name.as_str()].into_iter())
                 .iter()
@@ -39,15 +42,15 @@ fn carry_out(observed: &mut ObservedRobotNetwork, step: &RobotStep) {
             let link = observed.inside.links.remove(name).unwrap();
             observed.inside.routes.retain(|route| route.interface.as_ref() != Some(name));
             observed.kernel.retain(|key, _| !key.contains(&format!("/{name}/")));
-            let link = Link { up: false, addresses: BTreeSet::new(), ..link };
+            let link = NetworkLink { up: false, addresses: BTreeSet::new(), ..link };
             assert!(observed.outside.links.insert(name.clone(), link).is_none(), "{name} is on both sides");
         }
         RobotStep::RemoveAddress(name, address) => {
             let link = observed.inside.links.get_mut(name).unwrap();
             assert!(link.addresses.remove(address));
-            let network = Network::of(*address);
-            if !link.addresses.iter().any(|other| Network::of(*other) == network) {
-                let along = |route: &Route| {
+            let network = IpNetwork::of(*address);
+            if !link.addresses.iter().any(|other| IpNetwork::of(*other) == network) {
+                let along = |route: &IpRoute| {
                     route.to == network
                         && route.interface.as_ref() == Some(name)
                         && route.gateway.is_none()
@@ -61,13 +64,13 @@ fn carry_out(observed: &mut ObservedRobotNetwork, step: &RobotStep) {
             assert!(link.addresses.insert(*address));
             let up = link.up;
             if up {
-                observed.inside.routes.insert(Route::onto(name, Network::of(*address)));
+                observed.inside.routes.insert(IpRoute::onto(name, IpNetwork::of(*address)));
             }
         }
         RobotStep::SwitchOn(name) => {
             let link = observed.inside.links.get_mut(name).unwrap();
             link.up = true;
-            let networks = link.addresses.iter().map(|address| Route::onto(name, Network::of(*address)));
+            let networks = link.addresses.iter().map(|address| IpRoute::onto(name, IpNetwork::of(*address)));
             observed.inside.routes.extend(networks);
         }
         RobotStep::SwitchOff(_) => panic!("nothing is switched off by a plan"),
@@ -77,7 +80,7 @@ fn carry_out(observed: &mut ObservedRobotNetwork, step: &RobotStep) {
                 observed.inside.links[route.interface.as_ref().unwrap()].up,
                 "a route at an interface that is off"
             );
-            let same = |other: &Route| {
+            let same = |other: &IpRoute| {
                 (other.to, other.table, other.priority) == (route.to, route.table, route.priority)
             };
             assert!(!observed.inside.routes.iter().any(same), "{route:?} collides");
@@ -138,9 +141,9 @@ prop_compose! {
         enslaved in prop::bool::weighted(0.1),
         addresses in subsequence(ADDRESSES.to_vec(), 0..4),
         index in 2_u32..99,
-    ) -> Link {
+    ) -> NetworkLink {
         let addresses = addresses.iter().map(|address| cidr(address)).collect();
-        Link { name: name.into(), index, ethernet: name != "wlan0", enslaved, up, addresses, ..Link::default() }
+        NetworkLink { name: name.into(), index, ethernet: name != "wlan0", enslaved, up, addresses, ..NetworkLink::default() }
     }
 }
 
@@ -151,8 +154,8 @@ prop_compose! {
         gateway in prop::option::weighted(0.3, Just("192.168.123.1".parse().unwrap())),
         table in select(vec![MAIN, MAIN, 100]),
         priority in 0_u32..3,
-    ) -> Route {
-        Route { to: Network::of(cidr(to)), interface, gateway, table, priority }
+    ) -> IpRoute {
+        IpRoute { to: IpNetwork::of(cidr(to)), interface, gateway, table, priority }
     }
 }
 
@@ -185,7 +188,7 @@ prop_compose! {
         if !namespace {
             return ObservedRobotNetwork { outside, ..ObservedRobotNetwork::default() };
         }
-        inside.links.insert("lo".into(), Link { name: "lo".into(), up: lo, ..Link::default() });
+        inside.links.insert("lo".into(), NetworkLink { name: "lo".into(), up: lo, ..NetworkLink::default() });
         let names: Vec<_> = inside.links.values().filter(|link| link.ethernet).map(|link| link.name.clone()).collect();
         let keys = settings(names.iter().map(String::as_str)).into_iter().map(|(key, _)| key);
         let kernel = keys.zip(values.into_iter().cycle().map(str::to_owned)).collect();
@@ -261,9 +264,12 @@ fn what_stands_in_the_way_at_another_interface_goes_first() {
     let desired = DesiredRobotNetwork { interfaces, ..DesiredRobotNetwork::default() };
     let link = |name: &str, addresses: &[&str]| {
         let addresses = addresses.iter().map(|address| cidr(address)).collect();
-        (name.to_owned(), Link { name: name.into(), ethernet: true, up: true, addresses, ..Link::default() })
+        (
+            name.to_owned(),
+            NetworkLink { name: name.into(), ethernet: true, up: true, addresses, ..NetworkLink::default() },
+        )
     };
-    let way = Route::onto("eth0", Network::of(cidr("10.0.0.10/24")));
+    let way = IpRoute::onto("eth0", IpNetwork::of(cidr("10.0.0.10/24")));
     for stale in [&[][..], &["10.0.0.9/24"]] {
         let mut observed = ObservedRobotNetwork { namespace: true, ..ObservedRobotNetwork::default() };
         observed.inside.links =
@@ -279,7 +285,9 @@ fn the_interface_of_an_uplink_is_never_taken() {
     let text = b"schema = 1\n[robot]\nkind = \"go2\"\n[uplink.ethernet]\ninterface = \"eth1\"\n\
         [[stream]]\nname = \"a\"\nsource = \"rtp://230.1.1.1:1720?interface=eth1\"\n";
     let desired = DesiredRobotNetwork::of(&robocast_config::parse(text).unwrap().settings);
-    let link = |name: &str| (name.to_owned(), Link { name: name.into(), ethernet: true, ..Link::default() });
+    let link = |name: &str| {
+        (name.to_owned(), NetworkLink { name: name.into(), ethernet: true, ..NetworkLink::default() })
+    };
     let mut observed = ObservedRobotNetwork::default();
     observed.outside.links = [link("eth0"), link("eth1")].into();
     let taken: Vec<_> =
@@ -297,8 +305,12 @@ fn the_steps_read_as_orders() {
         interfaces: [("eth0".to_owned(), Some(cidr("192.168.123.222/24")))].into(),
         ..DesiredRobotNetwork::default()
     };
-    let link =
-        Link { name: "enx0".into(), aliases: ["eth0".to_owned()].into(), ethernet: true, ..Link::default() };
+    let link = NetworkLink {
+        name: "enx0".into(),
+        aliases: ["eth0".to_owned()].into(),
+        ethernet: true,
+        ..NetworkLink::default()
+    };
     let mut observed = ObservedRobotNetwork::default();
     observed.outside.links.insert("enx0".into(), link);
     let steps: Vec<_> = plan(&desired, &observed)

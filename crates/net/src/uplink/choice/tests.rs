@@ -205,7 +205,7 @@ proptest! {
     }
 }
 
-/// The documented rule of the detector that lives in push: a connection stands still when data is on its way and the last
+/// The documented rule of the detector in push: a connection is stalled when data is in flight and the last
 /// acknowledgement is older than max(700 ms, 4 RTT + 4 deviations).
 fn threshold(rtt_ms: f64, deviation_ms: f64) -> f64 {
     (4.0 * rtt_ms + 4.0 * deviation_ms).max(700.0)

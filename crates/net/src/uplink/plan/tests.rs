@@ -10,9 +10,9 @@ use std::path::Path;
 
 /// Carries a step out on the facts.
 fn done(observed: &mut ObservedUplinks, step: &UplinkStep) {
-    let known = |profile: &Profile, path: String| {
+    let known = |profile: &UplinkProfile, path: String| {
         let named = match profile.with_digest().get("user").and_then(|keys| keys.get("data")) {
-            Some(Value::Named(named)) => named.get(DIGEST_KEY).cloned(),
+            Some(ProfileValue::Named(named)) => named.get(DIGEST_KEY).cloned(),
             _ => None,
         };
         let secrets = profile.secrets().map(|(s, k, v)| ((s.to_owned(), k.to_owned()), v.clone())).collect();
@@ -63,18 +63,17 @@ fn desired() -> impl Strategy<Value = DesiredUplinks> {
         let wifi = Wifi { ssid: "Lab".into(), access, country: None, hidden: false, ip, metered: false };
         profile::wifi(&wifi, number, 0, Path::new("/files"))
     });
-    let wire =
-        ("eth[0-2]", any::<bool>(), prop::option::of("[a-c]")).prop_map(|(interface, fixed, file)| {
-            let mut profile = profile::wired("robocast-ethernet", &interface, 1);
-            if fixed {
-                profile.set("ipv4", "method", "manual");
-            }
-            profile.files.extend(file.map(|name| File {
-                path: Path::new("/files").join(name),
-                content: Secret::new(String::new()),
-            }));
-            profile
-        });
+    let wire = ("eth[0-2]", any::<bool>(), prop::option::of("[a-c]")).prop_map(|(interface, fixed, file)| {
+        let mut profile = profile::wired("robocast-ethernet", &interface, 1);
+        if fixed {
+            profile.set("ipv4", "method", "manual");
+        }
+        profile.files.extend(file.map(|name| ProfileFile {
+            path: Path::new("/files").join(name),
+            content: Secret::new(String::new()),
+        }));
+        profile
+    });
     let robot = prop::option::of("eth[0-2]");
     (prop::option::of(wifi), prop::option::of(wire), robot).prop_map(|(wifi, wire, robot)| {
         let profiles = wifi.into_iter().chain(wire).collect();
@@ -158,7 +157,7 @@ fn a_wrong_pin_is_not_tried_again_until_it_is_changed() {
     let modem = |left| Modem { state: 2, lock: 2, retries: BTreeMap::from([(2, left)]), ..Modem::default() };
     let waits = |steps: &[UplinkStep]| match steps {
         [UplinkStep::Add(profile) | UplinkStep::Update { profile, .. }] => {
-            profile.sections["connection"]["autoconnect"] == Value::Flag(false)
+            profile.sections["connection"]["autoconnect"] == ProfileValue::Flag(false)
         }
         other => panic!("{other:?}"),
     };

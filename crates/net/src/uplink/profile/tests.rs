@@ -27,8 +27,8 @@ fn the_digest_is_this_value_in_every_release() {
     let text = "robocast profile 1\nwifi\nwifi.hidden=b:true\nwifi.ssid=ay:4c6162\n";
     let mut profile = wired("id", "eth1", 0);
     profile.sections = Sections::new();
-    profile.set("wifi", "ssid", Value::Bytes(b"Lab".to_vec()));
-    profile.set("wifi", "hidden", Value::Flag(true));
+    profile.set("wifi", "ssid", ProfileValue::Bytes(b"Lab".to_vec()));
+    profile.set("wifi", "hidden", ProfileValue::Flag(true));
     assert_eq!(profile.digest(), crate::digest::sha256_hex(text.as_bytes()));
     assert_eq!(digest(&lab()), "351bd4cac13156db29e699cc5570bd4fbc844c524cdfb294839553acc78e780f");
 }
@@ -59,7 +59,7 @@ fn every_change_but_a_secrets_changes_the_digest() {
 
 #[test]
 fn lists_cannot_be_confused() {
-    let texts = |all: &[&str]| Value::Texts(all.iter().map(|one| (*one).to_owned()).collect()).text();
+    let texts = |all: &[&str]| ProfileValue::Texts(all.iter().map(|one| (*one).to_owned()).collect()).text();
     let all = [texts(&["a", "b"]), texts(&["a\"\"b"]), texts(&["a\\\"", "b"]), texts(&["ab"]), texts(&[])];
     for (number, one) in all.iter().enumerate() {
         assert!(!all[..number].contains(one), "{one}");
