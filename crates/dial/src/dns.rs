@@ -16,9 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PORT: u16 = 53;
 
 /// Asks the link's name servers, in order, until one knows an address.
-pub(crate) async fn ask(link: &Link, host: &str) -> io::Result<Vec<IpAddr>> {
+pub(crate) async fn ask(link: &Link, servers: &[IpAddr], host: &str) -> io::Result<Vec<IpAddr>> {
+    if servers.is_empty() {
+        return Err(io::Error::new(ErrorKind::NotFound, "this uplink has no name server: add `dns`"));
+    }
     let mut failure = None;
-    for server in &link.name_servers {
+    for server in servers {
         let answers = tokio::join!(
             ask_server(link, *server, host, TYPE::A),
             ask_server(link, *server, host, TYPE::AAAA)

@@ -8,9 +8,11 @@ use crate::server::Server;
 use crate::tls::Roots;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::Method;
+pub use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RANGE, USER_AGENT};
-use hyper::{Method, StatusCode};
+pub use hyper::header::LOCATION;
+use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, RANGE, USER_AGENT};
 use hyper_util::rt::TokioIo;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -73,6 +75,17 @@ pub enum HttpError {
 }
 
 impl Response {
+    /// An answer without a body.
+    #[must_use]
+    pub fn of(status: u16, location: Option<&str>) -> Self {
+        let mut headers = HeaderMap::new();
+        if let Some(to) = location.and_then(|to| HeaderValue::try_from(to).ok()) {
+            headers.insert(LOCATION, to);
+        }
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, headers, body: Bytes::new() }
+    }
+
     /// A header field as text; none when it is not there or not text.
     #[must_use]
     pub fn header(&self, name: &HeaderName) -> Option<&str> {
@@ -193,8 +206,13 @@ async fn exchange(
     request: hyper::Request<Full<Bytes>>,
 ) -> Result<hyper::Response<Incoming>, HttpError> {
     let protocol = |error: hyper::Error| HttpError::Protocol(error.into());
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(protocol)?;
+    // Login pages are served by whatever a router has.
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .ignore_invalid_headers_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(protocol)?;
     // It ends with the body, or when that is dropped.
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -7,15 +7,15 @@ use std::net::IpAddr;
 pub struct Link {
     /// Its interface; empty: as the kernel routes.
     pub interface: String,
-    /// Its name servers, where the caller knows them; they are asked directly then.
-    pub name_servers: Vec<IpAddr>,
+    /// Its name servers, where the caller knows them: they are asked directly then.
+    pub name_servers: Option<Vec<IpAddr>>,
 }
 
 impl Link {
     /// The uplink of an interface; empty: as the kernel routes.
     #[must_use]
     pub fn through(interface: &str) -> Self {
-        Self { interface: interface.to_owned(), name_servers: Vec::new() }
+        Self { interface: interface.to_owned(), name_servers: None }
     }
 
     /// The interface, unless the kernel's routes decide.

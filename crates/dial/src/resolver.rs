@@ -53,8 +53,8 @@ impl Resolver {
         if let Ok(address) = host.parse() {
             return Ok(vec![address]);
         }
-        let found = if !link.name_servers.is_empty() {
-            dns::ask(link, host).await?
+        let found = if let Some(servers) = &link.name_servers {
+            dns::ask(link, servers, host).await?
         } else if let Some(answer) = self.ask_resolved(host, link).await {
             answer?
         } else {
@@ -133,6 +133,13 @@ mod tests {
     async fn without_resolved_the_system_is_asked() {
         let found = Resolver::without_bus().lookup("localhost", &Link::through("lo")).await.unwrap();
         assert!(found.iter().all(IpAddr::is_loopback) && !found.is_empty(), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn an_uplink_without_a_name_server_says_what_to_add() {
+        let link = Link { interface: "lo".into(), name_servers: Some(Vec::new()) };
+        let error = Resolver::without_bus().lookup("live.example.net", &link).await.unwrap_err();
+        assert!(error.to_string().contains("add `dns`"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One uplink, as far as a socket needs to know it.
 
+use robocast_dial::Link;
 use std::net::IpAddr;
 
 /// The way out through one uplink.
@@ -11,4 +12,12 @@ pub struct Egress {
     pub dns: Vec<IpAddr>,
     /// Whether each byte costs money.
     pub metered: bool,
+}
+
+impl Egress {
+    /// The same for a connection: names are asked for at the uplink's own name servers, whatever the system's resolver would do.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        Link { interface: self.interface.clone(), name_servers: Some(self.dns.clone()) }
+    }
 }

@@ -10,15 +10,13 @@
 //! | `mptcp`, `radio`, `command` | MPTCP's limits and preferred endpoints; the radio's country |
 //! | `health`, `choice` | which uplink carries the streams: pure |
 //! | `probe`, `probe_outcome` | the probe of one uplink, and its result |
-//! | `egress`, `resolver`, `connect`, `http` | DNS, TCP and HTTP through one uplink |
+//! | `egress` | an uplink, as far as a connection through it needs to know it |
 //! | `resolved` | systemd-resolved: names follow the chosen uplink |
 
 pub mod choice;
-pub mod connect;
 pub mod desired;
 pub mod egress;
 pub mod health;
-pub mod http;
 pub mod modem;
 pub mod observed;
 pub mod plan;
@@ -26,7 +24,6 @@ pub mod probe;
 pub mod probe_outcome;
 pub mod profile;
 pub mod resolved;
-pub mod resolver;
 pub mod status;
 
 mod apply;

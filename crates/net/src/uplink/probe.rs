@@ -1,13 +1,12 @@
 //! Probes an uplink that carries no traffic: whether a login page is in the way, and whether a server of the streams accepts a
 //! connection. Sockets are bound to the uplink's interface.
 
-use crate::uplink::connect::{ReachError, connect};
 use crate::uplink::desired::ProbeTarget;
 use crate::uplink::egress::Egress;
-use crate::uplink::http::{self, PageError, HttpHead};
 use crate::uplink::probe_outcome::{ProbeError, ProbeOutcome};
-use crate::uplink::resolver;
 use robocast_config::Url;
+use robocast_dial::http::{Client, LOCATION, Response};
+use robocast_dial::{DialError, Resolver, Roots, Server};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -47,7 +46,7 @@ async fn probe(egress: &Egress, targets: &[ProbeTarget], page: Option<&Url>) -> 
         match reach_target(target, egress).await {
             Ok(()) => return Ok(began.elapsed()),
             Err(source) => {
-                failure.get_or_insert(ProbeError::Unreachable { host: target.host.clone(), source });
+                failure.get_or_insert_with(|| ProbeError::unreachable(&target.host, &source));
             }
         }
     }
@@ -60,10 +59,11 @@ async fn probe(egress: &Egress, targets: &[ProbeTarget], page: Option<&Url>) -> 
 /// The settings' own page: it has to answer 200 or 204.
 async fn probe_page(page: &Url, egress: &Egress) -> Result<Duration, ProbeError> {
     let host = page.host_str().unwrap_or_default();
-    let failed = |source: PageError| ProbeError::Page { host: host.to_owned(), source };
-    let head = http::get(page, egress).await.map_err(failed)?;
-    match judge(&head, host, true) {
-        PageVerdict::Free => Ok(head.took),
+    let began = Instant::now();
+    let answer =
+        client().get(page, &egress.link(), 0).await.map_err(|error| ProbeError::page(host, &error))?;
+    match judge(&answer, host, true) {
+        PageVerdict::Free => Ok(began.elapsed()),
         PageVerdict::Login(host) => Err(ProbeError::Login { host }),
     }
 }
@@ -72,18 +72,26 @@ async fn probe_page(page: &Url, egress: &Egress) -> Result<Duration, ProbeError>
 async fn probe_for_login(host: &str, egress: &Egress) -> Result<Option<Duration>, ProbeError> {
     let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let Ok(url) = Url::parse(&format!("http://{bracketed}/")) else { return Ok(None) };
-    let Ok(head) = http::get(&url, egress).await else { return Ok(None) };
-    match judge(&head, host, false) {
-        PageVerdict::Free => Ok(Some(head.took)),
+    let began = Instant::now();
+    let Ok(answer) = client().get(&url, &egress.link(), 0).await else { return Ok(None) };
+    match judge(&answer, host, false) {
+        PageVerdict::Free => Ok(Some(began.elapsed())),
         PageVerdict::Login(host) => Err(ProbeError::Login { host }),
     }
 }
 
-async fn reach_target(target: &ProbeTarget, egress: &Egress) -> Result<(), ReachError> {
+/// Names are asked for at the uplink's own servers, pages over plain HTTP.
+fn client() -> Client {
+    Client { resolver: Resolver::without_bus(), roots: Roots::default() }
+}
+
+async fn reach_target(target: &ProbeTarget, egress: &Egress) -> Result<(), DialError> {
+    let (resolver, link) = (Resolver::without_bus(), egress.link());
+    let server = Server::new(&target.host, target.port.unwrap_or_default());
     match target.port {
-        Some(port) => connect(&target.host, port, egress).await.map(drop),
+        Some(_) => server.connect(&resolver, &link, || {}).await.map(drop),
         // Over UDP only the protocol itself would get an answer: that the name resolves must be enough.
-        None => Ok(resolver::resolve(&target.host, egress).await.map(drop)?),
+        None => server.addresses(&resolver, &link).await.map(drop),
     }
 }
 
@@ -96,9 +104,9 @@ enum PageVerdict {
 }
 
 /// With `strict` any answer but 200 and 204 is a login page; else only one that leads to an unrelated host.
-fn judge(head: &HttpHead, host: &str, strict: bool) -> PageVerdict {
-    let to = head.location.as_deref().and_then(|to| Url::parse(to).ok()?.host_str().map(str::to_owned));
-    match head.status {
+fn judge(answer: &Response, host: &str, strict: bool) -> PageVerdict {
+    let to = answer.header(&LOCATION).and_then(|to| Url::parse(to).ok()?.host_str().map(str::to_owned));
+    match answer.status.as_u16() {
         // Network Authentication Required (RFC 6585, 6)
         511 => PageVerdict::Login(to),
         300..=399 => match to {
@@ -122,40 +130,25 @@ fn related(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The verdict on an answer; none of what is not HTTP.
-    fn verdict(answer: &[u8], strict: bool) -> Option<PageVerdict> {
-        let (status, location) = http::parse_head(answer)?;
-        Some(judge(&HttpHead { status, location, took: Duration::ZERO }, "live.example.net", strict))
-    }
-
     #[test]
     fn an_answer_that_leads_elsewhere_is_a_login_page() {
-        let login = |to: &str| Some(PageVerdict::Login(Some(to.to_owned()).filter(|to| !to.is_empty())));
-        let free = || Some(PageVerdict::Free);
+        let login = |to: &str| PageVerdict::Login(Some(to.to_owned()).filter(|to| !to.is_empty()));
         let table = [
-            ("HTTP/1.1 204 No Content\r\n\r\n", true, free()),
-            ("HTTP/1.1 200 OK\r\n\r\nhello", true, free()),
-            (
-                "HTTP/1.1 302 Found\r\nLocation: http://login.hotel.example/?u=1\r\n\r\n",
-                true,
-                login("login.hotel.example"),
-            ),
-            (
-                "HTTP/1.1 302 Found\r\nlocation: http://login.hotel.example/\r\n\r\n",
-                false,
-                login("login.hotel.example"),
-            ),
-            ("HTTP/1.1 301 Moved\r\nLocation: https://live.example.net/\r\n\r\n", false, free()),
-            ("HTTP/1.1 301 Moved\r\nLocation: https://www.live.example.net/\r\n\r\n", false, free()),
-            ("HTTP/1.1 302 Found\r\nLocation: /index.html\r\n\r\n", false, free()),
-            ("HTTP/1.1 511 Network Authentication Required\r\n\r\n", false, login("")),
-            ("HTTP/1.1 404 Not Found\r\n\r\n", false, free()),
-            ("HTTP/1.1 404 Not Found\r\n\r\n", true, login("")),
-            ("SSH-2.0-OpenSSH_9.2\r\n", false, None),
-            ("", true, None),
+            (204, "", true, PageVerdict::Free),
+            (200, "", true, PageVerdict::Free),
+            (302, "http://login.hotel.example/?u=1", true, login("login.hotel.example")),
+            (302, "http://login.hotel.example/", false, login("login.hotel.example")),
+            (301, "https://live.example.net/", false, PageVerdict::Free),
+            (301, "https://www.live.example.net/", false, PageVerdict::Free),
+            (302, "/index.html", false, PageVerdict::Free),
+            (302, "/index.html", true, login("")),
+            (511, "", false, login("")),
+            (404, "", false, PageVerdict::Free),
+            (404, "", true, login("")),
         ];
-        for (answer, strict, expected) in table {
-            assert_eq!(verdict(answer.as_bytes(), strict), expected, "{answer}");
+        for (status, location, strict, expected) in table {
+            let answer = Response::of(status, Some(location).filter(|to| !to.is_empty()));
+            assert_eq!(judge(&answer, "live.example.net", strict), expected, "{status} {location} {strict}");
         }
     }
 
@@ -168,8 +161,8 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_answer_makes_it_panic(answer: Vec<u8>, strict: bool) {
-            let _ = verdict(&answer, strict);
+        fn no_answer_makes_it_panic(status in 100u16..1000, location in "[ -~]{0,60}", strict: bool) {
+            let _ = judge(&Response::of(status, Some(&location)), "live.example.net", strict);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What a probe of an uplink found. Data alone.
 
-use crate::uplink::connect::ReachError;
-use crate::uplink::http::PageError;
+use robocast_daemon::journal;
+use robocast_dial::http::HttpError;
+use robocast_dial::{DialError, DialErrorKind};
 use std::time::Duration;
 
 /// The result of a probe.
@@ -26,24 +27,38 @@ pub enum ProbeError {
         host: Option<String>,
     },
     /// A server of the streams is not reached.
-    #[error("{host} is not reached")]
+    #[error("{host} is not reached: {why}")]
     Unreachable {
         /// Its name.
         host: String,
-        /// Why.
-        #[source]
-        source: ReachError,
+        /// What kind of failure it is.
+        kind: DialErrorKind,
+        /// For people.
+        why: String,
     },
     /// The probe's page does not answer as it should.
-    #[error("{host} is not reached")]
+    #[error("{host} is not reached: {why}")]
     Page {
         /// Its host.
         host: String,
-        /// Why.
-        #[source]
-        source: PageError,
+        /// For people.
+        why: String,
     },
     /// Nothing answers.
     #[error("nothing answers")]
     NoAnswer,
+}
+
+impl ProbeError {
+    /// A server that is not reached.
+    #[must_use]
+    pub fn unreachable(host: &str, error: &DialError) -> Self {
+        Self::Unreachable { host: host.to_owned(), kind: error.kind(), why: journal::chain(error) }
+    }
+
+    /// A page that does not answer as it should.
+    #[must_use]
+    pub fn page(host: &str, error: &HttpError) -> Self {
+        Self::Page { host: host.to_owned(), why: journal::chain(error) }
+    }
 }

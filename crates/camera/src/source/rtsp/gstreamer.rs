@@ -10,10 +10,10 @@ use crate::source::{Attempt, OpenError, SourceContext, choose_encoder};
 use gst::prelude::*;
 use robocast_config::RtspSource;
 use robocast_daemon::{atomic, journal, paths};
+use robocast_dial::Roots;
 use robocast_gst::pipeline::{self, Pipeline, PipelineError};
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::ParameterSets;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -84,13 +84,10 @@ pub fn open_with_gstreamer(
     Ok(GstSource::new(pipeline, Patience::SESSION, encoder))
 }
 
-/// The system's root certificates and those of the settings, as the TLS library of `rtspsrc` reads them.
+/// The certificates that are trusted (`dial`), as the TLS library of `rtspsrc` reads them.
 fn roots(stream: &str, extra: &str) -> Result<gio::TlsDatabase, OpenError> {
-    let system = std::env::var_os("SSL_CERT_FILE")
-        .map_or_else(|| PathBuf::from("/etc/ssl/certs/ca-certificates.crt"), PathBuf::from);
-    let mut all = std::fs::read(system).unwrap_or_default();
-    all.push(b'\n');
-    all.extend_from_slice(extra.as_bytes());
+    let all = Roots::new(Some(extra.to_owned())).to_pem();
+    let all = all.map_err(|error| OpenError::Roots(journal::chain(&error)))?;
     let path = paths::run().join("camera").join(format!("{stream}.pem"));
     atomic::write(&path, &all, 0o644).map_err(|error| OpenError::Roots(journal::chain(&error)))?;
     let database = gio::TlsFileDatabase::new(&path).map_err(|error| OpenError::Roots(error.to_string()))?;
