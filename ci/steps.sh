@@ -1,16 +1,16 @@
 # shellcheck shell=bash disable=SC2154
-# Steps of a check: each goes on after one that failed, so that one run shows all; what waits runs beside what computes; a
-# summary ends it. To be sourced after terminal.sh.
+# Steps of a check. A step that fails does not stop the next ones, so that one run shows everything; steps that wait run in
+# parallel with steps that compute; a summary ends it. To be sourced after terminal.sh.
 
 summary=()
 skips=()
 failed=false
 began_all=$SECONDS
-# Of the steps that run beside the others: their process, name, beginning and log.
+# The parallel steps: their process, name, beginning and log.
 beside_processes=() beside_names=() beside_logs=()
 beside_folder=''
 
-# ended NAME SECONDS RESULT: takes note of a step's end.
+# ended NAME SECONDS RESULT: records a step's end.
 ended() {
     local outcome="${green}ok    $plain"
     if [ "$3" != 0 ]; then
@@ -30,14 +30,14 @@ step() {
     ended "$name" $((SECONDS - began)) $result
 }
 
-# skip NAME WHY: a step that is left out, and seen to be. In CI nothing that a machine could have is left out.
+# skip NAME WHY: a step that is left out, and reported. In CI, nothing that a machine could have may be skipped.
 skip() {
     heading "$1"
     say "skipped: $2"
     skips+=("$1: $2")
 }
 
-# beside NAME COMMAND...: a step that runs beside those that follow. What it says is shown when it has ended (`together`).
+# beside NAME COMMAND...: a step that runs in parallel with those that follow. Its output is shown by `together`.
 beside() {
     local name=$1 log
     shift
@@ -52,7 +52,7 @@ beside() {
     beside_processes+=($!) beside_names+=("$name") beside_logs+=("$log")
 }
 
-# together: waits for the steps that run beside.
+# together: waits for the parallel steps, and shows their output.
 together() {
     local number seconds result
     for number in "${!beside_names[@]}"; do
@@ -68,7 +68,7 @@ together() {
     beside_folder=''
 }
 
-# summarize: what was done, how long it took, what was left out; fails when a step did.
+# summarize: prints what was done, how long it took, what was left out; fails when a step did.
 summarize() {
     heading "Summary"
     printf '%s\n' "${summary[@]}"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Words for whoever runs a script: colours and a spinner on a terminal, plain lines elsewhere. To be sourced.
+# Output of scripts: colours and a spinner on a terminal, plain lines elsewhere. To be sourced.
 
 if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ -z "${NO_COLOR:-}" ]; then
     bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m' wipe=$'\r\e[K'
@@ -13,7 +13,7 @@ note() { printf '%s%s%s\n' "$dim" "$*" "$plain"; }
 well() { printf '%s%s%s\n' "$green" "$*" "$plain"; }
 complain() { printf '%s%s%s\n' "$red" "$*" "$plain" >&2; }
 
-# until_true WHAT LIMIT COMMAND...: waits until COMMAND succeeds. 1 when LIMIT seconds pass first, 2 when COMMAND
+# until_true WHAT LIMIT COMMAND...: waits until COMMAND succeeds. Returns 1 when LIMIT seconds pass first, 2 when COMMAND
 # returns 2, which means that it never will.
 until_true() {
     local what=$1 limit=$2 began=$SECONDS turn=0 marks="-+*+" result

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Finds cargo, also where rustup puts it without touching PATH. To be sourced.
+# Finds cargo, also where rustup puts it without changing PATH. To be sourced.
 
 if ! command -v cargo >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
     PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"

@@ -5,7 +5,7 @@ from statistics import median
 from . import page
 from .stage import tell
 
-# What is to be reached: contender, event, figure, the most it may be, words.
+# The goals: contender, event, figure, its maximum, text.
 GOALS = (
     ("tcp", "path cut", "silence_s", 1.5, "Path cut behind the access point, TCP: on the other uplink within 1.5 s"),
     ("tcp", "link down", "silence_s", 1.5, "Link taken down, TCP: the same"),
@@ -58,8 +58,8 @@ def goals(record):
     ours = [turn for turn in record["turns"] if turn["contender"] in ("mptcp", "tcp")]
     cpu = [turn["cpu_until_proven_s"] * 1000 for turn in ours if "cpu_until_proven_s" in turn]
     rss = [turn["rss_mb"] for turn in ours if "rss_mb" in turn]
-    yield "`robocast net` from its start until proven: under 300 ms of CPU, its children's included", spread(cpu, lambda v: f"{v:.0f}") + " ms", bool(cpu) and median(cpu) < 300
-    yield "`robocast net`: no more than 12 MB in memory (RSS)", spread(rss, lambda v: f"{v:.1f}") + " MB", bool(rss) and median(rss) <= 12
+    yield "`robocast net` from its start until the network is verified: under 300 ms of CPU, its children's included", spread(cpu, lambda v: f"{v:.0f}") + " ms", bool(cpu) and median(cpu) < 300
+    yield "`robocast net`: at most 12 MB in memory (RSS)", spread(rss, lambda v: f"{v:.1f}") + " MB", bool(rss) and median(rss) <= 12
 
 
 def cell(record, contender, event):
@@ -77,28 +77,28 @@ def text(record, events):
     facts = record["machine"]
     lines = [
         "# Benchmarks of the two uplinks", "",
-        "Written whole by `make bench` (`ci/bench-network`); the raw figures stand in",
+        "`make bench` (`ci/bench-network`) writes this page; the raw figures are in",
         "[benchmarks-network.json](benchmarks-network.json).", "",
         "A simulated Go2 (H.264, 720p25) behind a box with two uplinks, in network namespaces: a real NetworkManager, a real",
-        "nginx-rtmp that records. The preferred uplink loses its way behind the access point while its link stays up (path cut),",
+        "nginx-rtmp that records. The preferred uplink loses its path behind the access point while its link stays up (path cut),",
         "gets it back, loses its carrier (link down), gets it back. The contenders take turns,",
-        f"{record['rounds']} round{'s' if record['rounds'] > 1 else ''}; a figure is the median, brackets hold the least and the greatest.", "",
+        f"{record['rounds']} round{'s' if record['rounds'] > 1 else ''}; a figure is the median, with the minimum and the maximum in brackets.", "",
         "| Goal | measured |  |", "|---|---|---|",
     ]
     lines += [f"| {words} | {measured} | {'**reached**' if reached else 'missed'} |" for words, measured, reached in goals(record)]
-    lines += ["", "Each event: the longest time without a frame at the server; frames that the robot sent and the server never got (of 300",
-              "and more around the event, compared slice by slice with what the robot sent); sessions that began anew.", "",
+    lines += ["", "For each event: the longest time without a frame at the server; frames that the robot sent and the server never got (of 300",
+              "and more around the event, compared slice by slice with what the robot sent); new sessions.", "",
               "|  | " + " | ".join(events) + " |", "|---|" + "---|" * len(events)]
     lines += [f"| {title} | " + " | ".join(cell(record, contender, event) for event in events) + " |" for contender, title in titles.items()]
     lines += [
         "",
-        "- **robocast, MPTCP**: the server speaks MPTCP (`mptcpize run nginx`; MediaMTX does by itself).",
-        "- **robocast, TCP**: it does not, and drops a publisher that was silent for 500 ms; one that holds on for longer refuses",
-        "  the new session for as long (`tests/failover` has that case).",
-        "- **ffmpeg and NetworkManager**: `ffmpeg -c copy -rw_timeout 5000000` in a loop with a second's rest, both uplinks as",
-        "  NetworkManager profiles with the same order. The same server as for TCP. It is given 45 s.",
+        "- **robocast, MPTCP**: the server supports MPTCP (`mptcpize run nginx`; MediaMTX does by itself).",
+        "- **robocast, TCP**: it does not, and drops a publisher that was silent for 500 ms; a server that keeps it longer refuses",
+        "  the new session for that time (`tests/failover` has that case).",
+        "- **ffmpeg and NetworkManager**: `ffmpeg -c copy -rw_timeout 5000000` in a loop with a pause of a second, both uplinks as",
+        "  NetworkManager profiles with the same order. The same server as for TCP. It has 45 s to recover.",
         "",
-        "A silence includes what the access point does to the first frames after the event; a frame is due every 40 ms.",
+        "A gap includes what the access point does to the first frames after the event; a frame is due every 40 ms.",
         "",
         f"Measured on {record['date']}: {facts['cpu']}, {facts['cores']} cores, Linux {facts['kernel']}, {facts['os']}, "
         f"robocast {facts['robocast']} ({facts['commit']}), NetworkManager {facts['networkmanager']}, nginx {facts['nginx']}, ffmpeg {facts['ffmpeg']}.",

@@ -10,14 +10,14 @@ from .stage import tell
 
 PERCENTILES = ("p50", "p95", "p99")
 MEMORY_GOAL_MB = 30
-# A cost per stream that grows by no more than this from one stream to sixteen counts as flat.
+# A cost per stream that grows by at most this from one stream to sixteen counts as flat.
 FLAT = 1.10
-# Pictures a second of the measured stream, and of those that fill up.
+# Pictures a second of the measured stream, and of the additional ones.
 MEASURED_FPS, OTHER_FPS = 30, 25
 # The burnt-in clock counts milliseconds.
 CLOCK_MS = 1
 
-# Figures of a turn that are compared as ratios, and where they stand.
+# Figures of a turn, and where to find them.
 FIGURES = {
     "cpu": lambda turn: turn["cpu_percent"],
     "memory": lambda turn: turn["memory"]["alone_mb"],
@@ -50,7 +50,7 @@ def machine(executables, root):
         "kernel": platform.release().split("-")[0],
         "os": platform.freedesktop_os_release().get("PRETTY_NAME", "Linux"),
         "robocast": tell([str(executables / "robocast"), "--version"]).split()[-1],
-        # Executables that were given may have been built from anything.
+        # Executables given by the caller may have been built from anything.
         "commit": "executables given" if os.environ.get("ROBOCAST_BIN") else commit,
         "ffmpeg": re.search(r"ffmpeg version (\S+)", tell(["ffmpeg", "-version"]))[1],
         "gstreamer": re.search(r"GStreamer (\S+)", tell(["gst-launch-1.0", "--version"]))[1],
@@ -107,7 +107,7 @@ def goals(record):
                 for count, part in parts.items() if "gst-tuned" in part["against"]}
 
     def reached(measured, most):
-        """Where one of the two did not deliver, nothing was reached."""
+        """If one of the two did not deliver, nothing was reached."""
         if not measured:
             return None
         return len(measured) == len(parts) and all(value <= most for value in measured.values())
@@ -136,7 +136,7 @@ def goals(record):
 
 
 def per_stream(parts, count, name):
-    """CPU for each 30 pictures a second: the streams that fill up have fewer, which must not look like thrift."""
+    """CPU for each 30 pictures a second: the additional streams have fewer, which must not look like an advantage."""
     pictures = MEASURED_FPS + OTHER_FPS * (count - 1)
     return parts[str(count)]["contenders"][name]["cpu"]["median"] * MEASURED_FPS / pictures
 
@@ -178,7 +178,7 @@ def tables(record, titles):
         own = part["contenders"].get("robocast")
         if own:
             yield (f"Of robocast's memory, camera and push take {cell(own['media'], 1)} MB a stream "
-                   f"(PSS {cell(own['media_pss'], 1)} MB), the rest is the supervisor's. All of it by PSS: "
+                   f"(PSS {cell(own['media_pss'], 1)} MB), the supervisor the rest. Everything as PSS: "
                    + ", ".join(f"{titles[name]} {cell(one['pss'], 1)} MB" for name, one in part["contenders"].items())
                    + ".")
         if part["against"]:
@@ -200,8 +200,8 @@ def flat(record, titles):
             for name, title in titles.items()]
     head = ["", *(f"CPU %, {many(count)}" for count in parts), *(f"MB, {many(count)}" for count in parts)]
     return ["## Cost per stream",
-            f"CPU is given for {MEASURED_FPS} pictures a second: the streams that fill up have {OTHER_FPS}, which must "
-            "not look like thrift.", table(head, rows)]
+            f"CPU is given for {MEASURED_FPS} pictures a second: the additional streams have {OTHER_FPS}, which must "
+            "not look like an advantage.", table(head, rows)]
 
 
 def text(record, titles):
@@ -212,25 +212,25 @@ def text(record, titles):
     if record["quick"]:
         parts.append("**A quick run, made to try the benchmark itself: its figures mean little.**")
     parts += [
-        "Written whole by `make bench`; the raw figures stand in [benchmarks.json](benchmarks.json).",
-        f"""The work: take H.264 in 1280x720 with 30 pictures a second from an RTSP camera and push it to an RTMP server,
-unchanged. robocast does it, and the programs people use for it today. They take turns, one after the other,
+        "`make bench` writes this page; the raw figures are in [benchmarks.json](benchmarks.json).",
+        f"""The task: take H.264, 1280x720 with 30 pictures a second, from an RTSP camera and push it to an RTMP server,
+unchanged. robocast does it, and so do the programs that people use for it today. They take turns, one after the other,
 {record['rounds']} round{'s' if record['rounds'] > 1 else ''} for each number of streams ({counts}), so that a machine
-that grows slower or faster meets all of them alike. A figure is the median over the rounds; brackets hold the least
-and the greatest.""",
+that gets slower or faster affects all of them alike. A figure is the median over the rounds; the minimum and the
+maximum are in brackets.""",
         table(["Goal", "measured", ""], [[goal, found or "-", verdict(reached)] for goal, found, reached in goals(record)],
               rule="---|"),
         "How to read the tables:",
         f"""- **CPU**: user and system time of all processes of the contender over {record['seconds']:.0f} s of steady work, as
   percent of one core. For robocast that is the whole product: supervisor, camera, push, and children that ended.
-- **memory**: what the processes hold with nobody else there to share with: what is their own, and each page of a
+- **memory**: what the processes would use with no other process to share with: their private memory, and each page of a
   shared library once. It is never less than their PSS, which looks better here than on a box, since the camera and
   the reader of this benchmark use the same libraries.
-- **added latency**: from the clock in the picture, read where the server gives it out, minus the same percentile
-  of the floor of that round: the reader directly at the camera. The server's share is in it, alike for all.
+- **added latency**: from the clock in the picture, read at the server's output, minus the same percentile
+  of that round's floor, for which the reader is connected directly to the camera. It includes the server's share, the same for all.
 - **first picture**: from the start of the program until the measured stream's first picture is decoded at the
-  server. The simulated camera begins with a keyframe when a program connects. With several streams the measured one
-  is the last to be started.
+  server. The simulated camera starts with a keyframe when a program connects. With several streams the measured one
+  is started last.
 - **threads**, **switches/s**: threads at the end, context switches a second of all threads.""",
         *tables(record, titles),
         *flat(record, titles),
@@ -246,35 +246,35 @@ and the greatest.""",
         ], rule="---|"),
         "## Commands",
         """`$SOURCE` is the camera's RTSP URL, `$SINK` the server's RTMP URL. The peers run once for each stream, robocast once
-with a `[[stream]]` of `name`, `source` and `push` for each; all else is default.""",
+with a `[[stream]]` of `name`, `source` and `push` for each; everything else is default.""",
         "\n".join(["```", *(f"# {titles[name]}\n{command}" for name, command in record["commands"].items()), "```"]),
-        """- The tuned peers are set up as an expert would. ffmpeg: no probing of the input, no Nagle delay on the way out.
+        """- The tuned peers are set up as an expert would do it. ffmpeg: no probing of the input, no Nagle delay on output.
   GStreamer: no jitter buffer, no clock, no parser that this camera does not need, large RTMP chunks (the default
-  of 128 bytes costs CPU and latency). Short trials chose them among a few variants.
+  of 128 bytes costs CPU and latency). They were chosen among a few variants by short trials.
 - Camera: `robocast-sim rtsp --pattern`, 2 Mbit/s, a keyframe each second, the clock burnt in. With more than one
-  stream the others play real footage (`--file`, 720p25, 1.2 Mbit/s) since coding many patterns would use the machine
-  up; what passing through costs depends on pictures and bytes a second, not on what they show.
+  stream the others play real footage (`--file`, 720p25, 1.2 Mbit/s), since encoding many patterns would use up the
+  machine; the cost of passthrough depends on pictures and bytes a second, not on what they show.
 - Server: nginx with one worker, all on one machine over loopback, nothing recorded. Its chunks are larger than a
   picture: with small ones this server delays large pictures by 40 ms on the way to the reader, whoever pushes.
-- Reader: `robocast-sim probe --clock`. It stands at the server before the contender starts.""",
+- Reader: `robocast-sim probe --clock`. It connects to the server before the contender starts.""",
         "## What the figures do not say",
-        """- Nothing about a network: no loss, no delay, no Wi-Fi. Outages and congestion have tests of their own.
+        """- Nothing about a network: no loss, no delay, no Wi-Fi. Outages and congestion have their own tests.
 - Nothing about other machines: a small ARM board will show other numbers, and maybe other ratios.
 - Nothing about encoding: the video is passed through.
 - A contender that does less costs less: the peers neither reconnect, nor show a slate, nor report.
-- Shared cores: camera, server and reader run beside the contender, so latency at many streams is theirs too.
-- robocast's start-up work (a slate is coded once, two seconds after the first picture) lies before the window;
+- Shared cores: camera, server and reader run beside the contender, so latency at many streams includes theirs.
+- robocast's start-up work (a slate is encoded once, two seconds after the first picture) is before the window;
   the raw figures have it as `start_cpu_s`.""",
     ]
     if flagged:
-        parts += ["## Flagged turns", "Something was not as it should be; the figures count all the same.", "\n".join(
+        parts += ["## Flagged turns", "Something went wrong in these turns; their figures are still counted.", "\n".join(
             f"- {many(turn['streams'])}, round {turn['round']}, {titles[turn['contender']]}: {'; '.join(turn['flags'])}"
             for turn in flagged)]
     return "\n\n".join(parts) + "\n"
 
 
 def terminal(record, titles):
-    """The tables in short."""
+    """The tables, abbreviated."""
     lines = []
     for count, part in record["summary"].items():
         lines.append(f"{many(count):<22}{'CPU %':>8}{'MB':>8}{'p50':>6}{'p95':>6}{'p99':>6} ms added"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What ci/check-yocto has to know of the tree: the layers of a kas file, the crate list, the disks.
+"""Facts of the tree for ci/check-yocto: the layers of a kas file, the crate list, the disks.
 
   facts.py layers KAS-FILE           NAME COMMIT LAYER,LAYER,... of every repository that is fetched
   facts.py machine KAS-FILE          the machine
@@ -13,7 +13,7 @@ import sys
 
 
 def kas(path, seen=None):
-    """A kas file with what it includes; what comes later wins."""
+    """A kas file with its includes; later ones win."""
     import yaml
 
     root = os.path.abspath(path)

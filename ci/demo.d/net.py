@@ -31,7 +31,7 @@ def say(words, colour=""):
 
 
 class Silence(threading.Thread):
-    """The longest time in which the server got nothing, since it was last asked."""
+    """The longest time without data at the server, since the last call."""
 
     def __init__(self, demo):
         super().__init__(daemon=True)
@@ -52,7 +52,7 @@ class Silence(threading.Thread):
 
 
 def watch(demo, seconds):
-    """Lets it play for a while; the page's figures go on."""
+    """Lets it play for a while; updates the page's figures."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         demo.alive()
@@ -77,7 +77,7 @@ def main():
         demo.until("video at the server", 60, lambda: demo.recorded() > 200_000)
         demo.carried_by("wlan0")
         demo.until("a piece of video for browsers", 60, lambda: list((folder / "hls").glob("*.ts")))
-        say(f"The video that reached the server plays at {serve(folder / 'http.sock')}", "32")
+        say(f"The server's video plays at {serve(folder / 'http.sock')}", "32")
         silence = Silence(demo)
         silence.start()
         rounds = 0
@@ -96,7 +96,7 @@ def main():
             anew = len(demo.recordings()) - sessions
             say(f"  wwan0 carries: {silence.take() * 1000:.0f} ms without video, "
                 + ("the session went on (MPTCP)" if anew == 0 else f"{anew} new session(s)"), "32")
-            say("wlan0: there again")
+            say("wlan0: connected again")
             demo.cut(False)
             demo.until("the streams are back on wlan0", 90, lambda: demo.chosen() == "wlan0")
             watch(demo, 3)
@@ -110,8 +110,8 @@ def main():
         kept = True
         if isinstance(error, subprocess.CalledProcessError):
             error = f"{' '.join(error.cmd)}: {error.stderr.strip()}"
-        say(f"The video does not go on: {error}", "31")
-        say(f"What all programs said: {folder}/*.log", "31")
+        say(f"The video stopped: {error}", "31")
+        say(f"Logs of all programs: {folder}/*.log", "31")
         return 1
     except KeyboardInterrupt:
         return 0

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 WIDTH = 640
-# The time in which the page must play, and an answer come.
+# The time limit for the page to play, and for an answer.
 PATIENCE = 60
 PLAYS = """(() => {
     const video = document.querySelector("video");
@@ -26,7 +26,7 @@ PLAYS = """(() => {
 
 
 class Browser:
-    """Chromium, without a window, on a folder of its own."""
+    """Chromium, headless, with its own folder."""
 
     def __init__(self, folder):
         program = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -47,7 +47,7 @@ class Browser:
         os.close(theirs[1])
 
     def ask(self, method, session=None, **parameters):
-        """Calls a method; its result."""
+        """Calls a method; returns its result."""
         self.last += 1
         request = {"id": self.last, "method": method, "params": parameters}
         if session:
@@ -95,7 +95,7 @@ def picture(browser, url):
             said = value("document.querySelector('main')?.innerText")
             raise RuntimeError(f"the page does not play within {PATIENCE} s; it says: {said}")
         time.sleep(0.1)
-    # Controls are for whoever may click.
+    # Hide the controls, which are for people who can click.
     value("document.querySelector('video').controls = false")
     height = value("document.documentElement.scrollHeight")
     clip = {"x": 0, "y": 0, "width": WIDTH, "height": height, "scale": 1}

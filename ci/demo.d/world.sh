@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What stands around a demonstration: a folder of its own, a media server, a robot, and an end that leaves nothing behind.
-# To be sourced, after ci/terminal.sh; $programs is where robocast's executables are, $seconds how long it goes on.
-# shellcheck disable=SC2034,SC2154,SC2317  # variables of whoever sources it; functions that are called by traps and by name
+# The surroundings of a demonstration: its own folder, a media server, a robot, and an end that leaves nothing behind.
+# To be sourced, after ci/terminal.sh; $programs is the folder of robocast's executables, $seconds how long the demo runs.
+# shellcheck disable=SC2034,SC2154,SC2317  # variables of the sourcing script; functions that are called by traps and by name
 
-# Under /tmp whatever TMPDIR says: the server must be able to look into it as another user.
+# Under /tmp whatever TMPDIR says: the server must be able to read it as another user.
 folder=$(mktemp -d /tmp/robocast-demo.XXXXXX)
 children=()
 shown=false
@@ -44,7 +44,7 @@ fail() {
     exit 1
 }
 
-# Children end with this script, even if it is killed; Ctrl-C reaches this script alone, which ends them in order.
+# Children end with this script, even if it is killed; Ctrl-C reaches only this script, which ends them in order.
 own() { exec setsid setpriv --pdeathsig TERM "$@"; }
 
 alive() { kill -0 "$1" 2>/dev/null; }
@@ -60,7 +60,7 @@ if [ "$(id -u)" = 0 ]; then
     as_nobody=(--reuid nobody --regid nogroup --clear-groups)
 fi
 
-# A number is free if the server can bind it: only that is asked, so two demos can never meet.
+# A port is free if the server can bind it: nothing else is checked, so two demos can never collide.
 start_server() {
     local log=$folder/nginx.log
     for _ in {1..20}; do
@@ -70,7 +70,7 @@ start_server() {
             -e "s|@HTTP_PORT@|$http_port|; s|@RTMP_PORT@|$rtmp_port|" ci/demo.d/nginx.conf.in >"$folder/nginx.conf"
         own "${as_nobody[@]}" /usr/sbin/nginx -e stderr -p "$folder/server" -c "$folder/nginx.conf" 2>"$log" &
         server=$!
-        # Its pid file is written when all is bound.
+        # The server writes its pid file when everything is bound.
         until [ -s "$folder/server/nginx.pid" ]; do
             alive "$server" || break
             sleep 0.1
@@ -99,7 +99,7 @@ robot_ready() { [ -s "$folder/robot.json" ] || { alive "$robot" || return 2; ret
 
 ### robocast, and what reaches the server
 
-# What robocast says of itself, for the page.
+# robocast's status, for the page.
 publish() {
     local line
     while IFS= read -r line; do
@@ -112,7 +112,7 @@ all_alive() { alive "$server" && alive "$robot" && alive "$robocast"; }
 pushing() { jq -e '.state == "live"' "$folder/page/status.json" >/dev/null 2>&1 || { all_alive || return 2; return 1; }; }
 server_has_fragment() { grep -qs '\.ts$' "$folder/server/hls/front.m3u8" || { all_alive || return 2; return 1; }; }
 
-# Plays what the server gives; the result stands in $folder/probe.json.
+# Plays the server's output; the result is in $folder/probe.json.
 probe() {
     own "$programs/robocast-sim" probe "rtmp://127.0.0.1:$rtmp_port/live/front" --wait 30 "$@" \
         >"$folder/probe.json" 2>"$folder/probe.log" &
@@ -135,17 +135,17 @@ prove_video() {
     probe --seconds "$seconds" --json --png demo-out/frame.png
     until_true "Server: $seconds s of video, played back from it" $((seconds + 60)) probe_ended ||
         fail "The server's video ended: $(tail -n 1 "$folder/probe.log")"
-    all_alive || fail "A program ended before its time."
-    pushing || fail "The robot's video no longer goes out."
-    # Fewer pictures than one a second, or none to look at, is no video.
-    jq -e ".frames >= $seconds" "$folder/probe.json" >/dev/null || fail "Hardly a picture came: $(cat "$folder/probe.json")"
-    [ -s demo-out/frame.png ] || fail "There is no picture to look at."
+    all_alive || fail "A program ended early."
+    pushing || fail "The robot's video is no longer sent."
+    # Less than one picture a second, or no readable picture, is not video.
+    jq -e ".frames >= $seconds" "$folder/probe.json" >/dev/null || fail "Hardly any picture arrived: $(cat "$folder/probe.json")"
+    [ -s demo-out/frame.png ] || fail "There is no picture in demo-out."
     well "$(jq -r '"\(.frames) pictures of \(.width)x\(.height) came out of the server, \(.fps * 10 | round / 10) a second."' \
         "$folder/probe.json")"
     say "The last one: demo-out/frame.png, $(stat --format %s demo-out/frame.png) bytes."
 }
 
-# What a browser shows. No proof of the video: a browser that cannot run here is said, and no more.
+# The page in a browser. It does not decide whether the video works: a browser that cannot run here is only reported.
 picture_of_page() {
     own ci/demo.d/picture.py "http://127.0.0.1:$http_port/" demo-out/page.jpg 2>"$folder/page.log" &
     picture=$!

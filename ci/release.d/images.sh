@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154  # ci/release sets the rest
-# Images of a release: where they are, whether they are what they say, and their copies. To be sourced by ci/release.
+# A release's images: finds them, checks that they are what they claim to be, and copies them. To be sourced by ci/release.
 
 declare -A image builder
 : >"$work/boards"
@@ -17,7 +17,7 @@ take() {
     image[$1]=$3 builder[$1]=$2
 }
 
-# look_for BOARD FOLDER: under the names that the three builders give.
+# look_for BOARD FOLDER: under the file names that the three builders use.
 look_for() {
     local board=$1 machine place file
     for place in "$2" "$2/robocast-$board" "$2/$board"; do
@@ -34,7 +34,7 @@ look_for() {
     done
 }
 
-# bundle_of BOARD, sbom_of BOARD, map_of BOARD: what lies beside the image.
+# bundle_of BOARD, sbom_of BOARD, map_of BOARD: the files beside the image.
 bundle_of() {
     case ${builder[$1]} in
         yocto) printf '%s\n' "$(dirname "${image[$1]}")/robocast-bundle-$(fact "$1" YOCTO_MACHINE).raucb" ;;
@@ -73,7 +73,7 @@ find_images() {
     done
 }
 
-# Its builder wants keys in one folder.
+# Its builder needs the keys in one folder.
 build_virtual() {
     [[ $key != pkcs11:* ]] || refuse "the virtual board's bundle is not signed by a token" \
         "leave the virtual board out, or build it where the key is a file"
@@ -86,51 +86,51 @@ build_virtual() {
     take virtual virtual "$repository/target/image/virtual/robocast-virtual.img"
 }
 
-# check_bundle BOARD: signed by whom the box trusts, for this board, of this version, with a root that trusts the same.
+# check_bundle BOARD: signed by a signer that the box trusts, for this board, of this version, with a root that trusts the same keyring.
 # Leaves the root in work/root.BOARD.
 check_bundle() {
     local board=$1 bundle sums place said root_file
     bundle=$(bundle_of "$board")
     [ -s "$bundle" ] || refuse "$board has an image and no bundle: $bundle" "build both of one commit (docs/images.md)"
-    [ -s "$(sbom_of "$board")" ] || refuse "$board has no list of what is in it: $(sbom_of "$board")" "build it anew (docs/images.md)"
-    # The builder's own sums, where it made some: a copy that broke off is seen here.
+    [ -s "$(sbom_of "$board")" ] || refuse "$board has no SBOM: $(sbom_of "$board")" "build it again (docs/images.md)"
+    # The builder's own checksums, if it made some: they show a copy that was cut off.
     sums=${image[$board]%.img*}.sha256
     if [ -s "$sums" ]; then
         (cd "$(dirname "$sums")" && sha256sum --check --quiet --ignore-missing "${sums##*/}" >"$work/said" 2>&1) ||
-            refuse "$board: files are not what the builder made: $(head -1 "$work/said")" "copy the folder anew, or build it anew"
+            refuse "$board: files are not what the builder made: $(head -1 "$work/said")" "copy the folder again, or build it again"
     fi
 
     place=$work/bundle
     rm -rf "$place"
     mkdir "$place"
-    parts signature "$bundle" "$place/signature" || refuse "${bundle##*/} is no RAUC bundle in the format verity" "build it anew; docs/images.md"
+    parts signature "$bundle" "$place/signature" || refuse "${bundle##*/} is no RAUC bundle in the format verity" "build it again; docs/images.md"
     if ! openssl cms -verify -binary -inform DER -in "$place/signature" -CAfile "$keyring" -purpose any -out "$place/manifest" 2>"$work/said"; then
         openssl pkcs7 -inform DER -in "$place/signature" -print_certs -noout >"$place/signer" 2>/dev/null || true
-        said=$(grep -m1 subject "$place/signer" || echo "nobody that could be told")
+        said=$(grep -m1 subject "$place/signer" || echo "nobody that could be identified")
         refuse "the signature of ${bundle##*/} does not verify against the keyring" \
             "it is signed by: $said" "build $board with ROBOCAST_KEYRING, ROBOCAST_CERT_FILE and ROBOCAST_KEY_FILE as they are now"
     fi
-    # RAUC's own word, where there is one.
+    # RAUC's own check, if RAUC is installed.
     if command -v rauc >/dev/null; then
-        rauc info --keyring="$keyring" "$bundle" >"$work/said" 2>&1 || refuse "rauc does not take ${bundle##*/}" "$(tail -1 "$work/said")"
+        rauc info --keyring="$keyring" "$bundle" >"$work/said" 2>&1 || refuse "rauc rejects ${bundle##*/}" "$(tail -1 "$work/said")"
     fi
-    parts manifest "$place/manifest" >"$place/facts" || refuse "${bundle##*/} has no manifest that can be read" "build it anew"
+    parts manifest "$place/manifest" >"$place/facts" || refuse "${bundle##*/} has no manifest that can be read" "build it again"
     local compatible='' bundle_version='' filename='' digest=''
     # shellcheck source=/dev/null
     . "$place/facts"
     [ "$compatible" = "$(fact "$board" COMPATIBLE)" ] || refuse "${bundle##*/} is for $compatible, and $board is $(fact "$board" COMPATIBLE)" \
-        "was a file renamed? Build $board anew"
+        "was a file renamed? Build $board again"
     [ "$bundle_version" = "$version" ] || refuse "${bundle##*/} has version $bundle_version, and this commit is $version" \
         "build $board of this commit"
 
     unsquashfs -quiet -no-progress -no-xattrs -dest "$place/files" "$bundle" >"$work/said" 2>&1 ||
         refuse "${bundle##*/} cannot be unpacked" "$(tail -1 "$work/said")"
     root_file=$work/root.$board
-    mv "$place/files/$filename" "$root_file" 2>/dev/null || refuse "${bundle##*/} lacks $filename, which its manifest names" "build it anew"
+    mv "$place/files/$filename" "$root_file" 2>/dev/null || refuse "${bundle##*/} lacks $filename, which its manifest names" "build it again"
     [ "$(sha256sum <"$root_file" | cut -d' ' -f1)" = "$digest" ] ||
-        refuse "the root in ${bundle##*/} is not the one that was signed" "copy the bundle anew, or build it anew"
+        refuse "the root in ${bundle##*/} is not the one that was signed" "copy the bundle again, or build it again"
 
-    from_root "$root_file" etc/rauc/keyring.pem >"$place/keyring" || refuse "the root of $board has no /etc/rauc/keyring.pem" "build it anew"
+    from_root "$root_file" etc/rauc/keyring.pem >"$place/keyring" || refuse "the root of $board has no /etc/rauc/keyring.pem" "build it again"
     cmp -s "$place/keyring" "$keyring" || refuse "the image of $board trusts another keyring than ROBOCAST_KEYRING:" \
         "$(certificates "$place/keyring" 2>/dev/null | grep -m1 subject || echo "no certificate at all")" \
         "build $board with the ROBOCAST_KEYRING of this release"
@@ -143,18 +143,18 @@ check_bundle() {
     say "$board: the bundle is signed, for $compatible, of $version; its root trusts the keyring"
 }
 
-# from_root FILE PATH: a file of a root, squashfs or (Jetson) ext4. openssl's certificates are text, so an empty answer
-# is none.
+# from_root FILE PATH: a file from a root, squashfs or (Jetson) ext4. openssl's certificates are text, so an empty answer
+# means that there is none.
 from_root() {
     if [ "$(head -c 4 "$1" | tr -d '\0')" = hsqs ]; then
         unsquashfs -cat "$1" "$2" 2>/dev/null
     else
-        command -v debugfs >/dev/null || refuse "to look into an ext4 there is no debugfs" "as root: apt-get install e2fsprogs"
+        command -v debugfs >/dev/null || refuse "debugfs is missing, which reads ext4" "as root: apt-get install e2fsprogs"
         debugfs -R "cat /$2" "$1" 2>/dev/null | grep ''
     fi
 }
 
-# collect BOARD: its files under their names, and a line of facts in work/boards.
+# collect BOARD: copies its files under their release names, and adds a line of facts to work/boards.
 collect() {
     local board=$1 to=$new/robocast-$1-$name file=${image[$1]} to_image disk size='' sum='' start map given
     heading "$board"
@@ -165,13 +165,13 @@ collect() {
     else
         disk=$work/$board.img
         case $file in
-            *.xz) xz --decompress --stdout "$file" >"$disk" || refuse "$file cannot be unpacked" "copy it anew, or build it anew" ;;
+            *.xz) xz --decompress --stdout "$file" >"$disk" || refuse "$file cannot be unpacked" "copy it again, or build it again" ;;
             *) cp --sparse=always "$file" "$disk" ;;
         esac
         start=$(sfdisk --json "$disk" 2>/dev/null | parts partition rootfs-a) ||
-            refuse "the disk of $board has no partition rootfs-a" "build it anew; docs/images.md says what a disk has"
+            refuse "the disk of $board has no partition rootfs-a" "build it again; docs/images.md says what a disk has"
         cmp -s --bytes="$(stat -c %s "$work/root.$board")" --ignore-initial="$start:0" "$disk" "$work/root.$board" ||
-            refuse "disk and bundle of $board hold two different roots" "build both of one commit"
+            refuse "disk and bundle of $board have two different roots" "build both of one commit"
         size=$(stat -c %s "$disk")
         sum=$(sha256sum <"$disk" | cut -d' ' -f1)
         given=$(map_of "$board")
@@ -179,7 +179,7 @@ collect() {
         if [ -s "$given" ]; then
             install -m 644 "$given" "$map"
         elif command -v bmaptool >/dev/null; then
-            # Of holes that are where the zeros are, whatever the copy came through.
+            # Make holes where the zeros are, whatever tool copied the file.
             fallocate --dig-holes "$disk" 2>/dev/null || true
             sync "$disk"
             bmaptool --quiet create --output "$map" "$disk"
@@ -188,7 +188,7 @@ collect() {
         fi
         case $file in
             *.xz) install -m 644 "$file" "$to.img.xz" ;;
-            # Always cut into the same blocks, however many processors there are.
+            # Always split into the same blocks, regardless of the number of processors.
             *) xz --threads=2 --block-size=24MiB -6 --stdout "$disk" >"$to.img.xz" ;;
         esac
         rm "$disk"
@@ -200,7 +200,7 @@ collect() {
     case ${builder[$board]} in
         virtual)
             cp "$given" "$work/virtual.manifest"
-            # What QEMU is given for a BIOS.
+            # The firmware for QEMU.
             given=$(dirname "$file")/u-boot.bin
             [ ! -s "$given" ] || install -m 644 "$given" "$to.u-boot.bin"
             ;;

@@ -1,19 +1,19 @@
 # shellcheck shell=bash disable=SC2154  # ci/release sets the rest
-# Keys of a release: which, and which not. To be sourced by ci/release.
+# A release's keys: which are used, and which are refused. To be sourced by ci/release.
 
-# The name of the development CA, from where it is given to it, as far as its first comma: openssl writes commas in
+# The name of the development CA, read from the script that sets it, up to its first comma: openssl writes commas in
 # more than one way.
 development_name() {
     local name
     name=$(sed -n 's/^name="\([^,"]*\).*/\1/p' hw/keys/development)
-    [ -n "$name" ] || refuse "hw/keys/development names no CA" "ci/release wants its line name=\"...\""
+    [ -n "$name" ] || refuse "hw/keys/development names no CA" "ci/release needs its line name=\"...\""
     printf '%s\n' "$name"
 }
 
-# certificates FILE: who is in it, a line for each.
+# certificates FILE: the subjects in it, one on each line.
 certificates() { openssl crl2pkcs7 -nocrl -certfile "$1" | openssl pkcs7 -print_certs -noout | sed '/^$/d'; }
 
-# public_keys FILE: a line for each certificate's key, which stays the same when a certificate is made anew.
+# public_keys FILE: a line for each certificate's key, which stays the same when a certificate is made again.
 public_keys() {
     local one count
     count=$(grep -c -e '-----BEGIN.*CERTIFICATE-----' "$1" || true)
@@ -23,7 +23,7 @@ public_keys() {
     done
 }
 
-# is_development FILE: whether one of the certificates is the development CA's, or made by it: by its name, or by the
+# is_development FILE: whether one of the certificates is the development CA's, or issued by it: judged by its name, or by the
 # keys of this checkout.
 is_development() {
     local known folder
@@ -44,12 +44,12 @@ development_keys() {
     [ -n "${ROBOCAST_KEYS:-}" ] || hw/keys/development "$folder"
     keyring=$folder/ca.cert.pem certificate=$folder/signing.cert.pem key=$folder/signing.key.pem
     for file in "$keyring" "$certificate" "$key"; do
-        [ -s "$file" ] || refuse "there is no $file" "ROBOCAST_KEYS names a folder as hw/keys/development makes it"
+        [ -s "$file" ] || refuse "there is no $file" "ROBOCAST_KEYS names a folder like the one that hw/keys/development makes"
     done
 }
 
 # find_keys: sets keyring, certificate, key and token (how openssl reaches a pkcs11: URI, empty without one).
-# The key's name is never shown: a URI may have the PIN in it.
+# The key's name is never printed: a URI may have the PIN in it.
 find_keys() {
     local given=0 variable
     token=''
@@ -59,8 +59,8 @@ find_keys() {
         for variable in ROBOCAST_KEYRING ROBOCAST_CERT_FILE ROBOCAST_KEY_FILE; do
             [ -z "${!variable:-}" ] || given=$((given + 1))
         done
-        [ "$given" = 3 ] || refuse "a release wants keys, and ROBOCAST_KEYRING, ROBOCAST_CERT_FILE and ROBOCAST_KEY_FILE are not all given" \
-            "export all three (docs/release.md), or rehearse with those of development: ci/release --rehearse"
+        [ "$given" = 3 ] || refuse "a release needs keys, and ROBOCAST_KEYRING, ROBOCAST_CERT_FILE and ROBOCAST_KEY_FILE are not all given" \
+            "export all three (docs/release.md), or rehearse with the development keys: ci/release --rehearse"
         keyring=$ROBOCAST_KEYRING certificate=$ROBOCAST_CERT_FILE key=$ROBOCAST_KEY_FILE
     fi
 
@@ -85,24 +85,24 @@ find_keys() {
 
     if ! $rehearse; then
         ! is_development "$keyring" || refuse "the development CA is in the keyring $keyring, and a release does not trust it" \
-            "$(certificates "$keyring")" "give the CA certificates of the release alone: ROBOCAST_KEYRING"
+            "$(certificates "$keyring")" "set ROBOCAST_KEYRING to only the CA certificates of the release"
         ! is_development "$certificate" || refuse "the signer is of the development CA, and a release is not signed by it" \
             "give the certificate and the key of the release: ROBOCAST_CERT_FILE, ROBOCAST_KEY_FILE"
     fi
     openssl verify -purpose any -CAfile "$keyring" "$certificate" >"$work/said" 2>&1 || refuse "the signer does not verify against the keyring" \
         "$(grep -m1 ^error "$work/said" || head -1 "$work/said")" \
         "ROBOCAST_CERT_FILE must be issued by a CA of ROBOCAST_KEYRING, and be valid today"
-    # Told now, not after an hour of packing.
+    # Checked now, not after an hour of packing.
     printf 'robocast\n' >"$work/try"
     sign "$work/try" "$work/try.cms"
     say "signed by $(openssl x509 -in "$certificate" -noout -subject)"
     certificates "$keyring" | sed -n 's/^subject/trusted: subject/p'
 }
 
-# from_caller FILE VARIABLE: its whole path; a relative one is seen from where ci/release was called.
+# from_caller FILE VARIABLE: its absolute path; a relative one starts where ci/release was called.
 from_caller() {
     local path
-    path=$(cd "$called_from" && realpath -e -- "$1" 2>/dev/null) || refuse "there is no file $1" "mend $2"
+    path=$(cd "$called_from" && realpath -e -- "$1" 2>/dev/null) || refuse "there is no file $1" "correct $2"
     printf '%s\n' "$path"
 }
 
@@ -117,7 +117,7 @@ find_token() {
     fi
 }
 
-# sign FILE SIGNATURE: a detached CMS signature (DER), verified at once by the keyring.
+# sign FILE SIGNATURE: a detached CMS signature (DER), verified at once against the keyring.
 sign() {
     local how=(-inkey "$key")
     if [[ $key == pkcs11:* ]]; then
@@ -128,7 +128,7 @@ sign() {
     fi
     openssl cms -sign -binary -md sha256 -outform DER -in "$1" -out "$2" -signer "$certificate" "${how[@]}" 2>"$work/said" ||
         refuse "the key does not sign" "$(grep -m1 -i error "$work/said" | sed 's/pkcs11:[^ ]*/pkcs11:.../g' || true)" \
-            "ROBOCAST_KEY_FILE must be the key of ROBOCAST_CERT_FILE; of a token, its URI with the PIN (pin-source=FILE)"
+            "ROBOCAST_KEY_FILE must be the key of ROBOCAST_CERT_FILE; for a token, its URI with the PIN (pin-source=FILE)"
     openssl cms -verify -binary -inform DER -in "$2" -content "$1" -CAfile "$keyring" -purpose any -out /dev/null 2>"$work/said" ||
         refuse "the signature does not verify against the keyring" "$(tail -1 "$work/said")"
 }

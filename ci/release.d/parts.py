@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The parts of ci/release that are more than a few lines of shell. Exit 1 and a line when something is wrong.
+"""The parts of ci/release that need more than a few lines of shell. Exits with 1 and a message when something is wrong.
 
 parts.py signature BUNDLE OUT     the CMS signature of a RAUC bundle in the format verity
-parts.py manifest FILE            compatible, version, and the root's file and digest, as words of a shell
-parts.py partition LABEL          where it begins, in bytes; reads what `sfdisk --json` says
+parts.py manifest FILE            compatible, version, and the root's file and digest, as shell variables
+parts.py partition LABEL          where it begins, in bytes; reads the output of `sfdisk --json`
 parts.py sbom ... | imager ... | notes ...     write a file of the release; see main()
-parts.py look FILE                a CycloneDX document that holds together
+parts.py look FILE                checks that a CycloneDX document is consistent
 """
 
 import argparse
@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import quote
 
-# What Raspberry Pi Imager calls the boards. A compute module 4 is among the Pi 4.
+# Raspberry Pi Imager's names for the boards. A compute module 4 belongs to the Pi 4.
 IMAGER_DEVICES = {
     "raspberrypi4-64": ["pi4-64bit"],
     "raspberrypicm4io-64": ["pi4-64bit"],
@@ -53,7 +53,7 @@ def write_json(path, content):
 
 
 def signature(bundle, out):
-    # A bundle ends in its signature, and that in its length: 8 bytes, the greatest first.
+    # A bundle ends with its signature and, last, the signature's length: 8 bytes, big-endian.
     with open(bundle, "rb") as file:
         end = file.seek(0, os.SEEK_END)
         if end < 16:
@@ -67,7 +67,7 @@ def signature(bundle, out):
 
 
 def manifest(path):
-    # The format verity has its manifest inside the signature; plain has none there, and openssl wrote an empty file.
+    # The format verity has its manifest inside the signature; plain does not, and openssl wrote an empty file.
     parser = configparser.ConfigParser(interpolation=None, strict=True)
     parser.optionxform = str
     try:
@@ -100,11 +100,11 @@ def partition(label):
     fail(f"no partition {label}")
 
 
-# --- What is in it.
+# --- The SBOM.
 
 
 def crates(lock, version):
-    """The components of Cargo.lock, and who wants whom."""
+    """The components of Cargo.lock, and their dependencies."""
     packages = tomllib.loads(Path(lock).read_text())["package"]
     versions = {}
     for package in packages:
@@ -114,7 +114,7 @@ def crates(lock, version):
         return f"pkg:cargo/{name}@{quote(its_version, safe=':~.-_')}"
 
     def wanted(words):
-        # "name", "name version" where there are several, "name version (source)" in old files.
+        # "name", "name version" if there are several, "name version (source)" in old files.
         name, *rest = words.split(" ")
         return ref(name, rest[0] if rest else versions[name][0])
 
@@ -135,7 +135,7 @@ def crates(lock, version):
         elif not own:
             component["purl"] = purl
         else:
-            # Not published: the name on crates.io would be somebody else's.
+            # Not published: the same name on crates.io would be another crate.
             component["properties"] = [{"name": "robocast:version", "value": version}]
         if "checksum" in package:
             component["hashes"] = [{"alg": "SHA-256", "content": package["checksum"]}]
@@ -205,7 +205,7 @@ def sbom(options):
             "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
             "bomFormat": "CycloneDX",
             "specVersion": "1.6",
-            # Not by chance: the same content has the same number.
+            # Not random: the same content has the same serial number.
             "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, options.repository + content)}",
             "version": 1,
             "metadata": {
@@ -236,12 +236,12 @@ def look(path):
         components = bom["components"]
         refs = [component["bom-ref"] for component in components if "bom-ref" in component]
         if len(set(refs)) != len(refs):
-            fail("a bom-ref twice")
+            fail("a duplicate bom-ref")
         known = set(refs) | {bom.get("metadata", {}).get("component", {}).get("bom-ref")}
         for dependency in bom.get("dependencies", []):
             for ref in (dependency["ref"], *dependency.get("dependsOn", [])):
                 if ref not in known:
-                    fail(f"a dependency on {ref}, which is no component")
+                    fail(f"a dependency on {ref}, which is not a component")
         for component in components:
             if not component["name"] or not component["type"]:
                 fail("a component without a name or a type")
@@ -261,7 +261,7 @@ def boards_of(options):
 def imager(options):
     entries = []
     for board in boards_of(options):
-        # A compute module or Pi that is not in the table must not be left out without a word.
+        # A compute module or Pi that is not in the table must not be left out silently.
         if not board["board"].startswith("raspberrypi"):
             continue
         if board["board"] not in IMAGER_DEVICES:
@@ -279,7 +279,7 @@ def imager(options):
                 "image_download_size": packed.stat().st_size,
                 "image_download_sha256": sha256(packed),
                 "devices": IMAGER_DEVICES[board["board"]],
-                # No settings of Imager's: the box would not read them.
+                # No settings from Imager: the box would not read them.
                 "init_format": "none",
             }
         )
@@ -288,7 +288,7 @@ def imager(options):
 
 
 def plain(words):
-    """Words that Markdown shall leave as they are."""
+    """Escapes characters that Markdown would interpret."""
     return re.sub(r"([\\<>*_\[\]|])", r"\\\1", words)
 
 
@@ -304,8 +304,8 @@ def notes(options):
     lines = []
     if options.rehearsal:
         lines += [
-            f"**A rehearsal, not a release: signed by the development CA, whose keys are no secret; of commit {options.rehearsal}.**"
-            + (" **The tree had changes that are in no commit.**" if options.dirty else ""),
+            f"**A rehearsal, not a release: signed by the development CA, whose keys are not secret; from commit {options.rehearsal}.**"
+            + (" **The tree had uncommitted changes.**" if options.dirty else ""),
             "",
         ]
     lines += [f"# robocast {options.version}", "", f"{made():%Y-%m-%d}", "", "## Boards", ""]
@@ -318,11 +318,11 @@ def notes(options):
             )
     lines += ["", "`SHA256SUMS` has them all, `SHA256SUMS.cms` is its signature. How to verify a download: docs/release.md."]
     if any(board["board"] == "virtual" for board in boards):
-        lines += ["", "The virtual board has an open root shell on its serial line. It is for trying out, not for a robot."]
+        lines += ["", "The virtual board has an open root shell on its serial line. It is for testing, not for a robot."]
     lines += ["", "## What never ran on hardware", ""]
     builders = {board["builder"] for board in boards}
     if "virtual" in builders:
-        lines += ["The virtual board runs in QEMU alone.", ""]
+        lines += ["The virtual board runs only in QEMU.", ""]
     for builder, page in (("buildroot", "buildroot.md"), ("yocto", "yocto.md")):
         if builder in builders:
             words = never_ran(Path(options.docs) / page) or "The page has no section about it."

@@ -1,4 +1,4 @@
-"""What all boards of the rig have: a disk as it was flashed, cards, sticks. `virtual/qemu.py` and `container/container.py` run it."""
+"""What all boards of the rig share: a freshly flashed disk, cards, sticks. `virtual/qemu.py` and `container/container.py` run it."""
 
 import json
 import os
@@ -24,12 +24,12 @@ push = ["rtmp://10.77.0.1/live/front"]
 
 
 def mac(number):
-    """The address of a card."""
+    """The MAC address of a card."""
     return f"52:54:00:52:43:0{number}"
 
 
 class Machine:
-    # What its image is called.
+    # The name of its image.
     NAME: str
 
     def __init__(self, world, folder: pathlib.Path, image: pathlib.Path, robocast: str):
@@ -39,7 +39,7 @@ class Machine:
         self.fresh()
 
     def fresh(self):
-        """As it comes: no stick in it, the robot on its first card and an uplink on its second, the right time."""
+        """Freshly flashed: no stick in it, the robot on its first card and an uplink on its second, the right time."""
         self.sticks = []
         self.cards = ["robot", "world"]
         self.clock = None
@@ -47,11 +47,11 @@ class Machine:
 
     @property
     def bundle(self):
-        """The update that is this very image."""
+        """The update that contains this same image."""
         return self.image / f"robocast-{self.NAME}.raucb"
 
     def flash(self, settings=None, size=1024):
-        """A fresh disk, of `size` MiB; with settings, as if a stick had brought them."""
+        """Makes a fresh disk, of `size` MiB; with settings, as if a stick had brought them."""
         run("cp", "--sparse=always", self.image / f"robocast-{self.NAME}.img", self.disk)
         os.truncate(self.disk, size * MIB)
         self.fresh()
@@ -59,7 +59,7 @@ class Machine:
             self.settle(settings)
 
     def settle(self, settings):
-        """Puts settings where the box keeps their second copy; its first boot takes them from there."""
+        """Writes settings to the place of their second copy; the first boot restores them from there."""
         state = self.folder / "state"
         shutil.rmtree(state, ignore_errors=True)
         state.mkdir()
@@ -71,7 +71,7 @@ class Machine:
         self.write(start, copy)
 
     def partition(self, label):
-        """Where a partition starts, and how long it is, in bytes."""
+        """Start and length of a partition, in bytes."""
         table = json.loads(run("sfdisk", "--json", self.disk).stdout)["partitiontable"]
         for part in table["partitions"]:
             if part.get("name") == label:
@@ -84,14 +84,14 @@ class Machine:
             pathlib.Path(file).write_bytes(disk.read(size))
 
     def write(self, start, content):
-        """Bytes, or a file's, over the disk."""
+        """Writes bytes, or a file's content, to the disk."""
         data = content if isinstance(content, bytes) else pathlib.Path(content).read_bytes()
         with self.disk.open("r+b") as disk:
             disk.seek(start)
             disk.write(data)
 
     def check_data(self):
-        """What e2fsck says of the data partition once the board is off; replays its journal first, as a boot would."""
+        """e2fsck's result for the data partition once the board is off; replays its journal first, as a boot would."""
         start, size = self.partition("data")
         copy = self.folder / "data.img"
         run("dd", f"if={self.disk}", f"of={copy}", "bs=1M", "iflag=skip_bytes,count_bytes", f"skip={start}", f"count={size}",

@@ -1,4 +1,4 @@
-"""The media server of the virtual worlds: nginx-rtmp, which records, and shows what it got on a page."""
+"""The media server of the virtual worlds: nginx-rtmp, which records, and shows what it received on a page."""
 
 import pathlib
 
@@ -6,11 +6,11 @@ PAGE = pathlib.Path(__file__).resolve().parents[2] / "ci/demo.d/page"
 
 
 def configuration(folder, address, idle):
-    """Writes nginx's configuration to `folder` and gives its path.
+    """Writes nginx's configuration to `folder` and returns its path.
 
     It takes rtmp://ADDRESS/live/NAME, keeps it in recordings/NAME-*.flv, and serves the page, status.json and hls/ of `folder`
     at the socket http.sock there. A publisher that is silent for `idle` is dropped: a board whose plug was pulled is gone soon,
-    and may publish anew. (nginx-rtmp's own ping does not see to that.)"""
+    and may publish again. (nginx-rtmp's own ping does not do that.)"""
     recordings = folder / "recordings"
     recordings.mkdir(exist_ok=True)
     recordings.chmod(0o777)

@@ -5,7 +5,7 @@ import threading
 
 
 def serve(path):
-    """Carries connections to 127.0.0.1 to the socket at `path`; gives the page's address."""
+    """Forwards connections to 127.0.0.1 to the socket at `path`; returns the page's address."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def carry(source, to):

@@ -1,4 +1,4 @@
-"""Sticks, as files: FAT, as people's are, or ext4, where the kernel that is to mount them has no FAT."""
+"""Sticks, as files: FAT, as people use, or ext4, if the kernel that mounts them has no FAT."""
 
 import pathlib
 import shutil
@@ -11,7 +11,7 @@ MIB = 1 << 20
 
 
 def make(image, files, fat=True, size=32 * MIB):
-    """A stick in the file `image`, with `files` (path: content, or a file's path) on it; gives `image`."""
+    """Makes a stick in the file `image`, with `files` (path: content, or a file's path) on it; returns `image`."""
     image.unlink(missing_ok=True)
     with image.open("wb") as file:
         file.truncate(size)
@@ -28,13 +28,13 @@ def make(image, files, fat=True, size=32 * MIB):
             for entry in folder.iterdir():
                 run("mcopy", "-s", "-D", "s", "-i", image, entry, "::")
         else:
-            # Small blocks: a card's own.
+            # Small blocks, as on a card.
             run("mke2fs", "-q", "-t", "ext4", "-m", "0", "-L", image.stem[:16], "-d", folder, image)
     return image
 
 
 def read(place, name):
-    """The bytes of a file on a stick (or on FAT at an offset, as mtools writes it); none where there is no such file."""
+    """The bytes of a file on a stick (or on FAT at an offset, as mtools writes it); None if there is no such file."""
     place = pathlib.Path(place)
     if place.exists() and is_ext4(place):
         result = subprocess.run(["debugfs", "-R", f"cat /{name}", place], capture_output=True)
@@ -44,7 +44,7 @@ def read(place, name):
 
 
 def names(image):
-    """What lies in a stick's top folder."""
+    """The content of a stick's top folder."""
     if is_ext4(image):
         lines = run("debugfs", "-R", "ls -p /", image).stdout.splitlines()
         return [line.split("/")[5] for line in lines if line.startswith("/")]

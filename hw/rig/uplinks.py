@@ -1,4 +1,4 @@
-"""A box with two uplinks, in network namespaces of its own: a real NetworkManager, a real media server.
+"""A box with two uplinks, in its own network namespaces: a real NetworkManager, a real media server.
 
     robot ==eth0== box ==wlan0== access point ==+
                     \\===wwan0== mobile network ==+== media server --> its page, through a socket in the file system
@@ -14,7 +14,7 @@ import nginx
 from world import run, until
 
 SERVER = "203.0.113.10"
-# The box's interface, its router, and the network between; the stand-in of a radio is a cable.
+# The box's interface, its router, and the network between; a cable stands in for the radio.
 UPLINKS = {"wlan0": ("ap", "10.91.0"), "wwan0": ("op", "10.92.0")}
 SETTINGS = f"""\
 schema = 1
@@ -51,7 +51,7 @@ managed=1
 [connectivity]
 enabled=false
 """
-# Mounts of its own: nothing of this machine's NetworkManager or bus is seen, or touched.
+# Its own mounts: nothing of this machine's NetworkManager or bus is visible, or touched.
 MOUNTS = """
 mount --make-rprivate /
 mount -o remount,bind,ro /sys
@@ -64,7 +64,7 @@ exec sleep infinity
 
 
 class Ended(Exception):
-    """A program ended before its time."""
+    """A program ended early."""
 
 
 class Uplinks:
@@ -99,7 +99,7 @@ class Uplinks:
         return ("ip", "netns", "exec", self.space(side))
 
     def box(self, *words):
-        """Words for a program in the box's namespaces of network and mounts."""
+        """The command line of a program in the box's network and mount namespaces."""
         return ("nsenter", f"--target={self.holder}", "--mount", "--root", "--net", "--", *map(str, words))
 
     def wire(self, one, name, other, far):
@@ -121,7 +121,7 @@ class Uplinks:
 
     @staticmethod
     def tell(program, what):
-        """A program and all that it started."""
+        """Ends a program and all that it started."""
         try:
             os.killpg(program.pid, what)
         except ProcessLookupError:
@@ -130,14 +130,14 @@ class Uplinks:
     def alive(self):
         for name, program in self.programs:
             if program.poll() is not None:
-                raise Ended(f"{name} ended before its time: see {self.folder / name}.log")
+                raise Ended(f"{name} ended early: see {self.folder / name}.log")
         return True
 
     def until(self, what, seconds, condition):
         """As `until`, as long as all programs run."""
         return until(what, seconds, lambda: self.alive() and condition())
 
-    # --- What stands around the box.
+    # --- The surroundings of the box.
 
     def world(self):
         for side in ("world", "ap", "op", "wire", "box"):
@@ -163,9 +163,9 @@ class Uplinks:
         run("ip", "-n", self.space("wire"), "route", "add", "224.0.0.0/4", "dev", "wire")
 
     def server(self, mptcp=True):
-        """nginx-rtmp at rtmp://SERVER/live/NAME; keeps what it is sent in recordings/NAME-*.flv."""
+        """nginx-rtmp at rtmp://SERVER/live/NAME; records what it receives in recordings/NAME-*.flv."""
         configuration = nginx.configuration(self.folder, SERVER, "5s" if mptcp else "500ms")
-        # MPTCP at the server's end too: as MediaMTX has it of itself.
+        # MPTCP at the server's end too: MediaMTX has it by itself.
         speaks = ("mptcpize", "run") if mptcp else ()
         self.start("nginx", *speaks, "nginx", "-c", configuration, "-e", self.folder / "nginx-error.log", prefix=self.inside("world"))
         if mptcp:
@@ -178,7 +178,7 @@ class Uplinks:
     # --- The box.
 
     def power(self, profiles=None):
-        """The box's mounts and its bus. `profiles`: what an owner would have given NetworkManager by hand."""
+        """The box's mounts and its bus. `profiles`: NetworkManager profiles that an owner would have written by hand."""
         for folder in ("run", "state", "nm", "nm/system-connections", "nm-state"):
             (self.folder / folder).mkdir()
         (self.folder / "nm/NetworkManager.conf").write_text(NETWORK_MANAGER)
@@ -188,7 +188,7 @@ class Uplinks:
             file.chmod(0o600)
         (self.folder / "bus.conf").write_text(BUS)
         holder = self.start("box", "unshare", "--mount", "sh", "-ec", MOUNTS, "box", self.folder, prefix=self.inside("box"))
-        # `ip netns exec` and `unshare` become the program they run.
+        # `ip netns exec` and `unshare` replace themselves with the program they run.
         self.holder = holder.pid
         self.until("the box's mounts", 10, (self.folder / "run/systemd").exists)
         self.env = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/run/dbus/system_bus_socket",
@@ -200,7 +200,7 @@ class Uplinks:
         self.start("network-manager", "NetworkManager", "--no-daemon", prefix=self.box(), env=self.env)
 
     def robocast(self, programs):
-        """The programs of a box, in the order in which it boots, NetworkManager among them."""
+        """Starts the programs of a box in boot order, NetworkManager among them."""
         settings = self.folder / "state/settings.toml"
         settings.write_text(SETTINGS)
         settings.chmod(0o600)
@@ -212,7 +212,7 @@ class Uplinks:
         self.start("push", self.executable, "push", "front", prefix=self.box(), env=self.env)
 
     def status(self):
-        """What the box says: the stream, and the network."""
+        """The box's status: the stream, and the network."""
         result = subprocess.run([*self.box(self.executable, "status", "--json")], capture_output=True, text=True,
                                 env={**os.environ, **self.env})
         told = {}
@@ -232,7 +232,7 @@ class Uplinks:
         return self.net_status().get("chosen", "")
 
     def carried_by(self, uplink):
-        """Until the network is as the settings want it, and the streams go over `uplink`."""
+        """Waits until the network is as the settings want it, and `uplink` carries the streams."""
         self.until("the network is as the settings want it", 90, lambda: self.net_status().get("proven"))
         self.until(f"the streams go over {uplink}", 90, lambda: self.chosen() == uplink)
 
@@ -244,9 +244,9 @@ class Uplinks:
         return sum(file.stat().st_size for file in self.recordings())
 
     def cut(self, really):
-        """The access point's way into the world, not its link."""
+        """Cuts the access point's path to the world, not its link."""
         run(*self.inside("ap"), "sysctl", "-qw", f"net.ipv4.ip_forward={int(not really)}")
 
     def take_down(self, really):
-        """The access point itself: the box's link loses its carrier."""
+        """Takes the access point itself down: the box's link loses its carrier."""
         run("ip", "-n", self.space("ap"), "link", "set", "lan", "down" if really else "up")

@@ -1,4 +1,4 @@
-"""What stands around a board: the robot's wire, and the network behind its two uplinks.
+"""The surroundings of a board: the robot's wire, and the network behind its two uplinks.
 
     board: first card  ==bridge== wire   [robot]  192.168.123.161, where the robot is
            second card ==bridge== wire   [world]  10.77.0.1, where the media server, the broker and DHCP are
@@ -19,9 +19,9 @@ import nginx
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 FOOTAGE = REPOSITORY / "tests/fixtures/bigbuckbunny-720p25.mp4"
-# Times to wait are given as an idle machine of two cores needs them; a slower or busy one may take so many times as long.
+# Timeouts are given for an idle machine with two cores; a slower or busy one multiplies them by this.
 PATIENCE = 3
-# What a card of the board may be on: its namespace, its interface there, that one's address.
+# What a card of the board may be connected to: the namespace, its interface there, and that interface's address.
 SIDES = {
     "robot": ("robot", "wire", "192.168.123.161/24"),
     "world": ("world", "wire", "10.77.0.1/24"),
@@ -34,7 +34,7 @@ def run(*words, check=True, **options):
 
 
 def until(what, seconds, condition):
-    """Waits for `condition` to give something true, and gives it."""
+    """Waits until `condition` returns something true, and returns that."""
     end = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
@@ -61,11 +61,11 @@ class World:
             run("ip", "-n", self.space(name), "link", "set", "lo", "up")
         for side, (name, wire, address) in SIDES.items():
             space, bridge = self.space(name), self.bridge(side)
-            # No snooping: a robot's groups reach the board without a querier on the wire.
+            # No snooping: a robot's multicast groups reach the board without a querier on the wire.
             run("ip", "link", "add", bridge, "type", "bridge", "mcast_snooping", "0")
             run("ip", "link", "add", f"{bridge}p", "type", "veth", "peer", "name", wire, "netns", space)
             run("ip", "link", "set", f"{bridge}p", "master", bridge, "up")
-            # The host itself says nothing on these wires.
+            # The host itself sends nothing on these wires.
             run("sysctl", "-qw", f"net.ipv6.conf.{bridge}.disable_ipv6=1")
             run("ip", "link", "set", bridge, "up")
             run("ip", "-n", space, "address", "add", address, "dev", wire)
@@ -109,14 +109,14 @@ class World:
         run("ip", "link", "set", end, "master", self.bridge(side), "up")
 
     def cut(self, side, cut=True):
-        """Nothing passes a wire any more, or all does again. No card notices: their links stay up."""
+        """Blocks all traffic on a wire, or lets it through again. No card notices: their links stay up."""
         run("ip", "link", "set", f"{self.bridge(side)}p", "down" if cut else "up")
 
     def start(self, side, *words, name=None):
-        """Starts a program in one of the namespaces; its words go to a file of its name."""
+        """Starts a program in one of the namespaces; its output goes to a file of its name."""
         name = name or pathlib.Path(str(words[0])).name
         log = (self.folder / f"{name}.log").open("ab")
-        # It does not outlive whoever made this world.
+        # It ends with the process that made this world.
         program = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", self.space(side), *map(str, words)],
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         self.programs.append(program)
@@ -136,7 +136,7 @@ class World:
                    "--no-resolv", "--no-hosts", "--address=/media.test/10.77.0.1", "--log-facility=-", name="dhcp")
 
     def server(self):
-        """nginx-rtmp at rtmp://10.77.0.1/live/NAME; keeps what it is sent in recordings/NAME-*.flv."""
+        """nginx-rtmp at rtmp://10.77.0.1/live/NAME; records what it receives in recordings/NAME-*.flv."""
         configuration = nginx.configuration(self.folder, "10.77.0.1", "5s")
         self.start("world", "nginx", "-c", configuration, "-e", self.folder / "nginx-error.log", name="nginx")
 
@@ -155,7 +155,7 @@ class World:
         return sorted((self.folder / "recordings").glob(f"{stream}-*.flv"))
 
     def robots_pictures(self, file):
-        """How many pictures of a recording are, bit for bit, of the footage that the robot plays: no slate, none changed."""
+        """How many pictures of a recording equal, bit for bit, the footage that the robot plays: no slate, none changed."""
         def decoded(source):
             lines = run("ffmpeg", "-nostdin", "-v", "fatal", "-i", source, "-map", "0:v", "-f", "framemd5", "-").stdout.splitlines()
             return [line.rsplit(",", 1)[1].strip() for line in lines if not line.startswith("#")]
@@ -163,8 +163,8 @@ class World:
         return sum(picture in own for picture in decoded(file))
 
     def pictures(self, file):
-        """How many pictures of a recording a decoder gives, and their size."""
-        # What is being written ends in the middle of something; what was just begun, in its own head.
+        """How many pictures of a recording a decoder returns, and their size."""
+        # A file that is being written ends in the middle of something; a file that was just begun, in its own header.
         result = run("ffprobe", "-v", "fatal", "-count_frames", "-select_streams", "v:0", "-show_entries",
                      "stream=nb_read_frames,width,height", "-of", "json", file, check=False)
         streams = json.loads(result.stdout or "{}").get("streams")

@@ -33,11 +33,11 @@ def test_sticks_that_want_to_boot_do_not(board, folder):
     board.streaming(240)
 
 
-def test_a_data_partition_full_of_noise_is_made_anew_and_settings_come_back(board, world):
+def test_a_data_partition_full_of_noise_is_formatted_and_settings_are_restored(board, world):
     start, _ = board.partition("data")
     board.write(start, os.urandom(64 * MIB))
     board.boot()
-    board.preinit_said("making it anew")
+    board.preinit_said("formatting it")
     board.streaming(240)
     assert board.run("cat /proc/sys/kernel/hostname") == "rig-01"
 
@@ -92,7 +92,7 @@ def test_a_disk_that_fails_reads(board, world):
     board.arguments = lambda: [failing if word == argument else word for word in original()]
     try:
         board.boot()
-        board.preinit_said("oing on in memory")
+        board.preinit_said("ontinuing in memory")
         board.streaming(240)
         assert board.run("cat /proc/sys/kernel/hostname") == "rig-01"
     finally:

@@ -1,24 +1,24 @@
-"""The container board's boot loader: which slot is started next, by the words in the partition `env`.
+"""The container board's boot loader: chooses the next slot by the variables in the partition `env`.
 
 It keeps them as U-Boot's script does (`hw/boards/common/boot.cmd.in`, which `tests/boot` tests), so that RAUC and
-fw_printenv on the board find what they find on a board with U-Boot."""
+fw_printenv on the board find the same as on a board with U-Boot."""
 
 import struct
 import zlib
 
-# Two copies, each with a checksum and a counter; the newer counts, the other one is written.
+# Two copies, each with a checksum and a counter; the newer is valid, the other one is written.
 COPIES, SIZE = (0, 0x10000), 0x4000
 DEFAULTS = {"BOOT_ORDER": "A B", "BOOT_A_LEFT": "3", "BOOT_B_LEFT": "3"}
 
 
 def packed(words, count):
-    """A copy as it stands on the disk."""
+    """A copy as it is on the disk."""
     data = "".join(f"{name}={value}\0" for name, value in words.items()).encode().ljust(SIZE - 5, b"\0")
     return struct.pack("<IB", zlib.crc32(data), count) + data
 
 
 def unpacked(raw):
-    """A copy's count and words; nothing when it is damaged."""
+    """A copy's counter and variables; None when it is damaged."""
     if struct.unpack("<I", raw[:4])[0] != zlib.crc32(raw[5:]):
         return None
     lines = raw[5:].split(b"\0\0")[0].decode(errors="replace").split("\0")
@@ -26,11 +26,11 @@ def unpacked(raw):
 
 
 def newest(copies):
-    """Which of the two copies counts, and what it says; the defaults where both are damaged."""
+    """Which of the two copies is valid, and its variables; the defaults if both are damaged."""
     found = [unpacked(raw) for raw in copies]
     if None not in found:
         (first, _), (second, _) = found
-        # The counter goes from 255 to 0.
+        # The counter wraps from 255 to 0.
         which = int(second > first) if {first, second} != {0, 255} else int(second == 0)
     else:
         which = next((which for which, copy in enumerate(found) if copy), None)
@@ -41,7 +41,7 @@ def newest(copies):
 
 
 def slots(read, write):
-    """The slots in the order in which they are tried, each try counted on the disk before it is made."""
+    """The slots in the order of their tries; each try is counted on the disk before it is made."""
     which, count, words = newest([read(at, SIZE) for at in COPIES])
 
     def counted(order):

@@ -1,7 +1,7 @@
-"""The container board: the install tree as a systemd container, whose power, disk, cards and sticks are its own.
+"""The container board: the install tree as a systemd container, with its own power, disk, cards and sticks.
 
 It boots in about a second. Its kernel is this machine's, so what belongs to a kernel is not tested on it; its disk has the
-partitions of a board, its boot loader their slots (`boot_loader.py`), and what udev would do is done by hand."""
+partitions of a board, its boot loader their slots (`boot_loader.py`), and this module does udev's work."""
 
 import fcntl
 import os
@@ -19,9 +19,9 @@ from world import run, until
 
 HERE = pathlib.Path(__file__).resolve().parent
 LABELS = ("boot", "env", "rootfs-a", "rootfs-b", "data")
-# What `boot` ends with when its slot holds no root.
+# The exit status of `boot` when its slot has no root.
 NO_ROOT = 32
-# ext4 stops where it is, its journal unwritten: as if there was no power any more (EXT4_IOC_SHUTDOWN).
+# ext4 stops where it is, its journal unwritten: as in a power cut (EXT4_IOC_SHUTDOWN).
 SHUTDOWN, WITHOUT_JOURNAL = 0x8004587D, 2
 
 
@@ -36,13 +36,13 @@ class Container(Machine):
         self.life = self.process = None
         self.powered, self.broken = False, None
         self.boots = 0
-        # Its USB port: the loop devices of the sticks that are in it.
+        # Its USB port: the loop devices of the inserted sticks.
         self.port = {}
 
     # --- Power.
 
     def on(self):
-        """Power: slot after slot, until the plug is pulled or the board switches itself off."""
+        """Powers the board: slot after slot, until the power is cut or the board switches itself off."""
         assert not self.powered
         self.powered, self.broken, self.began = True, None, time.monotonic()
         self.console.write_bytes(b"")
@@ -50,7 +50,7 @@ class Container(Machine):
         self.life.start()
 
     def cut(self):
-        """The plug is pulled: no program on the board learns of it, and what was not on the disk is lost."""
+        """Cuts the power: no program on the board notices, and what was not on the disk is lost."""
         self.powered = False
         if self.life:
             while self.life.is_alive():
@@ -61,7 +61,7 @@ class Container(Machine):
             self._unplug(name)
 
     def reset(self):
-        """As a watchdog would: everything ends at once, and the board boots anew."""
+        """As a watchdog would: everything ends at once, and the board boots again."""
         self._kill()
 
     def _kill(self):
@@ -82,7 +82,7 @@ class Container(Machine):
             pass
 
     def first(self):
-        """The board's process 1, as this machine numbers it; none while there is none."""
+        """The pid of the board's process 1 on this machine; None if there is none."""
         process = self.process
         if process is None or process.poll() is not None:
             return None
@@ -129,7 +129,7 @@ class Container(Machine):
             console.write(words + "\n")
 
     def _boot(self, slot):
-        """Boots a slot; how it ended."""
+        """Boots a slot; returns how it ended."""
         label = f"rootfs-{slot.lower()}"
         self._say(f"robocast: slot {slot}")
         loop = run("losetup", "--find", "--show", self.disk).stdout.strip()
@@ -137,13 +137,13 @@ class Container(Machine):
             self._tell_partitions(loop)
             (self.folder / "rig/cmdline").write_text(
                 f"root=PARTLABEL={label} ro rootwait rauc.slot={slot} init=/usr/lib/robocast/preinit\n")
-            # What a container lacks: a device mapper for verity, compressed memory, a serial line.
+            # Not available in a container: a device mapper for verity, compressed memory, a serial line.
             configuration = run(HERE.parents[1] / "boards/render", "virtual", HERE.parents[1] / "rootfs/etc/rauc/system.conf.in").stdout
             if not pathlib.Path("/dev/mapper/control").exists():
                 configuration = configuration.replace("bundle-formats=verity", "bundle-formats=plain")
             (self.folder / "rig/system.conf").write_text(configuration)
             self._network()
-            # It does not outlive the tests: systemd-nspawn takes SIGTERM for its end.
+            # It does not outlive the tests: systemd-nspawn treats SIGTERM as its end.
             with self.console.open("ab") as console:
                 self.process = subprocess.Popen(
                     ["setpriv", "--pdeathsig", "TERM", HERE / "boot", self.folder, label, self.space, f"rauc.slot={slot}",
@@ -154,7 +154,7 @@ class Container(Machine):
             return self.process.wait() % 256
         finally:
             subprocess.run(["ip", "netns", "delete", self.space], capture_output=True)
-            # A device that is given back with partitions would have them for whoever gets it next.
+            # Remove the partitions: the next user of this device would have them.
             until("the board lets go of its disk", 30, lambda: self._without_partitions(loop))
             run("losetup", "--detach", loop)
 
@@ -165,7 +165,7 @@ class Container(Machine):
         return not list(pathlib.Path("/sys/class/block", name).glob(f"{name}p*"))
 
     def _tell_partitions(self, loop):
-        """What a kernel that reads the table says of the partitions: nodes, and their labels in uevent."""
+        """The partitions, as a kernel that reads the table shows them: nodes, and their labels in uevent."""
         until(f"{loop} has no other partitions", 30, lambda: self._without_partitions(loop))
         run("partx", "--add", loop)
         rig = self.folder / "rig"
@@ -185,7 +185,7 @@ class Container(Machine):
         for number, side in enumerate(self.cards):
             self.world.card(side, self.space, f"eth{number}", mac(number))
 
-    # --- What udev does, once systemd listens.
+    # --- udev's work, once systemd listens.
 
     def _play_udev(self, process):
         while process.poll() is None and self.shell("systemctl show -P Version")[1] != 0:
@@ -200,18 +200,18 @@ class Container(Machine):
         self.shell(f"systemctl start --no-block robocast-provision@{pathlib.Path(device).name}.service")
 
     def plug(self, image, name):
-        """A stick goes in."""
+        """Inserts a stick."""
         self.port[name] = run("losetup", "--find", "--show", image).stdout.strip()
         self._event(self.port[name])
 
     def pull(self, name):
-        """... and out, whatever the board does with it."""
+        """Removes it, whatever the board is doing with it."""
         self._unplug(name)
 
     def _unplug(self, name):
         device = self.port.pop(name)
         image = pathlib.Path(run("losetup", "--noheadings", "--output", "BACK-FILE", device).stdout.strip())
-        # What is on the stick now is what is on it. Who still has it open, has nothing behind it from here on.
+        # The stick keeps its present content. Whoever still has it open, has no device behind it from here on.
         kept = image.with_suffix(".kept")
         run("cp", "--sparse=always", image, kept)
         os.truncate(image, 0)
@@ -222,7 +222,7 @@ class Container(Machine):
     # --- A shell.
 
     def shell(self, command, seconds=None):
-        """A command's lines and its exit status, however long it takes where no time is given."""
+        """Returns a command's lines and its exit status; without a time limit, however long it takes."""
         first = self.first()
         if first is None:
             return "the board is off", 255

@@ -7,12 +7,12 @@ fetch() {
     [ ! -e "$3" ] || return 0
     curl --fail --silent --show-error --location --retry 3 --output "$3.part" "$1" &&
         echo "$2  $3.part" | sha256sum --check --status && mv "$3.part" "$3" && return
-    complain "not fetched, or not what it should be: $1"
+    complain "download failed, or wrong checksum: $1"
     return 1
 }
 export -f fetch complain
 
-# fetch_packages LOCK FOLDER: every package of LOCK into FOLDER, checked.
+# fetch_packages LOCK FOLDER: downloads every package of LOCK to FOLDER, with its checksum checked.
 fetch_packages() {
     local lock=$1 folder=$2 main security list
     main=$(mirror Debian) security=$(mirror Debian-Security)
@@ -28,7 +28,7 @@ fetch_packages() {
         # shellcheck disable=SC2016  # expanded by the inner shell
         xargs -P 4 -L 1 bash -c 'fetch "$1" "$0" "$2/$0.deb" || exit 255' <"$list" || {
             rm -f "$list"
-            complain "Debian moved on? \`hw/rig/virtual/image lock\` writes a new lock; look at the difference, then commit it."
+            complain "Did Debian publish newer versions? \`hw/rig/virtual/image lock\` writes a new lock; review the difference, then commit it."
             return 1
         }
     fi

@@ -1,31 +1,31 @@
 # shellcheck shell=bash disable=SC2154
-# What making a board of Debian's packages shares: places, content keys, the toolbox, Debian's mirror.
+# Shared by all that make a board of Debian's packages: places, content keys, the toolbox, Debian's mirror.
 # Sourced by `hw/rig/virtual/image` and `hw/rig/container/image`.
 
 debian=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$debian/../../.." && pwd)
 . "$repository/ci/terminal.sh"
 
-# What is slow is kept here under a key of all that goes into it.
+# Slow results are cached here, under a key of all their inputs.
 cache=${ROBOCAST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/robocast}
 mkdir -p "$cache"
 
 export LC_ALL=C.UTF-8 TZ=UTC
 umask 022
 
-# The time that everything made carries: that of the commit, so that two builds of one commit agree.
+# The time of everything made: the commit's, so that two builds of one commit agree.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$repository" log -1 --format=%ct 2>/dev/null || echo 1767225600)}
 export SOURCE_DATE_EPOCH
 
-# key WORD...: a short name for the content of what is on the standard input and the words.
+# key WORD...: a short name for the content of standard input and the words.
 key() { { printf '%s\n' "$@" && cat; } | sha256sum | cut -c1-16; }
 
 # kept NAME KEY MAKE...: runs MAKE with a fresh folder as its last argument, unless cache/NAME-KEY is there;
-# sets `kept` to that folder. A run that dies leaves nothing that a later one would take for whole.
+# sets `kept` to that folder. A run that dies leaves nothing that a later one would take for complete.
 kept() {
     local name=$1 content=$2 began=$SECONDS part
     shift 2
-    # A second build, to compare: what ROBOCAST_ANEW names is made once more, beside what is kept.
+    # For comparing two builds: what ROBOCAST_ANEW names is made again, beside the cached result.
     if [[ " ${ROBOCAST_ANEW:-} " == *" $name "* ]]; then
         content=$content-anew
         rm -rf "$cache/$name-$content"
@@ -52,7 +52,7 @@ kept() {
     exec {lock}>&-
 }
 
-# forget NAME: of what is kept under a name, all but the three used last, and what a run that died left.
+# forget NAME: removes all but the three last used results under a name, and the remains of a run that died.
 forget() {
     local old
     find "$cache" -maxdepth 1 -name "$1-*.part" -mmin +120 -exec rm -rf {} +
@@ -61,7 +61,7 @@ forget() {
     done < <(find "$cache" -mindepth 2 -maxdepth 2 -path "$cache/$1-*/.whole" -printf '%T@ %p\n' | sort -rn | tail -n +4 | cut -d' ' -f2-)
 }
 
-# mirror LABEL: the site this machine takes Debian's packages from (label Debian or Debian-Security).
+# mirror LABEL: the site from which this machine gets Debian's packages (label Debian or Debian-Security).
 mirror() {
     local site
     # shellcheck disable=SC2016  # apt's own placeholders
@@ -75,7 +75,7 @@ mirror() {
 }
 
 # in_toolbox [FROM:TO...] -- COMMAND...: runs COMMAND in the toolbox, with the repository at /repository (read-only),
-# the cache at the path it has, and each FROM at TO. The mounts end with the command.
+# the cache at its own path, and each FROM at TO. The mounts end with the command.
 in_toolbox() {
     # shellcheck disable=SC2016  # expanded by the inner shell
     unshare --mount --propagation private bash -ec '
@@ -94,7 +94,7 @@ in_toolbox() {
     ' toolbox "$toolbox" "$repository" "$cache:$cache" "$@"
 }
 
-# need_root: who is not root is told so at once, not after ten minutes.
+# need_root: tells a user who is not root at once, not after ten minutes.
 need_root() {
-    [ "$(id -u)" = 0 ] || { complain "$1 needs root (it mounts, and enters a folder of another Debian): run it with sudo." && exit 1; }
+    [ "$(id -u)" = 0 ] || { complain "$1 needs root (it mounts, and enters another Debian's root): run it with sudo." && exit 1; }
 }

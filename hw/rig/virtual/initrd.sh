@@ -1,5 +1,5 @@
 #!/bin/sh
-# The initrd's only program: loads the disk's drivers, finds the root by its partition label, hands over.
+# The initrd's only program: loads the disk's drivers, finds the root by its partition label, and starts it.
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -29,7 +29,7 @@ while [ $tries -gt 0 ]; do
     sleep 0.1
 done
 if ! mount -t squashfs -o ro "$device" /new; then
-    echo "robocast: the root $label cannot be mounted; starting anew, so that the other slot gets its turn"
+    echo "robocast: the root $label cannot be mounted; rebooting, so that the other slot is tried"
     sleep 1
     echo b >/proc/sysrq-trigger
 fi

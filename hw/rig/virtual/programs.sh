@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # Sourced by image, beside common.sh, whose variables it shares.
-# The programs for the board: this workspace, cross-built in the toolbox, with what the host's cargo fetched.
+# The programs for the board: this workspace, cross-built in the toolbox, with the crates that the host's cargo fetched.
 
 make_programs() {
     local to=$1 build=$cache/programs-build registry=${CARGO_HOME:-$HOME/.cargo}/registry
@@ -10,7 +10,7 @@ make_programs() {
     fi
     mkdir -p "$build" "$registry"
     (cd "$repository" && cargo fetch --locked --quiet --target aarch64-unknown-linux-gnu)
-    # Fixed places inside, so that no path of this machine gets into the programs.
+    # Fixed paths inside, so that no path of this machine gets into the programs.
     mkdir -p "$toolbox/cargo/registry" "$toolbox/build"
     # shellcheck disable=SC2016  # expanded in the toolbox
     in_toolbox "$registry:/cargo/registry" "$build:/build" -- sh -ec '
@@ -25,7 +25,7 @@ make_programs() {
         "$build/aarch64-unknown-linux-gnu/release/robocast-media" "$to/"
 }
 
-# programs: sets `programs` to the folder that holds the two executables.
+# programs: sets `programs` to the folder with the two executables.
 programs() {
     kept programs "$({ declare -f make_programs; git -C "$repository" ls-files -z Cargo.toml Cargo.lock .cargo crates ":!crates/*/tests/*" ":!*proptest-regressions*" |
         (cd "$repository" && xargs -0 sha256sum --) } | key "$toolbox")" make_programs

@@ -1,4 +1,4 @@
-"""The virtual board as QEMU is told of it. For the tests and for `make board`."""
+"""The virtual board as QEMU's command line. For the tests and for `make board`."""
 
 from machine import Machine, mac
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # Sourced by image, beside common.sh, whose variables it shares.
-# The toolbox: an amd64 Debian trixie that holds what the image is made with: Rust for both architectures, the
-# cross compiler with the libraries it links, what makes file systems, disks, bundles and U-Boot.
+# The toolbox: an amd64 Debian trixie with everything to make the image: Rust for both architectures, the
+# cross compiler with the libraries it links, tools for file systems, disks, bundles and U-Boot.
 
 rust=(rustc cargo libstd-rust-dev:amd64 libstd-rust-dev:arm64)
 toolbox_packages=(
@@ -24,7 +24,7 @@ deb $security trixie-security main
 deb $debian trixie-backports main
 deb-src $debian trixie main
 LIST
-    # Rust is newer in the backports; all of it from there, or the two architectures disagree.
+    # Rust is newer in the backports; all of it from there, or the two architectures have different versions.
     cat >"$to/rust.pref" <<PREF
 Package: src:rustc libstd-rust-*:any
 Pin: release n=trixie-backports
