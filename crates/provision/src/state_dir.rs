@@ -20,7 +20,7 @@ pub struct StateDir {
 impl StateDir {
     /// Those of this machine.
     #[must_use]
-    pub fn of_box() -> Self {
+    pub fn of_host() -> Self {
         Self { state: robocast_daemon::paths::state(), run: robocast_daemon::paths::run() }
     }
 

@@ -105,6 +105,11 @@ fn programs_are_told_what_changed_and_the_settings_are_proven_by_them() {
         assert_eq!(failed(&receipt), [""; 0]);
         assert!(owned.file("settings.proven.toml").exists() && !owned.file("uplink.former").exists());
     }
+    // Another bitrate is the camera's matter: the session with the server goes on.
+    owned.bring("rtmp://127.0.0.1/live/b", "bitrate = { min = \"300 kbit/s\", max = \"1 Mbit/s\" }\n");
+    assert_eq!(owned.provision().0, Some(0));
+    let changed = &["restart robocast-camera@front.service"][..];
+    assert_eq!(systemd.take_calls(), [&READ[..], changed, &REACHED[..]].concat());
     // The same again: nobody is told anything.
     assert_eq!(owned.provision().0, Some(0));
     assert_eq!(systemd.take_calls(), [""; 0]);

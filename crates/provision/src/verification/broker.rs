@@ -5,18 +5,14 @@
 use super::observation::BrokerError;
 use bytes::BytesMut;
 use robocast_config::{Control, Settings};
+use robocast_daemon::journal::chain;
+use robocast_dial::{DialError, DialErrorKind, Link, Resolver, Roots, Server};
 use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Disconnect, Packet};
 use rumqttc::mqttbytes::{Error, v4};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 /// A broker that does not answer within this is unreachable.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,27 +27,30 @@ const LARGEST: usize = 1024;
 /// Why it does not accept the box.
 pub async fn check_broker(settings: &Settings) -> Result<(), BrokerError> {
     let Some(control) = &settings.control else { return Ok(()) };
-    let host = control.mqtt.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let server = Server::new(control.mqtt.host_str().unwrap_or_default(), control.port());
     let asking = async {
-        let tcp =
-            TcpStream::connect((host.as_str(), control.port())).await.map_err(|error| unreachable(&error))?;
+        let resolver = Resolver::with_system_bus();
+        // As the kernel routes: new settings have no uplink that was chosen yet.
+        let tcp = server.connect(&resolver, &Link::default(), || ()).await.map_err(dial_error)?;
         let connect = connect(control, &settings.device.name);
         if !control.is_encrypted() {
             return exchange(tcp, &connect).await;
         }
-        let name = ServerName::try_from(host.clone())
-            .map_err(|_| BrokerError::Tls(format!("`{host}` cannot be the name in a certificate")))?;
-        let connector = connector(settings.tls.ca.as_deref())?;
-        let tls = connector.connect(name, tcp).await.map_err(|error| match error.kind() {
-            // The library's kind for a bad certificate, and for bytes that are not TLS.
-            ErrorKind::InvalidData => BrokerError::Tls(error.to_string()),
-            _ => unreachable(&error),
-        })?;
+        let roots = Roots::new(settings.tls.ca.clone());
+        let tls = roots.handshake(server.host(), tcp).await.map_err(dial_error)?;
         exchange(tls, &connect).await
     };
     match timeout(PATIENCE, asking).await {
         Ok(said) => said,
         Err(_) => Err(BrokerError::Unreachable(format!("no answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+fn dial_error(error: DialError) -> BrokerError {
+    match (error.kind(), &error) {
+        (DialErrorKind::Tls, error) => BrokerError::Tls(chain(error)),
+        (_, DialError::Tcp(_, source) | DialError::Handshake(source)) => unreachable(source),
+        (_, error) => BrokerError::Unreachable(chain(error)),
     }
 }
 
@@ -119,19 +118,6 @@ async fn exchange(
     }
 }
 
-/// The system's roots, and those of the settings.
-fn connector(extra: Option<&str>) -> Result<TlsConnector, BrokerError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let extra = extra.unwrap_or_default().as_bytes();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(extra).flatten());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| BrokerError::Tls(error.to_string()))?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()).into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +172,23 @@ mod tests {
                 "{got}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_without_a_trusted_certificate_or_without_tls_is_told_from_one_that_is_away() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let text = format!("schema = 1\n[control]\nmqtt = \"mqtts://127.0.0.1:{port}\"\n");
+        let settings = robocast_config::parse(text.as_bytes()).unwrap().settings;
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut got = [0; 1024];
+            stream.read(&mut got).await.unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+            stream
+        };
+        let (said, _stream) = tokio::join!(check_broker(&settings), serve);
+        assert!(matches!(said, Err(BrokerError::Tls(_))), "{said:?}");
     }
 
     #[tokio::test]
