@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use robocast_bus::UplinkState;
 use robocast_tests::bus::{self, Bus};
 use robocast_tests::nginx::write;
@@ -194,5 +195,6 @@ fn an_update_is_installed_by_the_update_program_or_it_is_said_why_not() {
     let said = update(&owned.provision().1);
     let refused = "RAUC does not install a.raucb: signature verification failed";
     assert_eq!((&said["ok"], &said["text"]), (&false.into(), &refused.into()));
-    assert!(program.end().success(), "{}", program.output());
+    program.signal(Signal::SIGTERM);
+    assert!(program.wait(SOON).success(), "{}", program.output());
 }

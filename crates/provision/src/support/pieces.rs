@@ -1,7 +1,6 @@
 //! The texts of a support bundle. What cannot be had has a note in its place.
 
 use super::PIECE;
-use crate::verification::observer::query_streams;
 use robocast_bus::client;
 use robocast_daemon::spawn::Program;
 use std::fmt::Write as _;
@@ -41,7 +40,7 @@ pub async fn status() -> String {
     let bus = async { zbus::connection::Builder::system().build().await };
     let bus = timeout(PATIENCE, bus).await.ok().and_then(Result::ok);
     let mut out = String::new();
-    for stream in query_streams(bus.as_ref()).await {
+    for stream in client::streams_here_on(bus.as_ref()).await.unwrap_or_default() {
         out += &serde_json::to_string(&stream).unwrap_or_default();
         out.push('\n');
     }

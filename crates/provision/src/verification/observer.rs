@@ -4,13 +4,11 @@ use super::observation::{BrokerError, NameError, NetworkReport, Observation};
 use super::{Verification, VerificationItem, VerificationResult, broker, names};
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, pending};
-use robocast_bus::{StreamStatus, client};
+use robocast_bus::client;
 use robocast_config::Settings;
-use robocast_daemon::{epoch, paths};
+use robocast_daemon::epoch;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
-use tokio::io::AsyncReadExt;
-use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use zbus::{Connection, MatchRule, MessageStream, message};
@@ -44,7 +42,8 @@ pub async fn verify_settings(
         checks.start_missing();
         let seen = Observation {
             net: query_net(bus, managed).await,
-            streams: query_streams(bus).await,
+            // One that left while it was asked is asked again in a moment.
+            streams: client::streams_here_on(bus).await.unwrap_or_default(),
             names: checks.names.clone(),
             now: SystemTime::now(),
             image_epoch,
@@ -82,26 +81,6 @@ async fn query_net(bus: Option<&Connection>, managed: bool) -> NetworkReport {
         Ok(Ok(Some(net))) => NetworkReport::Status(net.into()),
         _ => missing,
     }
-}
-
-/// The streams of a `robocast run` on this machine; where there is none, of the programs that systemd runs.
-pub(crate) async fn query_streams(bus: Option<&Connection>) -> Vec<StreamStatus> {
-    if let Ok(Ok(streams)) = timeout(PATIENCE, query_run()).await {
-        return streams;
-    }
-    let Some(bus) = bus else { return Vec::new() };
-    match timeout(PATIENCE, client::streams_on(bus)).await {
-        Ok(Ok(streams)) => streams,
-        // One that left while it was asked: asked again in a moment.
-        _ => Vec::new(),
-    }
-}
-
-async fn query_run() -> std::io::Result<Vec<StreamStatus>> {
-    let mut stream = UnixStream::connect(paths::status_socket()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    Ok(serde_json::from_slice(&answer)?)
 }
 
 /// Checks of the outside world, which take their time: one of a kind under way; what failed is checked again.
