@@ -264,7 +264,17 @@ def test_uplinks_that_do_not_work_are_taken_back(running, folder):
     assert insert(running, running.stick(folder, "mended", {"robocast.toml": named("rig-05")}))["outcome"] == "proven"
 
 
-# RAUC reads it through the program that has the stick mounted, which it does with verity alone.
+def test_an_update_that_is_none_is_refused_in_rauc_s_words(running, folder):
+    """The way to RAUC is whole also where none can be installed: D-Bus starts the update program, which asks RAUC."""
+    said = insert(running, running.stick(folder, "no-update", {"update.raucb": b"no bundle"}))
+    assert failed(said) == ["update"], said
+    [part] = [part for part in said["steps"][-1]["parts"] if part["what"] == "update"]
+    assert part["text"].startswith("RAUC does not install update.raucb: "), part
+    assert running.run("busctl get-property org.robocast.Update1 /org/robocast/Update1 org.robocast.Update1 Operation") == 's "idle"'
+    running.until("it ends by itself", 120, "systemctl is-active robocast-update.service || true", "inactive")
+
+
+# RAUC reads it through the update program, which has it open; it does so with verity alone.
 @pytest.mark.lg_feature("device-mapper")
 def test_an_update_on_a_stick(running, folder):
     size = running.bundle.stat().st_size + (64 << 20)

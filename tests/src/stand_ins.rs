@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use zbus::connection::Builder;
+use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, Str, fdo};
 
 use crate::bus::Bus;
@@ -21,6 +22,12 @@ struct Known {
     marks: Vec<String>,
     /// So many calls of `Mark` are refused, as when RAUC installs.
     busy: u32,
+    /// The bytes of each bundle that it was given.
+    bundles: Vec<Vec<u8>>,
+    /// Why it installs none.
+    refusal: String,
+    /// An installation waits for a permit of it, if it is there.
+    hold: Option<Arc<Semaphore>>,
 }
 
 /// RAUC with the slots `rootfs.0` (booted, A) and `rootfs.1` (B). It leaves the bus when dropped.
@@ -63,6 +70,43 @@ impl Installer {
             booted.insert("installed.count".into(), OwnedVariant::from(1u32));
         }
         vec![("rootfs.1".into(), HashMap::from(slot("B", "inactive"))), ("rootfs.0".into(), booted)]
+    }
+
+    /// Reads the bundle, and answers; what comes of it is in the signal `Completed`.
+    fn install_bundle(
+        &self,
+        source: &str,
+        _args: HashMap<String, OwnedVariant>,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> fdo::Result<()> {
+        let bundle =
+            std::fs::read(source).map_err(|error| fdo::Error::Failed(format!("{source}: {error}")))?;
+        let (known, emitter) = (self.0.clone(), emitter.to_owned());
+        lock(&known).bundles.push(bundle);
+        tokio::spawn(async move {
+            let hold = lock(&known).hold.clone();
+            let here = Installer(known);
+            here.progress_changed(&emitter).await.unwrap();
+            if let Some(hold) = hold {
+                hold.acquire().await.unwrap().forget();
+            }
+            let result = i32::from(!lock(&here.0).refusal.is_empty());
+            Self::completed(&emitter, result).await.unwrap();
+        });
+        Ok(())
+    }
+
+    #[zbus(signal)]
+    async fn completed(emitter: &SignalEmitter<'_>, result: i32) -> zbus::Result<()>;
+
+    #[zbus(property)]
+    fn progress(&self) -> (i32, String, i32) {
+        (60, "Copying image to rootfs.1".into(), 2)
+    }
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn last_error(&self) -> String {
+        lock(&self.0).refusal.clone()
     }
 
     #[zbus(property)]
@@ -138,6 +182,26 @@ impl Rauc {
     /// Makes it refuse the next calls of `Mark`.
     pub fn be_busy(&self, calls: u32) {
         lock(&self.known).busy = calls;
+    }
+
+    /// Makes it install no bundle any more, and say this.
+    pub fn refuse(&self, why: &str) {
+        lock(&self.known).refusal = why.into();
+    }
+
+    /// Makes each installation wait for [`Self::let_one_end`].
+    pub fn hold_installations(&self) {
+        lock(&self.known).hold = Some(Arc::new(Semaphore::new(0)));
+    }
+
+    /// Lets one installation that is held end.
+    pub fn let_one_end(&self) {
+        lock(&self.known).hold.iter().for_each(|hold| hold.add_permits(1));
+    }
+
+    /// The bytes of each bundle that it was given.
+    pub fn bundles(&self) -> Vec<Vec<u8>> {
+        lock(&self.known).bundles.clone()
     }
 
     /// What was marked so far: `STATE SLOT`, as it was asked for.

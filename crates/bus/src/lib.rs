@@ -7,6 +7,7 @@
 //! | [`dictionary`] | a status as a dictionary (`a{sv}`), and back |
 //! | [`server`] | the objects of camera, push and net, served for as long as the program runs |
 //! | [`client`] | what other programs say, asked once or followed; orders to them |
+//! | [`update`] | the update program, both sides: it is there only while somebody needs it |
 //!
 //! The status types are in `robocast-status`. The same structs travel as D-Bus dictionaries, as JSON from
 //! `robocast run` to `robocast status`, and are what `--json` prints.
@@ -16,8 +17,9 @@ pub mod dictionary;
 pub mod mode;
 pub mod names;
 pub mod server;
+pub mod update;
 
 pub use robocast_status::{
     CameraStatus, Evidence, NetStatus, ProgramStatus, PushStatus, RobotSideStatus, SinkState, SinkStatus,
-    SourceState, StreamState, StreamStatus, UplinkState, UplinkStatus,
+    SourceState, StreamState, StreamStatus, UpdateStatus, UplinkState, UplinkStatus,
 };

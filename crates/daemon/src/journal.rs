@@ -47,11 +47,37 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// Whether `$JOURNAL_STREAM` names the very file that is our stderr.
 fn stderr_is_the_journal() -> bool {
-    let Some((device, inode)) = std::env::var("JOURNAL_STREAM")
-        .ok()
-        .and_then(|s| s.split_once(':').and_then(|(d, i)| Some((d.parse().ok()?, i.parse().ok()?))))
-    else {
-        return false;
-    };
-    std::fs::metadata("/proc/self/fd/2").is_ok_and(|m| (m.dev(), m.ino()) == (device, inode))
+    std::env::var("JOURNAL_STREAM").is_ok_and(|stream| is_same_file(&stream, "/proc/self/fd/2"))
+}
+
+/// Whether `named`, which is `DEVICE:INODE`, is the file at `path`.
+fn is_same_file(named: &str, path: &str) -> bool {
+    let numbers = named.split_once(':').and_then(|(d, i)| Some((d.parse().ok()?, i.parse().ok()?)));
+    let Some((device, inode)) = numbers else { return false };
+    std::fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (device, inode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read the settings")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn a_chain_is_one_line_outermost_first() {
+        let error = Outer(io::Error::other("the disk is gone"));
+        assert_eq!(chain(&error), "cannot read the settings: the disk is gone");
+        assert_eq!(chain(&io::Error::other("alone")), "alone");
+    }
+
+    #[test]
+    fn a_terminal_or_a_file_is_not_the_journal() {
+        // Tests have no JOURNAL_STREAM, or one that is not this process's stderr.
+        assert!(!is_same_file("0:0", "/proc/self/fd/2") && !is_same_file("x", "/proc/self/fd/2"));
+        let about = std::fs::metadata("/proc/self/fd/2").unwrap();
+        assert!(is_same_file(&format!("{}:{}", about.dev(), about.ino()), "/proc/self/fd/2"));
+    }
 }

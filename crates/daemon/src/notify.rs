@@ -1,29 +1,28 @@
-//! What a program tells its supervisor, which is systemd on the box and `robocast run` elsewhere.
+//! What a program reports to its supervisor, which is systemd on the box and `robocast run` elsewhere.
 //!
-//! The watchdog is fed by [`Heartbeat::beat`], which the program's own loop calls when it has done
-//! its round; no timer of its own keeps it alive.
+//! [`Heartbeat::beat`] feeds the watchdog. The program's own loop calls it once a turn; no timer does.
 
 use sd_notify::NotifyState;
 use std::time::{Duration, Instant};
 
-/// Tells the supervisor that the program serves now.
+/// Reports that the program is ready.
 pub fn ready() {
     send(&[NotifyState::Ready]);
 }
 
-/// Tells the supervisor that the program is about to end.
+/// Reports that the program is about to end.
 pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// One line of what the program does, for people.
+/// Reports in one line what the program does, for people.
 pub fn status(line: &str) {
     send(&[NotifyState::Status(line)]);
 }
 
 fn send(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the supervisor cannot be told");
+        tracing::debug!(%error, "the supervisor gets no report");
     }
 }
 
@@ -41,12 +40,36 @@ impl Heartbeat {
         Self { every: sd_notify::watchdog_enabled().map(|limit| limit / 3), last: None }
     }
 
-    /// The loop has done its round.
+    /// The loop has done a turn.
     pub fn beat(&mut self) {
-        let Some(every) = self.every else { return };
-        if self.last.is_none_or(|last| last.elapsed() >= every) {
+        if self.is_due(Instant::now()) {
             send(&[NotifyState::Watchdog]);
-            self.last = Some(Instant::now());
         }
+    }
+
+    /// Whether the supervisor needs a beat now.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let Some(every) = self.every else { return false };
+        let due = self.last.is_none_or(|last| now - last >= every);
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watchdog_is_fed_no_more_often_than_it_needs() {
+        let every = Duration::from_secs(3);
+        let mut heartbeat = Heartbeat { every: Some(every), last: None };
+        let start = Instant::now();
+        let due: Vec<_> = (0..10).filter(|s| heartbeat.is_due(start + Duration::from_secs(*s))).collect();
+        assert_eq!(due, [0, 3, 6, 9]);
+        let mut silent = Heartbeat { every: None, last: None };
+        assert!(!silent.is_due(start));
     }
 }

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::process::{Child, Command};
 
@@ -46,14 +46,14 @@ impl Program {
         self
     }
 
-    /// Keeps the child's standard output for the caller to read.
+    /// Gives the child's standard output to the caller.
     #[must_use]
     pub fn piped(mut self) -> Self {
         self.output_piped = true;
         self
     }
 
-    /// Keeps the child's standard error for the caller to read.
+    /// Gives the child's standard error to the caller.
     #[must_use]
     pub fn errors_piped(mut self) -> Self {
         self.errors_piped = true;
@@ -92,7 +92,7 @@ impl Program {
         command.spawn()
     }
 
-    /// Becomes it: on success this call does not return.
+    /// Replaces this process with it (exec). Returns only when that fails.
     #[must_use]
     #[allow(clippy::disallowed_methods)]
     pub fn exec(&self) -> io::Error {
@@ -108,7 +108,10 @@ impl Program {
 #[must_use]
 pub fn sibling(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
-    let folder = own.parent().unwrap_or(std::path::Path::new("/usr/bin"));
+    sibling_of(own.parent().unwrap_or(Path::new("/usr/bin")), name)
+}
+
+fn sibling_of(folder: &Path, name: &str) -> PathBuf {
     let beside = folder.join(name);
     let library = folder.parent().unwrap_or(folder).join("lib/robocast").join(name);
     if !beside.exists() && library.exists() { library } else { beside }
@@ -132,6 +135,34 @@ mod tests {
         child.stdout.take().unwrap().read_to_string(&mut out).await.unwrap();
         assert!(out.starts_with("green\nrobocast camera front -c"), "{out}");
         assert!(child.wait().await.unwrap().success());
+    }
+
+    #[test]
+    fn a_sibling_is_beside_this_executable_or_in_the_library_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let (bin, library) = (root.path().join("bin"), root.path().join("lib/robocast"));
+        std::fs::create_dir_all(&bin).unwrap();
+        std::fs::create_dir_all(&library).unwrap();
+        // Where it is nowhere, the error names the place beside.
+        assert_eq!(sibling_of(&bin, "media"), bin.join("media"));
+        std::fs::File::create(library.join("media")).unwrap();
+        assert_eq!(sibling_of(&bin, "media"), library.join("media"));
+        std::fs::File::create(bin.join("media")).unwrap();
+        assert_eq!(sibling_of(&bin, "media"), bin.join("media"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_dropped_ends() {
+        let child = Program::new("/bin/sleep", "sleep").arg("1000").start().unwrap();
+        let pid = child.id().unwrap();
+        drop(child);
+        let gone = async {
+            // A zombie that nobody has waited for yet has no command line.
+            while std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(15), gone).await.expect("it ends");
     }
 
     #[tokio::test]

@@ -1,15 +1,15 @@
-//! What else a stick brings or asks for. Nothing here changes how the settings fare.
+//! What else a stick brings or asks for. Nothing here changes what becomes of the settings.
 
-use crate::below;
-use crate::find;
-use crate::home::Home;
+use crate::dirfd;
+use crate::host::{Answer, Host};
 use crate::identity;
 use crate::journal;
-use crate::load::Load;
+use crate::lookup;
 use crate::media::Top;
-use crate::owner::{Owner, Signed};
-use crate::the_box::{Answer, TheBox};
-use crate::trouble::Trouble;
+use crate::owner::{Owner, SignedFile};
+use crate::problem::ProvisionProblem;
+use crate::state_dir::StateDir;
+use crate::stick_files::StickFiles;
 use nix::libc::O_NOFOLLOW;
 use robocast_config::Settings;
 use robocast_stick::names::{AUTHORIZED_KEYS, SETTINGS_LIMIT};
@@ -22,70 +22,70 @@ use std::os::unix::fs::OpenOptionsExt;
 fn part(what: &str, answer: Answer) -> Part {
     let what = what.to_owned();
     match answer {
-        Answer::Done(text) => Part { what, ok: true, text, mend: None },
-        Answer::Nobody(text) => Part { what, ok: false, text, mend: None },
-        Answer::Failed(Trouble { text, mend }) => Part { what, ok: false, text, mend },
+        Answer::Done(text) => Part { what, ok: true, text, hint: None },
+        Answer::Unsupported(text) => Part { what, ok: false, text, hint: None },
+        Answer::Failed(ProvisionProblem { message, hint }) => Part { what, ok: false, text: message, hint },
     }
 }
 
-/// Hands an update over.
-pub fn update(the_box: &mut dyn TheBox, load: &Load) -> Option<Part> {
-    let (name, bundle) = load.bundle.as_ref()?;
-    Some(part("update", the_box.update(name, bundle)))
+/// Has the update installed.
+pub fn install_update(host: &mut dyn Host, files: &StickFiles) -> Option<Part> {
+    let (name, bundle) = files.bundle.as_ref()?;
+    Some(part("update", host.install_update(name, bundle)))
 }
 
-/// Hands SSH keys over, if the settings want any and their owner, if there is one, signed them.
-pub fn authorized_keys(
-    home: &Home,
-    the_box: &mut dyn TheBox,
-    load: &Load,
+/// Has SSH keys let in, if the settings allow SSH and the owner, if there is one, signed them.
+pub fn install_authorized_keys(
+    state: &StateDir,
+    host: &mut dyn Host,
+    files: &StickFiles,
     owner: Option<Owner>,
     settings: Option<&Settings>,
 ) -> Option<Part> {
-    let bytes = load.authorized_keys.as_deref()?;
-    let taken = || {
+    let bytes = files.authorized_keys.as_deref()?;
+    let accept = || {
         if !settings.is_some_and(|settings| settings.debug.ssh) {
-            return Err(Trouble::new(format!("`{AUTHORIZED_KEYS}` is not taken: SSH is off"))
-                .mend("write `[debug]` and `ssh = true` into the settings, or remove the file"));
+            return Err(ProvisionProblem::new(format!("`{AUTHORIZED_KEYS}` is not accepted: SSH is off"))
+                .with_hint("write `[debug]` and `ssh = true` into the settings, or remove the file"));
         }
-        ssh::count(bytes).map_err(|error| Trouble::new(format!("`{AUTHORIZED_KEYS}`: {error}")))?;
-        // Who holds a key to log in with needs no signed settings any more.
+        ssh::count(bytes).map_err(|error| ProvisionProblem::new(format!("`{AUTHORIZED_KEYS}`: {error}")))?;
+        // Whoever can log in does not need signed settings any more.
         if let Some(owner) = owner {
-            let signature = load.authorized_keys_signature.as_deref();
-            let after = owner.take(Signed { name: AUTHORIZED_KEYS, bytes, signature })?;
-            journal::write_owner(home, &after)?;
+            let signature = files.authorized_keys_signature.as_deref();
+            let after = owner.accept(SignedFile { name: AUTHORIZED_KEYS, bytes, signature })?;
+            journal::write_owner(state, &after)?;
         }
         Ok(())
     };
-    let answer = match taken() {
-        Ok(()) => the_box.authorized_keys(bytes),
-        Err(trouble) => Answer::Failed(trouble),
+    let answer = match accept() {
+        Ok(()) => host.install_authorized_keys(bytes),
+        Err(problem) => Answer::Failed(problem),
     };
     Some(part("ssh", answer))
 }
 
 /// Writes a support bundle to the stick.
-pub fn support(the_box: &mut dyn TheBox, top: &Top, device: &str) -> Part {
+pub fn write_support_bundle(host: &mut dyn Host, top: &Top, device: &str) -> Part {
     let date: String = identity::now().chars().take(10).collect();
     let name = format!("robocast-support-{device}-{date}.tar.gz");
-    let beside = below::path(top.folder()).join(format!(".{name}.new"));
+    let beside = dirfd::path_of(top.folder()).join(format!(".{name}.new"));
     let mut write = || -> io::Result<Answer> {
         match std::fs::remove_file(&beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        let answer = the_box.support(&mut file);
+        let answer = host.write_support_bundle(&mut file);
         if let Answer::Done(_) = &answer {
             file.flush()?;
             file.sync_all()?;
-            std::fs::rename(&beside, below::path(top.folder()).join(&name))?;
+            std::fs::rename(&beside, dirfd::path_of(top.folder()).join(&name))?;
         }
         Ok(answer)
     };
     let answer = write().unwrap_or_else(|error| {
-        let trouble = Trouble::new(format!("the stick does not take the support bundle: {error}"));
-        Answer::Failed(trouble.mend("make room on the stick"))
+        let problem = ProvisionProblem::new(format!("the stick does not take the support bundle: {error}"));
+        Answer::Failed(problem.with_hint("make room on the stick"))
     });
     if !matches!(answer, Answer::Done(_)) {
         let _ = std::fs::remove_file(&beside);
@@ -95,7 +95,7 @@ pub fn support(the_box: &mut dyn TheBox, top: &Top, device: &str) -> Part {
 
 /// A settings file whose secrets are to be erased from the stick.
 #[derive(Debug)]
-pub struct Erase {
+pub struct SecretsToErase {
     /// Its name there.
     pub name: OsString,
     /// What was read.
@@ -104,42 +104,42 @@ pub struct Erase {
     pub signed: bool,
 }
 
-/// Rewrites the stick's settings with every secret sealed to this box, and blanks what was there.
-pub fn erase(top: &Top, what: &Erase, recipient: &Recipient) -> Part {
+/// Rewrites the stick's settings with every secret sealed to this box, and overwrites what was there.
+pub fn erase_secrets(top: &Top, what: &SecretsToErase, recipient: &Recipient) -> Part {
     part(
         "erase_secrets",
         match sealed(top, what, recipient) {
             Ok(text) => Answer::Done(text.into()),
-            Err(trouble) => Answer::Failed(trouble),
+            Err(problem) => Answer::Failed(problem),
         },
     )
 }
 
-fn sealed(top: &Top, what: &Erase, recipient: &Recipient) -> Result<&'static str, Trouble> {
+fn sealed(top: &Top, what: &SecretsToErase, recipient: &Recipient) -> Result<&'static str, ProvisionProblem> {
     let text = String::from_utf8_lossy(&what.read);
-    let sealed =
-        seal_document(&text, recipient).map_err(|_| Trouble::new("the settings cannot be sealed"))?;
+    let sealed = seal_document(&text, recipient)
+        .map_err(|_| ProvisionProblem::new("the settings cannot be sealed"))?;
     if sealed.as_bytes() == what.read {
-        return Ok("no secret stands in the file on the stick");
+        return Ok("the file on the stick contains no secret");
     }
     if what.signed {
-        let trouble = Trouble::new(
-            "the secrets stay on the stick: sealed by the box, the file would not be as it was signed",
-        );
-        return Err(trouble.mend("seal the file with `robocast stick seal`, then sign it"));
+        let problem =
+            ProvisionProblem::new("the secrets stay on the stick: sealing them would break the signature");
+        return Err(problem.with_hint("seal the file with `robocast stick seal`, then sign it"));
     }
     let stays = |error: &dyn std::fmt::Display| {
-        Trouble::new(format!("the secrets stay on the stick: {error}")).mend("delete the file yourself")
+        ProvisionProblem::new(format!("the secrets stay on the stick: {error}"))
+            .with_hint("delete the file yourself")
     };
-    if find::read(top.folder(), &what.name, SETTINGS_LIMIT)? != what.read {
-        return Err(stays(&"the file is another than was read"));
+    if lookup::read_file(top.folder(), &what.name, SETTINGS_LIMIT)? != what.read {
+        return Err(stays(&"the file has changed since it was read"));
     }
     let name = what.name.to_str().ok_or_else(|| stays(&"its name is no text"))?;
-    let path = below::path(top.folder()).join(name);
-    // Held while it is replaced: its blocks are its own until it is let go of, and are blanked before that.
+    let path = dirfd::path_of(top.folder()).join(name);
+    // Held open while it is replaced: its blocks are not reused meanwhile, and are overwritten before it is closed.
     let old =
         OpenOptions::new().write(true).custom_flags(O_NOFOLLOW).open(path).map_err(|error| stays(&error))?;
-    below::write(top.folder(), name, sealed.as_bytes(), 0o600).map_err(|error| stays(&error))?;
+    dirfd::write_file(top.folder(), name, sealed.as_bytes(), 0o600).map_err(|error| stays(&error))?;
     blank(old, what.read.len()).map_err(|error| stays(&format!("they could not be blanked: {error}")))?;
     Ok("the file on the stick has its secrets sealed now")
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 
-/// The serial number of the board; empty when it tells none.
+/// The serial number of the board; empty when it has none.
 #[must_use]
 pub fn hardware() -> String {
     let places = ["/proc/device-tree/serial-number", "/sys/class/dmi/id/product_serial"];
@@ -14,8 +14,8 @@ pub fn hardware() -> String {
 #[must_use]
 pub fn board() -> String {
     let conf = file("/usr/lib/robocast/board.conf").unwrap_or_default();
-    let told = conf.lines().find_map(|line| Some(line.strip_prefix("BOARD=")?.trim_matches('"').to_owned()));
-    told.or_else(|| line("/proc/device-tree/model")).unwrap_or_else(|| "unknown".into())
+    let named = conf.lines().find_map(|line| Some(line.strip_prefix("BOARD=")?.trim_matches('"').to_owned()));
+    named.or_else(|| line("/proc/device-tree/model")).unwrap_or_else(|| "unknown".into())
 }
 
 /// The time in UTC, in RFC 3339, to the second.

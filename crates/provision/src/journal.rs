@@ -1,16 +1,19 @@
-//! What is under way: `provision.json`, written before the settings are and gone when all is done.
+//! The journal, `provision.json`: written before the settings are, removed when all is done.
 //!
 //! ```text
 //!            provision.json        owner.json            settings.toml        apply, prove        provision.json goes
-//! a cut at:  old              old, forgotten      old, forgotten       new, goes on         new, goes on            new
+//! a cut at:  old              old, forgotten      old, forgotten       new, resumed         new, resumed            new
 //! ```
-//! Each file is replaced whole, so after a cut the SHA-256 in it tells whether the new settings were written. The owner goes first:
-//! at no moment do settings stand whose serial is not taken. Old settings with a serial taken do no harm: the same file is taken again.
+//! Each file is replaced whole, so after a cut the SHA-256 in the journal tells whether the new settings were written. The owner is
+//! written first: settings are never in force whose serial is not recorded. A recorded serial with the old settings does no harm: the
+//! same file is accepted again.
 
-use crate::home::{Home, sha256};
 use crate::owner::Owner;
-use crate::trouble::Trouble;
-use crate::{key, swap};
+use crate::problem::ProvisionProblem;
+use crate::state_dir::StateDir;
+use crate::{key, settings_files};
+use robocast_daemon::digest::sha256_hex;
+use robocast_daemon::paths;
 use serde::{Deserialize, Serialize};
 
 /// The file in the state.
@@ -21,41 +24,41 @@ const LIMIT: usize = 64 * 1024;
 
 /// `provision.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trial {
+pub struct SettingsTrial {
     /// SHA-256 of the settings that are tried, in hexadecimal digits.
     pub trial: String,
 }
 
-/// What a journal says about the settings that are in force.
+/// What a journal says about the settings in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum AfterCut {
     /// The trial did not begin: the old ones are in force.
     Forget,
-    /// They are those of the trial: on with `apply`.
-    GoOn,
+    /// They are those of the trial: it resumes with `apply`.
+    Resume,
 }
 
-/// What to do about a journal that was found. One that cannot be read is taken for a trial: to apply what is in force harms nothing.
+/// What to do about a journal that was found. One that cannot be read counts as a trial: applying what is in force does no harm.
 #[must_use]
-pub fn decide(journal: &[u8], in_force: Option<&[u8]>) -> Next {
-    match (serde_json::from_slice::<Trial>(journal), in_force) {
-        (_, None) => Next::Forget,
-        (Err(_), Some(_)) => Next::GoOn,
-        (Ok(trial), Some(bytes)) if sha256(bytes) == trial.trial => Next::GoOn,
-        (Ok(_), Some(_)) => Next::Forget,
+pub fn decide_after_cut(journal: &[u8], in_force: Option<&[u8]>) -> AfterCut {
+    match (serde_json::from_slice::<SettingsTrial>(journal), in_force) {
+        (_, None) => AfterCut::Forget,
+        (Err(_), Some(_)) => AfterCut::Resume,
+        (Ok(trial), Some(bytes)) if sha256_hex(bytes) == trial.trial => AfterCut::Resume,
+        (Ok(_), Some(_)) => AfterCut::Forget,
     }
 }
 
-/// Puts the files right after a cut. True when a trial goes on: its settings are to be applied and proven.
+/// Repairs the files after a power cut. True when a trial is to be resumed: its settings are to be applied and verified.
 ///
 /// # Errors
 /// The disk of the box fails.
-pub fn recover(home: &Home) -> Result<bool, Trouble> {
-    home.tidy(&[swap::SETTINGS, swap::PROVEN, FILE, OWNER_FILE, key::FILE]);
-    let Some(journal) = home.read(FILE, LIMIT).unwrap_or(Some(Vec::new())) else { return Ok(false) };
-    match decide(&journal, swap::in_force(home)?.as_deref()) {
-        Next::Forget => end(home).map(|()| false),
-        Next::GoOn => Ok(true),
+pub fn recover_after_cut(state: &StateDir) -> Result<bool, ProvisionProblem> {
+    state.remove_leftovers(&[paths::SETTINGS, paths::PROVEN_SETTINGS, FILE, OWNER_FILE, key::FILE]);
+    let Some(journal) = state.read(FILE, LIMIT).unwrap_or(Some(Vec::new())) else { return Ok(false) };
+    match decide_after_cut(&journal, settings_files::read_current(state)?.as_deref()) {
+        AfterCut::Forget => end_trial(state).map(|()| false),
+        AfterCut::Resume => Ok(true),
     }
 }
 
@@ -63,44 +66,45 @@ pub fn recover(home: &Home) -> Result<bool, Trouble> {
 ///
 /// # Errors
 /// The disk of the box fails: the old settings are in force.
-pub fn begin(home: &Home, settings: &[u8], owner: Option<&Owner>) -> Result<(), Trouble> {
-    let before = read_owner(home)?;
-    home.write(FILE, &json(&Trial { trial: sha256(settings) })?)?;
+pub fn begin_trial(state: &StateDir, settings: &[u8], owner: Option<&Owner>) -> Result<(), ProvisionProblem> {
+    let before = read_owner(state)?;
+    state.write(FILE, &json(&SettingsTrial { trial: sha256_hex(settings) })?)?;
     let changed = owner.filter(|owner| before.as_ref() != Some(owner));
-    let written =
-        changed.map_or(Ok(()), |owner| write_owner(home, owner)).and_then(|()| swap::write(home, settings));
+    let written = changed
+        .map_or(Ok(()), |owner| write_owner(state, owner))
+        .and_then(|()| settings_files::write_current(state, settings));
     if written.is_err() {
         // Best effort; the journal says itself that the trial did not begin.
         let _ = match (changed, before) {
             (None, _) => Ok(()),
-            (Some(_), None) => home.remove(OWNER_FILE),
-            (Some(_), Some(before)) => write_owner(home, &before),
+            (Some(_), None) => state.remove(OWNER_FILE),
+            (Some(_), Some(before)) => write_owner(state, &before),
         };
-        let _ = end(home);
+        let _ = end_trial(state);
     }
     written
 }
 
-/// All is done, one way or the other.
+/// The trial is over, one way or the other.
 ///
 /// # Errors
-/// The disk of the box fails; then the next boot goes on.
-pub fn end(home: &Home) -> Result<(), Trouble> {
-    home.remove(FILE)
+/// The disk of the box fails; then the next boot resumes it.
+pub fn end_trial(state: &StateDir) -> Result<(), ProvisionProblem> {
+    state.remove(FILE)
 }
 
 /// Reads the owner.
 ///
 /// # Errors
-/// It cannot be read, or is damaged: then nobody is obeyed.
-pub fn read_owner(home: &Home) -> Result<Option<Owner>, Trouble> {
-    let Some(bytes) = home.read(OWNER_FILE, LIMIT)? else { return Ok(None) };
+/// It cannot be read, or is damaged: then no signature is accepted.
+pub fn read_owner(state: &StateDir) -> Result<Option<Owner>, ProvisionProblem> {
+    let Some(bytes) = state.read(OWNER_FILE, LIMIT)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|_| {
-        Trouble::new(format!(
-            "the box cannot tell whose it is: {} is damaged",
-            home.file(OWNER_FILE).display()
+        ProvisionProblem::new(format!(
+            "the box cannot tell who owns it: {} is damaged",
+            state.file(OWNER_FILE).display()
         ))
-        .mend("flash the box anew")
+        .with_hint("flash the box again")
     })
 }
 
@@ -108,12 +112,13 @@ pub fn read_owner(home: &Home) -> Result<Option<Owner>, Trouble> {
 ///
 /// # Errors
 /// The disk of the box fails.
-pub fn write_owner(home: &Home, owner: &Owner) -> Result<(), Trouble> {
-    home.write(OWNER_FILE, &json(owner)?)
+pub fn write_owner(state: &StateDir, owner: &Owner) -> Result<(), ProvisionProblem> {
+    state.write(OWNER_FILE, &json(owner)?)
 }
 
-fn json(value: &impl Serialize) -> Result<Vec<u8>, Trouble> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| Trouble::new(error.to_string()))?;
+fn json(value: &impl Serialize) -> Result<Vec<u8>, ProvisionProblem> {
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| ProvisionProblem::new(error.to_string()))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -125,10 +130,10 @@ mod tests {
     use robocast_stick::OwnerKey;
     use std::collections::BTreeMap;
 
-    fn home() -> (tempfile::TempDir, Home) {
+    fn state() -> (tempfile::TempDir, StateDir) {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home { state: folder.path().join("state"), run: folder.path().join("run") };
-        (folder, home)
+        let state = StateDir { state: folder.path().join("state"), run: folder.path().join("run") };
+        (folder, state)
     }
 
     fn owner() -> Owner {
@@ -137,62 +142,62 @@ mod tests {
 
     #[test]
     fn the_settings_themselves_tell_whether_the_trial_began() {
-        let journal = json(&Trial { trial: sha256(b"new") }).unwrap();
+        let journal = json(&SettingsTrial { trial: sha256_hex(b"new") }).unwrap();
         for (journal, in_force, next) in [
-            (&journal[..], Some(&b"new"[..]), Next::GoOn),
-            (&journal, Some(b"old"), Next::Forget),
-            (&journal, None, Next::Forget),
-            (b"", Some(b"old"), Next::GoOn),
-            (b"{\"trial\": 3}", Some(b"old"), Next::GoOn),
-            (b"", None, Next::Forget),
+            (&journal[..], Some(&b"new"[..]), AfterCut::Resume),
+            (&journal, Some(b"old"), AfterCut::Forget),
+            (&journal, None, AfterCut::Forget),
+            (b"", Some(b"old"), AfterCut::Resume),
+            (b"{\"trial\": 3}", Some(b"old"), AfterCut::Resume),
+            (b"", None, AfterCut::Forget),
         ] {
-            assert_eq!(decide(journal, in_force), next);
+            assert_eq!(decide_after_cut(journal, in_force), next);
         }
-        let text = String::from_utf8(json(&Trial { trial: "ab".into() }).unwrap()).unwrap();
+        let text = String::from_utf8(json(&SettingsTrial { trial: "ab".into() }).unwrap()).unwrap();
         assert_eq!(text, "{\n  \"trial\": \"ab\"\n}\n");
     }
 
     #[test]
     fn a_cut_after_each_file_leaves_the_old_or_the_new_settings() {
         for cut in 0..4 {
-            let (_folder, home) = home();
-            swap::write(&home, b"old").unwrap();
-            let trial = Trial { trial: sha256(b"new") };
+            let (_folder, state) = state();
+            settings_files::write_current(&state, b"old").unwrap();
+            let trial = SettingsTrial { trial: sha256_hex(b"new") };
             let files: [&dyn Fn(); 3] = [
-                &|| home.write(FILE, &json(&trial).unwrap()).unwrap(),
-                &|| write_owner(&home, &owner()).unwrap(),
-                &|| swap::write(&home, b"new").unwrap(),
+                &|| state.write(FILE, &json(&trial).unwrap()).unwrap(),
+                &|| write_owner(&state, &owner()).unwrap(),
+                &|| settings_files::write_current(&state, b"new").unwrap(),
             ];
             files.iter().take(cut).for_each(|write| write());
-            assert_eq!(recover(&home).unwrap(), cut == 3, "cut {cut}");
-            let settings = swap::in_force(&home).unwrap().unwrap();
+            assert_eq!(recover_after_cut(&state).unwrap(), cut == 3, "cut {cut}");
+            let settings = settings_files::read_current(&state).unwrap().unwrap();
             assert_eq!(settings, if cut < 3 { b"old" } else { b"new" });
-            end(&home).unwrap();
-            assert!(!recover(&home).unwrap());
+            end_trial(&state).unwrap();
+            assert!(!recover_after_cut(&state).unwrap());
         }
     }
 
     #[test]
     fn settings_that_cannot_be_written_leave_the_owner_as_it_was() {
         for before in [None, Some(owner())] {
-            let (_folder, home) = home();
-            before.iter().for_each(|before| write_owner(&home, before).unwrap());
+            let (_folder, state) = state();
+            before.iter().for_each(|before| write_owner(&state, before).unwrap());
             // Nothing can be renamed over a folder.
-            std::fs::create_dir_all(home.file(swap::SETTINGS)).unwrap();
-            begin(&home, b"new", Some(&owner())).unwrap_err();
-            assert_eq!(read_owner(&home).unwrap(), before);
-            assert!(!home.file(FILE).exists());
+            std::fs::create_dir_all(state.file(paths::SETTINGS)).unwrap();
+            begin_trial(&state, b"new", Some(&owner())).unwrap_err();
+            assert_eq!(read_owner(&state).unwrap(), before);
+            assert!(!state.file(FILE).exists());
         }
     }
 
     #[test]
     fn a_damaged_owner_is_not_taken_for_none() {
-        let (_folder, home) = home();
-        assert_eq!(read_owner(&home), Ok(None));
-        home.write(OWNER_FILE, b"").unwrap();
-        assert!(read_owner(&home).is_err());
-        write_owner(&home, &owner()).unwrap();
-        assert!(read_owner(&home).unwrap().is_some());
+        let (_folder, state) = state();
+        assert_eq!(read_owner(&state), Ok(None));
+        state.write(OWNER_FILE, b"").unwrap();
+        assert!(read_owner(&state).is_err());
+        write_owner(&state, &owner()).unwrap();
+        assert!(read_owner(&state).unwrap().is_some());
     }
 
     proptest! {
@@ -204,9 +209,9 @@ mod tests {
             ],
             in_force in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..20)),
         ) {
-            match decide(&bytes, in_force.as_deref()) {
-                Next::GoOn => prop_assert!(in_force.is_some()),
-                Next::Forget => prop_assert!(in_force.is_none() || serde_json::from_slice::<Trial>(&bytes).is_ok()),
+            match decide_after_cut(&bytes, in_force.as_deref()) {
+                AfterCut::Resume => prop_assert!(in_force.is_some()),
+                AfterCut::Forget => prop_assert!(in_force.is_none() || serde_json::from_slice::<SettingsTrial>(&bytes).is_ok()),
             }
         }
     }

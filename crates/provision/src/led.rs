@@ -1,7 +1,7 @@
-//! The board's LED says what came of a stick, to somebody who stands before the box without a screen.
+//! The board's LED shows the result of a stick, to somebody at the box without a screen.
 //!
-//! Which one it is stands in the board's facts (`hw/boards/BOARD/board.conf`: `LED`). The kernel blinks by itself
-//! (`timer`), so what was shown last stays, until the next stick or the next start.
+//! The board's facts say which one it is (`hw/boards/BOARD/board.conf`: `LED`). The kernel blinks by itself (`timer`), so the last
+//! sign stays until the next stick or the next start.
 
 use robocast_stick::Outcome;
 use std::io;
@@ -13,7 +13,7 @@ const LEDS: &str = "/sys/class/leds";
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
+pub enum LedSign {
     /// Fast: the stick is being read, or the settings are being proven. Leave it in.
     Busy,
     /// Steady: proven.
@@ -24,7 +24,7 @@ pub enum Sign {
     Refused,
 }
 
-impl From<Outcome> for Sign {
+impl From<Outcome> for LedSign {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Proven => Self::Proven,
@@ -34,7 +34,7 @@ impl From<Outcome> for Sign {
     }
 }
 
-impl Sign {
+impl LedSign {
     /// So long on, so long off, in ms; steady without.
     const fn times(self) -> Option<(u32, u32)> {
         match self {
@@ -63,16 +63,16 @@ impl Led {
         Self(named.filter(plain).map(|name| leds.join(name)).filter(|led| led.is_dir()))
     }
 
-    /// Shows it. An LED that does not obey is no reason to fail.
-    pub fn show(&self, sign: Sign) {
+    /// Shows a sign. An LED that fails is no reason to fail.
+    pub fn show_sign(&self, sign: LedSign) {
         let Some(led) = &self.0 else { return };
         if let Err(error) = show(led, sign) {
-            tracing::debug!("the LED {} does not obey: {error}", led.display());
+            tracing::debug!("the LED {} cannot be set: {error}", led.display());
         }
     }
 }
 
-fn show(led: &Path, sign: Sign) -> io::Result<()> {
+fn show(led: &Path, sign: LedSign) -> io::Result<()> {
     let write = |name: &str, value: &str| {
         let mut file = std::fs::OpenOptions::new().write(true).open(led.join(name))?;
         io::Write::write_all(&mut file, value.as_bytes())
@@ -108,11 +108,11 @@ mod tests {
         robocast_daemon::atomic::write(&act.join("max_brightness"), b"255\n", 0o644).unwrap();
         let led = Led::of("BOARD=\"x\"\nLED=\"ACT\"\n", leds.path());
         let mut seen = Vec::new();
-        for sign in [Sign::Busy, Sign::Proven, Sign::Kept, Sign::Refused] {
+        for sign in [LedSign::Busy, LedSign::Proven, LedSign::Kept, LedSign::Refused] {
             for name in ["trigger", "delay_on", "delay_off", "brightness"] {
                 fs::File::create(act.join(name)).unwrap();
             }
-            led.show(sign);
+            led.show_sign(sign);
             seen.push(
                 ["trigger", "delay_on", "delay_off", "brightness"]
                     .map(|name| fs::read_to_string(act.join(name)).unwrap()),
@@ -130,7 +130,7 @@ mod tests {
         for facts in ["", "LED=\"\"\n", "LED=\"ACT\"\n", "LED=\"../x\"\n"] {
             let led = Led::of(facts, leds.path());
             assert!(led.0.is_none(), "{facts}");
-            led.show(Sign::Busy);
+            led.show_sign(LedSign::Busy);
         }
     }
 }

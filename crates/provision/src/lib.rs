@@ -2,49 +2,49 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`media`] | what was put in: its partitions as open folders |
-//! | [`find`] | files by name, bounded; nothing is followed |
-//! | [`below`] | writing below an open folder |
-//! | [`load`] | which partition and which files are meant, and their bytes |
-//! | [`owner`] | whose box it is, and which signatures are taken: pure |
-//! | [`opened`] | the settings with their seals opened, judged: pure |
-//! | [`steps`] | the whole way, from the stick to its receipt |
-//! | [`the_box`] | what is asked of the box: to apply, to prove, to go back |
+//! | [`provisioning`] | the whole way, from the stick to its receipt |
+//! | [`media`] | the stick: its partitions as open folders |
+//! | [`lookup`] | files by name, bounded; no link is followed |
+//! | [`dirfd`] | writing in an open folder |
+//! | [`stick_files`] | which partition and which files are for the box, and their bytes |
+//! | [`owner`] | who owns the box, and which signatures it accepts: pure |
+//! | [`unsealed`] | the settings with their seals opened, checked: pure |
 //! | [`extras`] | updates, SSH keys, support bundles, erased secrets |
 //! | [`receipts`] | receipts on the stick and on the box |
-//! | [`log`] | the steps as they are said: pure |
-//! | [`home`], [`key`], [`swap`], [`journal`] | the box's own files: its key, the settings, what is under way |
+//! | [`log`] | the steps so far: pure |
+//! | [`state_dir`], [`key`], [`settings_files`], [`journal`] | the box's own files: its key, the settings, the trial under way |
 //! | [`identity`] | which box this is |
-//! | [`trouble`] | what went wrong, and the mend |
-//! | [`record`] | the form of a copy of the settings on a raw partition: pure |
-//! | [`copies`] | keeping that copy, and putting it back when the settings are lost |
-//! | [`around`] | that box: systemd, RAUC, D-Bus |
+//! | [`problem`] | what went wrong, and what to do about it |
+//! | [`backup_record`] | the form of a copy of the settings on a raw partition: pure |
+//! | [`backup`] | writing that copy, and restoring lost settings from it |
+//! | [`host`] | what is needed of the machine: to apply, to verify, to roll back |
+//! | [`systemd_host`] | that machine: systemd and the update program, over D-Bus |
 //! | [`apply`] | new settings come into force: units and programs, over D-Bus |
-//! | [`proof`] | whether they work: pure, and the shell that looks |
+//! | [`verification`] | whether they work: pure, and the shell that observes |
 //! | [`support`] | what a bug report needs, without secrets |
-//! | [`led`] | what the board's LED says of it |
+//! | [`led`] | what the board's LED shows |
 
 pub mod apply;
-pub mod around;
-pub mod below;
-pub mod copies;
+pub mod backup;
+pub mod backup_record;
+pub mod dirfd;
 pub mod extras;
-pub mod find;
-pub mod home;
+pub mod host;
 pub mod identity;
 pub mod journal;
 pub mod key;
 pub mod led;
-pub mod load;
 pub mod log;
+pub mod lookup;
 pub mod media;
-pub mod opened;
 pub mod owner;
-pub mod proof;
+pub mod problem;
+pub mod provisioning;
 pub mod receipts;
-pub mod record;
-pub mod steps;
+pub mod settings_files;
+pub mod state_dir;
+pub mod stick_files;
 pub mod support;
-pub mod swap;
-pub mod the_box;
-pub mod trouble;
+pub mod systemd_host;
+pub mod unsealed;
+pub mod verification;

@@ -1,38 +1,38 @@
-//! The steps as they are gone through: what becomes the receipt. Pure.
+//! The steps so far: they become the receipt. Pure.
 
-use crate::trouble::Trouble;
-use robocast_stick::{Done, Part, Result_, Step};
+use crate::problem::ProvisionProblem;
+use robocast_stick::{Part, ReceiptStep, StepRecord, StepResult};
 
 /// The steps so far.
 #[derive(Debug, Default)]
-pub struct Log(Vec<Done>);
+pub struct StepLog(Vec<StepRecord>);
 
-/// A step failed; the rest is not reached.
+/// A step failed; the later ones are not reached.
 #[derive(Debug)]
-pub struct Stop;
+pub struct StepFailed;
 
-impl Log {
-    fn put(&mut self, step: Step, result: Result_, text: &str, mend: Option<String>) {
-        debug_assert!(self.0.last().is_none_or(|last| last.step < step), "{step:?} comes too late");
+impl StepLog {
+    fn put(&mut self, step: ReceiptStep, result: StepResult, text: &str, hint: Option<String>) {
+        debug_assert!(self.0.last().is_none_or(|last| last.step < step), "{step:?} is out of order");
         // Lines of a receipt are one line each.
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        self.0.push(Done { step, result, text, mend, parts: Vec::new() });
+        self.0.push(StepRecord { step, result, text, hint, parts: Vec::new() });
     }
 
     /// A step is done.
-    pub fn done(&mut self, step: Step, text: &str) {
-        self.put(step, Result_::Done, text, None);
+    pub fn done(&mut self, step: ReceiptStep, text: &str) {
+        self.put(step, StepResult::Done, text, None);
     }
 
     /// There was nothing to do.
-    pub fn skipped(&mut self, step: Step, text: &str) {
-        self.put(step, Result_::Skipped, text, None);
+    pub fn skipped(&mut self, step: ReceiptStep, text: &str) {
+        self.put(step, StepResult::Skipped, text, None);
     }
 
     /// A step failed.
-    pub fn failed(&mut self, step: Step, trouble: Trouble) -> Stop {
-        self.put(step, Result_::Failed, &trouble.text, trouble.mend);
-        Stop
+    pub fn failed(&mut self, step: ReceiptStep, problem: ProvisionProblem) -> StepFailed {
+        self.put(step, StepResult::Failed, &problem.message, problem.hint);
+        StepFailed
     }
 
     /// Parts of the last step.
@@ -42,16 +42,16 @@ impl Log {
         }
     }
 
-    /// All steps: those that have nothing said about them were not reached.
+    /// All steps: those without an entry were not reached.
     #[must_use]
-    pub fn finish(self) -> Vec<Done> {
-        let mut said = self.0.into_iter().peekable();
-        let all = Step::ALL.into_iter().map(|step| {
-            said.next_if(|done| done.step == step).unwrap_or_else(|| Done {
+    pub fn finish(self) -> Vec<StepRecord> {
+        let mut entries = self.0.into_iter().peekable();
+        let all = ReceiptStep::ALL.into_iter().map(|step| {
+            entries.next_if(|done| done.step == step).unwrap_or_else(|| StepRecord {
                 step,
-                result: Result_::NotReached,
+                result: StepResult::NotReached,
                 text: String::new(),
-                mend: None,
+                hint: None,
                 parts: Vec::new(),
             })
         });
@@ -64,16 +64,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_is_said_once_in_order() {
-        let mut log = Log::default();
-        log.done(Step::Find, "a\n b");
-        log.skipped(Step::Verify, "");
-        let Stop = log.failed(Step::Write, Trouble::new("full").mend("empty it"));
+    fn every_step_is_listed_once_in_order() {
+        let mut log = StepLog::default();
+        log.done(ReceiptStep::Find, "a\n b");
+        log.skipped(ReceiptStep::Verify, "");
+        let StepFailed = log.failed(ReceiptStep::Write, ProvisionProblem::new("full").with_hint("empty it"));
         let steps = log.finish();
-        assert_eq!(steps.iter().map(|done| done.step).collect::<Vec<_>>(), Step::ALL);
+        assert_eq!(steps.iter().map(|done| done.step).collect::<Vec<_>>(), ReceiptStep::ALL);
         let results: Vec<_> = steps.iter().map(|done| done.result.as_str()).collect();
         let away = "not reached";
         assert_eq!(results, ["done", away, "skipped", away, away, "failed", away, away]);
-        assert_eq!((steps[0].text.as_str(), steps[5].mend.as_deref()), ("a b", Some("empty it")));
+        assert_eq!((steps[0].text.as_str(), steps[5].hint.as_deref()), ("a b", Some("empty it")));
     }
 }

@@ -1,9 +1,9 @@
-//! Receipts on the stick and on the box: the newest on top, older ones kept by their date, bounded.
+//! Receipts on the stick and on the box: the newest in the top folder, older ones by their date, a limited number.
 
-use crate::below;
-use crate::find;
-use crate::home::Home;
-use crate::trouble::Trouble;
+use crate::dirfd;
+use crate::lookup;
+use crate::problem::ProvisionProblem;
+use crate::state_dir::StateDir;
 use nix::fcntl::renameat;
 use robocast_daemon::journal::chain;
 use robocast_stick::Receipt;
@@ -18,7 +18,7 @@ use std::os::unix::fs::DirBuilderExt;
 
 const ENDINGS: [&str; 3] = ["txt", "json", "svg"];
 
-/// The three forms of a receipt, by their endings. One without a picture is a receipt still.
+/// The three forms of a receipt, by their endings. Without a picture it is still a receipt.
 fn forms(receipt: &Receipt) -> impl Iterator<Item = (&'static str, String)> {
     let forms = [Some(receipt.text()), Some(receipt.json()), receipt.svg().ok()];
     ENDINGS.into_iter().zip(forms).filter_map(|(ending, text)| Some((ending, text?)))
@@ -28,16 +28,16 @@ fn forms(receipt: &Receipt) -> impl Iterator<Item = (&'static str, String)> {
 ///
 /// # Errors
 /// The disk of the box fails.
-pub fn to_box(home: &Home, receipt: &Receipt) -> Result<(), Trouble> {
-    let path = home.file("receipts");
+pub fn write_to_box(state: &StateDir, receipt: &Receipt) -> Result<(), ProvisionProblem> {
+    let path = state.file("receipts");
     let failed = |error: &dyn std::fmt::Display| {
-        Trouble::new(format!("the box cannot keep its receipt in {}: {error}", path.display()))
+        ProvisionProblem::new(format!("the box cannot keep its receipt in {}: {error}", path.display()))
     };
     DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| failed(&error))?;
     let folder = std::fs::File::open(&path).map_err(|error| failed(&error))?;
     let stem = free_stem(folder.as_fd(), &dated(receipt));
     for (ending, text) in forms(receipt) {
-        below::write(folder.as_fd(), &format!("{stem}.{ending}"), text.as_bytes(), 0o600)
+        dirfd::write_file(folder.as_fd(), &format!("{stem}.{ending}"), text.as_bytes(), 0o600)
             .map_err(|error| failed(&chain(&error)))?;
     }
     prune(folder.as_fd());
@@ -48,12 +48,12 @@ pub fn to_box(home: &Home, receipt: &Receipt) -> Result<(), Trouble> {
 ///
 /// # Errors
 /// The stick takes no text: it is full, broken or write-protected.
-pub fn to_stick(top: BorrowedFd<'_>, receipt: &Receipt) -> Result<(), Trouble> {
+pub fn write_to_stick(top: BorrowedFd<'_>, receipt: &Receipt) -> Result<(), ProvisionProblem> {
     put_away(top);
     let failed = |name: &str, error: &dyn std::error::Error| {
         let why = error.source().map(ToString::to_string).unwrap_or_default();
-        Trouble::new(format!("the stick does not take `{name}`: {why}"))
-            .mend("make room on the stick; the box has the receipt too")
+        ProvisionProblem::new(format!("`{name}` cannot be written to the stick: {why}"))
+            .with_hint("make room on the stick; the box has the receipt too")
     };
     let mut outcome = Ok(());
     for (ending, text) in forms(receipt) {
@@ -62,19 +62,19 @@ pub fn to_stick(top: BorrowedFd<'_>, receipt: &Receipt) -> Result<(), Trouble> {
             "json" => RECEIPT_JSON,
             _ => RECEIPT_PICTURE,
         };
-        // Each by itself: on a full stick the words may still have room.
-        if let Err(error) = below::write(top, name, text.as_bytes(), 0o644) {
+        // Each by itself: on a full stick there may still be room for the text.
+        if let Err(error) = dirfd::write_file(top, name, text.as_bytes(), 0o644) {
             outcome = outcome.and(Err(failed(name, &error)));
         }
     }
     outcome
 }
 
-/// Moves the receipt of last time away, under the date it bears. What cannot be moved is written over.
+/// Moves the last receipt away, under its own date. One that cannot be moved is overwritten.
 fn put_away(top: BorrowedFd<'_>) {
-    let Ok(bytes) = find::read(top, OsStr::new(RECEIPT_JSON), RECEIPT_LIMIT) else { return };
+    let Ok(bytes) = lookup::read_file(top, OsStr::new(RECEIPT_JSON), RECEIPT_LIMIT) else { return };
     let Ok(older) = Receipt::parse(&bytes) else { return };
-    let Ok(folder) = below::folder(top, RECEIPTS) else { return };
+    let Ok(folder) = dirfd::make_folder(top, RECEIPTS) else { return };
     let stem = free_stem(folder.as_fd(), &dated(&older));
     for (name, ending) in [RECEIPT_TEXT, RECEIPT_JSON, RECEIPT_PICTURE].into_iter().zip(ENDINGS) {
         let _ = renameat(top, name, folder.as_fd(), format!("{stem}.{ending}").as_str());
@@ -82,14 +82,14 @@ fn put_away(top: BorrowedFd<'_>) {
     prune(folder.as_fd());
 }
 
-/// The name of a receipt by its date, for any file system. A receipt from a stick may bear anything for a date.
+/// The name of a receipt by its date, valid on any file system. A receipt on a stick may hold anything as its date.
 fn dated(receipt: &Receipt) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let stem: String = receipt.time.chars().take(32).map(safe).collect();
     if stem.is_empty() { "undated".into() } else { stem }
 }
 
-/// The stem, or the stem and a letter when there is one of this name: a second is long.
+/// The stem, or the stem and a letter when it is taken: two receipts can be of one second.
 fn free_stem(folder: BorrowedFd<'_>, stem: &str) -> String {
     let taken = stems(folder);
     let more = ('b'..='z').map(|letter| format!("{stem}{letter}"));
@@ -98,7 +98,7 @@ fn free_stem(folder: BorrowedFd<'_>, stem: &str) -> String {
 }
 
 fn stems(folder: BorrowedFd<'_>) -> BTreeSet<String> {
-    let names = find::names(folder).unwrap_or_default();
+    let names = lookup::list_names(folder).unwrap_or_default();
     let stem = |name: &std::ffi::OsString| {
         let (stem, ending) = name.to_str()?.rsplit_once('.')?;
         (ENDINGS.contains(&ending) && !stem.starts_with('.')).then(|| stem.to_owned())
@@ -110,7 +110,7 @@ fn prune(folder: BorrowedFd<'_>) {
     let stems = stems(folder);
     for stem in stems.iter().take(stems.len().saturating_sub(RECEIPTS_KEPT)) {
         for ending in ENDINGS {
-            let _ = std::fs::remove_file(below::path(folder).join(format!("{stem}.{ending}")));
+            let _ = std::fs::remove_file(dirfd::path_of(folder).join(format!("{stem}.{ending}")));
         }
     }
 }
@@ -139,11 +139,15 @@ mod tests {
 
     fn listed(folder: &Path) -> Vec<String> {
         let open = File::open(folder).unwrap();
-        find::names(open.as_fd()).unwrap().into_iter().map(|name| name.into_string().unwrap()).collect()
+        lookup::list_names(open.as_fd())
+            .unwrap()
+            .into_iter()
+            .map(|name| name.into_string().unwrap())
+            .collect()
     }
 
-    fn write(folder: &Path, receipt: &Receipt) -> Result<(), Trouble> {
-        to_stick(File::open(folder).unwrap().as_fd(), receipt)
+    fn write(folder: &Path, receipt: &Receipt) -> Result<(), ProvisionProblem> {
+        write_to_stick(File::open(folder).unwrap().as_fd(), receipt)
     }
 
     #[test]
@@ -166,13 +170,13 @@ mod tests {
     #[test]
     fn two_of_one_second_are_both_kept_also_on_the_box() {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home { state: folder.path().into(), run: folder.path().into() };
+        let state = StateDir { state: folder.path().into(), run: folder.path().into() };
         for _ in 0..2 {
-            to_box(&home, &receipt("2026-01-01T00:00:00Z")).unwrap();
+            write_to_box(&state, &receipt("2026-01-01T00:00:00Z")).unwrap();
         }
         assert_eq!(listed(&folder.path().join("receipts")).len(), 6);
         for number in 0..30 {
-            to_box(&home, &receipt(&format!("2026-01-02T00:00:{number:02}Z"))).unwrap();
+            write_to_box(&state, &receipt(&format!("2026-01-02T00:00:{number:02}Z"))).unwrap();
         }
         assert_eq!(listed(&folder.path().join("receipts")).len(), 60);
     }

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use robocast_stick::{BoxKey, Done, Outcome, OwnerKey, Receipt, Result_, Step, open_document};
+use robocast_stick::{
+    BoxKey, Outcome, OwnerKey, Receipt, ReceiptStep, StepRecord, StepResult, open_document,
+};
 
 /// A folder that stands for a stick.
 struct Stick(tempfile::TempDir);
@@ -93,11 +95,11 @@ fn receipt(key: &BoxKey, outcome: Outcome) -> Receipt {
         owner: None,
         time: "2026-11-21T15:20:48Z".to_owned(),
         outcome,
-        steps: vec![Done {
-            step: Step::Find,
-            result: Result_::Done,
+        steps: vec![StepRecord {
+            step: ReceiptStep::Find,
+            result: StepResult::Done,
             text: "robocast.toml".into(),
-            mend: None,
+            hint: None,
             parts: vec![],
         }],
     }

@@ -6,6 +6,7 @@
 //! | [`states`] | the states of sources, sinks, streams and uplinks, each one word |
 //! | [`stream`] | what camera and push say; a whole stream from both |
 //! | [`net`] | what the net program says |
+//! | [`update`] | what the update program says |
 //! | [`evidence`] | what connections show of the uplinks |
 //!
 //! The same structs travel as D-Bus dictionaries and as JSON. To add a value, add a field: nothing else needs to know it.
@@ -14,11 +15,13 @@ pub mod evidence;
 pub mod net;
 pub mod states;
 pub mod stream;
+pub mod update;
 
 pub use evidence::Evidence;
 pub use net::{NetStatus, RobotSideStatus, UplinkStatus};
 pub use states::{SinkState, SourceState, StreamState, UplinkState};
 pub use stream::{CameraStatus, PushStatus, SinkStatus, StreamStatus};
+pub use update::UpdateStatus;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

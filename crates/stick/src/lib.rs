@@ -24,6 +24,6 @@ pub mod ssh;
 
 pub use keys::{BoxKey, KeyError, Recipient};
 pub use owner::{OwnerKey, OwnerKeyError, OwnerPublic};
-pub use receipt::{Done, Outcome, Part, Receipt, ReceiptError, Result_, Step};
+pub use receipt::{Outcome, Part, Receipt, ReceiptError, ReceiptStep, StepRecord, StepResult};
 pub use seal::{open_document, seal, seal_document};
 pub use signature::{Signature, SignatureError};

@@ -1,4 +1,4 @@
-//! The files in a stick's top folder. Names are told apart without regard to case.
+//! The files in a stick's top folder. Upper and lower case count as the same.
 
 /// The settings.
 pub const SETTINGS: &str = "robocast.toml";
@@ -20,8 +20,10 @@ pub const RECEIPTS: &str = "robocast-receipts";
 pub const SUPPORT: &str = "robocast-support";
 /// SSH keys, taken only with `[debug] ssh = true`.
 pub const AUTHORIZED_KEYS: &str = "authorized_keys";
-/// What ends the name of an update bundle.
-pub const BUNDLE_ENDING: &str = ".raucb";
+/// The owner's signature over [`AUTHORIZED_KEYS`], required when the box has an owner.
+pub const AUTHORIZED_KEYS_SIGNATURE: &str = "authorized_keys.sig";
+/// The extension of an update bundle's name.
+pub const BUNDLE_EXTENSION: &str = "raucb";
 
 /// The largest settings file, in bytes.
 pub const SETTINGS_LIMIT: usize = robocast_config::LIMIT;

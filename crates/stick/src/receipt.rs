@@ -34,7 +34,7 @@ pub struct Receipt {
     /// How it ended.
     pub outcome: Outcome,
     /// What was done, in order; those that were not reached are in it too.
-    pub steps: Vec<Done>,
+    pub steps: Vec<StepRecord>,
 }
 
 /// How it ended.
@@ -49,18 +49,18 @@ pub enum Outcome {
     Kept,
 }
 
-/// A step.
+/// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Done {
+pub struct StepRecord {
     /// Which.
-    pub step: Step,
+    pub step: ReceiptStep,
     /// How it ended.
-    pub result: Result_,
+    pub result: StepResult,
     /// What was done, or what is wrong.
     pub text: String,
     /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
+    #[serde(rename = "mend", default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// What a proof looked at, one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
@@ -69,7 +69,7 @@ pub struct Done {
 /// The steps, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Step {
+pub enum ReceiptStep {
     /// The files on the stick.
     Find,
     /// Their bytes.
@@ -88,9 +88,9 @@ pub enum Step {
     Prove,
 }
 
-/// How a step ended. (`Result` is Rust's own word.)
+/// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Result_ {
+pub enum StepResult {
     /// As it should.
     #[serde(rename = "done")]
     Done,
@@ -115,8 +115,8 @@ pub struct Part {
     /// What was seen.
     pub text: String,
     /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
+    #[serde(rename = "mend", default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// A file that is no receipt.
@@ -145,7 +145,7 @@ impl Outcome {
     }
 }
 
-impl Step {
+impl ReceiptStep {
     /// All, in order.
     pub const ALL: [Self; 8] = [
         Self::Find,
@@ -174,7 +174,7 @@ impl Step {
     }
 }
 
-impl Result_ {
+impl StepResult {
     /// The word in the JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -218,7 +218,7 @@ impl Receipt {
 
     /// The first step that failed.
     #[must_use]
-    pub fn failed(&self) -> Option<&Done> {
-        self.steps.iter().find(|done| done.result == Result_::Failed)
+    pub fn failed(&self) -> Option<&StepRecord> {
+        self.steps.iter().find(|done| done.result == StepResult::Failed)
     }
 }

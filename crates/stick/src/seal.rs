@@ -31,7 +31,7 @@ impl Unseal for BoxKey {
     }
 }
 
-/// Seals every secret that stands in a settings text as it is; comments, order and all else stay.
+/// Seals every plain secret of a settings text; comments, order and everything else stay.
 ///
 /// # Errors
 /// Everything that is wrong with the text.

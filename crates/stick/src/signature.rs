@@ -130,9 +130,14 @@ impl fmt::Debug for Signature {
     }
 }
 
+/// SHA-256 in lower-case hexadecimal digits. Not `robocast_daemon`'s: that crate belongs to a box, and this one to a laptop too.
+fn sha256_hex(bytes: &[u8]) -> String {
+    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What is signed.
 fn covered(name: &str, bytes: &[u8], serial: u64) -> String {
-    let sum: String = digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = sha256_hex(bytes);
     format!("{TITLE}\nfile: {name}\nserial: {serial}\nsha256: {sum}\n")
 }
 

@@ -105,7 +105,8 @@ fn questions_make_a_file_that_means_what_was_answered() {
     );
     let text = answers.text();
     let checked = parse(text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-    assert_eq!(checked.warnings, []);
+    let warnings: Vec<_> = checked.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(warnings, ["this version does not read Spot's cameras yet"]);
     let settings = checked.settings;
     assert_eq!((settings.device.name.as_str(), settings.robot.kind), ("spot-07", RobotKind::Spot));
     assert_eq!(settings.robot.password.unwrap().expose(), "spotpw");

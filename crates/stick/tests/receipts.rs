@@ -2,21 +2,21 @@
 
 use proptest::prelude::*;
 use robocast_stick::names::RECEIPT_LIMIT;
-use robocast_stick::{BoxKey, Done, Outcome, Part, Receipt, ReceiptError, Result_, Step};
+use robocast_stick::{BoxKey, Outcome, Part, Receipt, ReceiptError, ReceiptStep, StepRecord, StepResult};
 
 const KEY: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
 
-fn done(step: Step, result: Result_, text: &str, mend: Option<&str>) -> Done {
-    Done { step, result, text: text.to_owned(), mend: mend.map(str::to_owned), parts: vec![] }
+fn done(step: ReceiptStep, result: StepResult, text: &str, hint: Option<&str>) -> StepRecord {
+    StepRecord { step, result, text: text.to_owned(), hint: hint.map(str::to_owned), parts: vec![] }
 }
 
-fn part(what: &str, ok: bool, text: &str, mend: Option<&str>) -> Part {
-    Part { what: what.to_owned(), ok, text: text.to_owned(), mend: mend.map(str::to_owned) }
+fn part(what: &str, ok: bool, text: &str, hint: Option<&str>) -> Part {
+    Part { what: what.to_owned(), ok, text: text.to_owned(), hint: hint.map(str::to_owned) }
 }
 
 /// Of a box whose media server says no.
 fn kept() -> Receipt {
-    let mut prove = done(Step::Prove, Result_::Failed, "1 of 4 does not work", None);
+    let mut prove = done(ReceiptStep::Prove, StepResult::Failed, "1 of 4 does not work", None);
     prove.parts = vec![
         part("robot", true, "192.168.50.3 answers", None),
         part("uplink", true, "wifi Lab", None),
@@ -28,10 +28,10 @@ fn kept() -> Receipt {
             Some("copy the key again from the service's page into `push` of the stream front"),
         ),
     ];
-    let mut validate = done(Step::Validate, Result_::Done, "settings of `spot-07`", None);
+    let mut validate = done(ReceiptStep::Validate, StepResult::Done, "settings of `spot-07`", None);
     let warning = "`mqtt://` sends the password in the clear";
-    let mend = Some("use `mqtts://` if the broker speaks it");
-    validate.parts = vec![part("line 14, column 8", true, warning, mend)];
+    let hint = Some("use `mqtts://` if the broker speaks it");
+    validate.parts = vec![part("line 14, column 8", true, warning, hint)];
     Receipt {
         schema: 1,
         device: "spot-07".to_owned(),
@@ -43,13 +43,18 @@ fn kept() -> Receipt {
         time: "2026-11-21T15:20:48Z".to_owned(),
         outcome: Outcome::Kept,
         steps: vec![
-            done(Step::Find, Result_::Done, "robocast.toml, 2 KiB", None),
-            done(Step::Read, Result_::Done, "schema 1", None),
-            done(Step::Verify, Result_::Skipped, "the box has no owner's key", None),
-            done(Step::Unseal, Result_::Done, "3 values", None),
+            done(ReceiptStep::Find, StepResult::Done, "robocast.toml, 2 KiB", None),
+            done(ReceiptStep::Read, StepResult::Done, "schema 1", None),
+            done(ReceiptStep::Verify, StepResult::Skipped, "the box has no owner's key", None),
+            done(ReceiptStep::Unseal, StepResult::Done, "3 values", None),
             validate,
-            done(Step::Write, Result_::Done, "the old settings are kept until these are proven", None),
-            done(Step::Apply, Result_::Done, "1 stream", None),
+            done(
+                ReceiptStep::Write,
+                StepResult::Done,
+                "the old settings are kept until these are proven",
+                None,
+            ),
+            done(ReceiptStep::Apply, StepResult::Done, "1 stream", None),
             prove,
         ],
     }
@@ -65,14 +70,14 @@ fn a_receipt_reads_well() {
 fn a_refused_one_says_what_was_not_reached_and_what_to_do() {
     let mut receipt = Receipt { outcome: Outcome::Refused, owner: Some("ed25519:x".into()), ..kept() };
     receipt.steps = vec![
-        done(Step::Find, Result_::Done, "robocast.toml", None),
+        done(ReceiptStep::Find, StepResult::Done, "robocast.toml", None),
         done(
-            Step::Read,
-            Result_::Failed,
+            ReceiptStep::Read,
+            StepResult::Failed,
             "robocast.toml is a folder",
             Some("put the file itself on the stick"),
         ),
-        done(Step::Verify, Result_::NotReached, "never seen", None),
+        done(ReceiptStep::Verify, StepResult::NotReached, "never seen", None),
     ];
     let text = receipt.text();
     for line in [
@@ -96,12 +101,12 @@ fn the_json_has_the_words_of_the_documentation() {
     assert_eq!(json["steps"][7]["parts"][3]["ok"], false);
     assert_eq!(json["owner"], serde_json::Value::Null);
     let mut receipt = kept();
-    receipt.steps[0].result = Result_::NotReached;
+    receipt.steps[0].result = StepResult::NotReached;
     assert!(receipt.json().contains("\"not reached\""));
-    for step in Step::ALL {
+    for step in ReceiptStep::ALL {
         assert_eq!(serde_json::to_value(step).unwrap(), step.as_str());
     }
-    for result in [Result_::Done, Result_::Failed, Result_::Skipped, Result_::NotReached] {
+    for result in [StepResult::Done, StepResult::Failed, StepResult::Skipped, StepResult::NotReached] {
         assert_eq!(serde_json::to_value(result).unwrap(), result.as_str());
     }
     for outcome in [Outcome::Proven, Outcome::Refused, Outcome::Kept] {
@@ -177,14 +182,19 @@ fn any_receipt() -> impl Strategy<Value = Receipt> {
             outcome: [Outcome::Proven, Outcome::Refused, Outcome::Kept][outcome],
             steps: steps
                 .into_iter()
-                .map(|(step, result, text, mend, part)| Done {
-                    step: Step::ALL[step],
-                    result: [Result_::Done, Result_::Failed, Result_::Skipped, Result_::NotReached][result],
+                .map(|(step, result, text, hint, part)| StepRecord {
+                    step: ReceiptStep::ALL[step],
+                    result: [
+                        StepResult::Done,
+                        StepResult::Failed,
+                        StepResult::Skipped,
+                        StepResult::NotReached,
+                    ][result],
                     text,
-                    mend: mend.clone(),
+                    hint: hint.clone(),
                     parts: part
                         .into_iter()
-                        .map(|(what, ok, text)| Part { what, ok, text, mend: mend.clone() })
+                        .map(|(what, ok, text)| Part { what, ok, text, hint: hint.clone() })
                         .collect(),
                 })
                 .collect(),

@@ -1,78 +1,86 @@
-//! What is known of one stream while the gate waits: pure.
+//! What the gate expects of one stream, and what it has seen of it. Pure.
 
-use crate::gate::Expected;
 use robocast_bus::names::Program;
 use robocast_bus::{PushStatus, SinkState, SinkStatus};
 
-/// So many looks in a row must find more frames than the one before.
+/// How many queries in a row must find more frames than the one before.
 const RISES: u8 = 2;
 
-/// A stream of the settings, and what was seen of it.
+/// A stream of the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedStream {
+    /// Its name.
+    pub name: String,
+    /// Whether it pushes by itself: it has a sink and is not on demand.
+    pub pushes: bool,
+}
+
+/// What was seen of a stream.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct StreamProgress {
     pub name: String,
     /// Whether it pushes by itself.
     pub pushes: bool,
     camera: bool,
     push: bool,
-    /// What its push program last said.
-    said: Option<PushStatus>,
+    /// The last status of its push program.
+    status: Option<PushStatus>,
     /// How often in a row each sink's frames rose, in the order of the settings.
     rises: Vec<u8>,
 }
 
-impl Stream {
-    pub fn new(expected: Expected) -> Self {
-        let Expected { name, pushes } = expected;
-        Self { name, pushes, camera: false, push: false, said: None, rises: Vec::new() }
+impl StreamProgress {
+    pub fn new(expected: ExpectedStream) -> Self {
+        let ExpectedStream { name, pushes } = expected;
+        Self { name, pushes, camera: false, push: false, status: None, rises: Vec::new() }
     }
 
-    /// A program came to the bus; whether the push program is to be looked at.
-    pub fn came(&mut self, program: Program) -> bool {
+    /// A program appeared on the bus. Returns whether the push program is to be queried.
+    pub fn on_program_appeared(&mut self, program: Program) -> bool {
         match program {
             Program::Camera => self.camera = true,
             Program::Push => self.push = true,
         }
-        program == Program::Push && self.tells()
+        program == Program::Push && self.can_report()
     }
 
     /// A program left the bus.
-    pub fn left(&mut self, program: Program) -> bool {
+    pub fn on_program_vanished(&mut self, program: Program) -> bool {
         match program {
             Program::Camera => self.camera = false,
             Program::Push => {
                 self.push = false;
-                self.said = None;
+                self.status = None;
                 self.rises.clear();
             }
         }
         false
     }
 
-    /// Whether its push program has something to tell.
-    pub fn tells(&self) -> bool {
+    /// Whether its push program can be queried.
+    pub fn can_report(&self) -> bool {
         self.push && self.pushes
     }
 
-    /// Whether something goes out. Counters have no signal: they are looked at once a second while it does.
+    /// Whether something is sent. Counters have no signal, so they are queried once a second meanwhile.
     pub fn sends(&self) -> bool {
-        self.tells() && self.said.as_ref().is_some_and(|said| said.live || said.slate)
+        self.can_report() && self.status.as_ref().is_some_and(|last| last.live || last.slate)
     }
 
-    /// Takes in what its push program says.
-    pub fn heard(&mut self, status: PushStatus) -> bool {
+    /// Takes a status of its push program. Never asks for a query.
+    pub fn on_push_status(&mut self, status: PushStatus) -> bool {
         if !self.push {
             return false;
         }
-        let before = self.said.take().filter(|said| said.sinks.len() == status.sinks.len());
+        let before = self.status.take().filter(|last| last.sinks.len() == status.sinks.len());
         self.rises.resize(status.sinks.len(), 0);
-        let before = before.iter().flat_map(|said| &said.sinks).map(Some).chain(std::iter::repeat(None));
+        let before = before.iter().flat_map(|last| &last.sinks).map(Some).chain(std::iter::repeat(None));
         for ((sink, before), rises) in status.sinks.iter().zip(before).zip(&mut self.rises) {
             let rose = before.is_some_and(|before| sink.frames_out > before.frames_out);
-            // Frames that no server took were counted into a buffer only.
+            // Frames that no server has taken only went into a buffer.
             *rises = if rose && sink.state == SinkState::Publishing { rises.saturating_add(1) } else { 0 };
         }
-        self.said = Some(status);
+        self.status = Some(status);
         false
     }
 
@@ -95,23 +103,26 @@ impl Stream {
                 lines.push(format!("stream {name}: its {program} program is not on the bus"));
             }
         }
-        if !(frames && self.tells()) {
+        if !(frames && self.can_report()) {
             return lines;
         }
-        match &self.said {
+        match &self.status {
             None => lines.push(format!("stream {name}: its push program does not answer")),
-            Some(said) if !said.live && !said.slate => {
+            Some(status) if !status.live && !status.slate => {
                 lines.push(format!("stream {name}: neither video of the robot nor a slate goes out"));
             }
-            Some(said) => lines.extend(
-                said.sinks.iter().map(|sink| format!("stream {name}: no frames flow to {}", trouble(sink))),
+            Some(status) => lines.extend(
+                status
+                    .sinks
+                    .iter()
+                    .map(|sink| format!("stream {name}: no frames flow to {}", describe_sink(sink))),
             ),
         }
         lines
     }
 }
 
-fn trouble(sink: &SinkStatus) -> String {
+fn describe_sink(sink: &SinkStatus) -> String {
     let word = match sink.state {
         SinkState::Idle => "not asked to push",
         SinkState::Connecting => "connecting",

@@ -1,15 +1,17 @@
-//! `robocast provision` tells the box's programs, proves the settings by them, and takes uplinks back. The bus is real; systemd and
-//! the net program are stand-ins.
+//! `robocast provision` applies settings, verifies them by the box's programs, rolls uplinks back, and has updates installed. The
+//! bus is real; systemd, the net program and RAUC are stand-ins.
 
 use std::path::PathBuf;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use robocast_bus::UplinkState;
 use robocast_tests::bus::{self, Bus};
 use robocast_tests::nginx::write;
-use robocast_tests::process::{command, run};
+use robocast_tests::process::{Process, command, run};
 use robocast_tests::product::Place;
 use robocast_tests::programs::{Root, able, program};
+use robocast_tests::stand_ins::Rauc;
 use robocast_tests::systemd::Systemd;
 use robocast_tests::waiting::{SOON, wait, when};
 use serde_json::Value;
@@ -104,6 +106,11 @@ fn programs_are_told_what_changed_and_the_settings_are_proven_by_them() {
         assert_eq!(failed(&receipt), [""; 0]);
         assert!(owned.file("settings.proven.toml").exists() && !owned.file("uplink.former").exists());
     }
+    // Another bitrate is the camera's matter: the session with the server goes on.
+    owned.bring("rtmp://127.0.0.1/live/b", "bitrate = { min = \"300 kbit/s\", max = \"1 Mbit/s\" }\n");
+    assert_eq!(owned.provision().0, Some(0));
+    let changed = &["restart robocast-camera@front.service"][..];
+    assert_eq!(systemd.take_calls(), [&READ[..], changed, &REACHED[..]].concat());
     // The same again: nobody is told anything.
     assert_eq!(owned.provision().0, Some(0));
     assert_eq!(systemd.take_calls(), [""; 0]);
@@ -134,7 +141,7 @@ fn uplinks_that_do_not_work_go_back_alone() {
     let (code, receipt) = owned.provision();
     assert_eq!((code, failed(&receipt)), (Some(4), vec!["uplink"]), "{receipt:#}");
     let said = receipt["steps"][7]["text"].as_str().unwrap();
-    assert!(said.contains("proven last go on"), "{said}");
+    assert!(said.contains("proven last are used again"), "{said}");
     assert!(!receipt.to_string().contains("SECRET"));
     // The settings stand; which uplinks are not theirs is said by their digest.
     assert!(std::fs::read_to_string(owned.file("settings.toml")).unwrap().contains("live/b"));
@@ -149,4 +156,45 @@ fn uplinks_that_do_not_work_go_back_alone() {
     owned.bring("rtmp://127.0.0.1/live/c", "");
     assert_eq!(owned.provision().0, Some(0));
     assert!(!owned.file("uplink.former").exists());
+}
+
+#[test]
+fn an_update_is_installed_by_the_update_program_or_it_is_said_why_not() {
+    if !possible() {
+        return;
+    }
+    let owned = Owned::new();
+    owned.bring("rtmp://127.0.0.1/live/a", "");
+    write(&owned.stick.path().join("a.raucb"), "the bundle");
+    let update = |receipt: &Value| {
+        let steps = receipt["steps"].as_array().unwrap();
+        let mut parts = steps.iter().filter_map(|step| step["parts"].as_array()).flatten();
+        parts.find(|part| part["what"] == "update").expect("the update has a part").clone()
+    };
+    let said = update(&owned.provision().1);
+    assert_eq!(
+        (&said["ok"], &said["text"]),
+        (&false.into(), &"there is no update program on this machine".into())
+    );
+
+    let rauc = Rauc::start(&owned.bus, "now");
+    let mut command = command(program("robocast"));
+    command.arg("update");
+    owned.given_to(&mut command);
+    let mut program = Process::start("update", command);
+    wait(SOON, "the update program", || {
+        let get = ["string:org.robocast.Update1", "string:Operation"];
+        let method = "org.freedesktop.DBus.Properties.Get";
+        owned.bus.call("org.robocast.Update1", "/org/robocast/Update1", method, &get)
+    });
+    let said = update(&owned.provision().1);
+    let installed = "a.raucb is installed; it runs once the box was switched off and on";
+    assert_eq!((&said["ok"], &said["text"]), (&true.into(), &installed.into()));
+    assert_eq!(rauc.bundles(), [b"the bundle"]);
+    rauc.refuse("signature verification failed");
+    let said = update(&owned.provision().1);
+    let refused = "RAUC does not install a.raucb: signature verification failed";
+    assert_eq!((&said["ok"], &said["text"]), (&false.into(), &refused.into()));
+    program.signal(Signal::SIGTERM);
+    assert!(program.wait(SOON).success(), "{}", program.output());
 }

@@ -1,35 +1,34 @@
-//! When new uplinks do not prove themselves, those that were proven last go on, and the rest of the new settings stands.
+//! When new uplinks do not work, those that were proven last are used again, and the other new settings stay in force.
 //!
-//! A file beside the settings says so, by the SHA-256 of the settings that it means: `robocast net` reads it
-//! (`net::former`). It says nothing of other settings, so the next stick's are always tried, whenever the power goes.
+//! A file beside the settings says so. It holds the SHA-256 of the settings that it is about, and `robocast net` reads it. It says
+//! nothing about other settings, so those of the next stick are always tried, whenever the power goes.
 
 use robocast_config::Settings;
 use robocast_daemon::atomic::{self, WriteError};
+use robocast_daemon::digest::sha256_hex;
 use robocast_daemon::paths;
 use std::io::{self, ErrorKind};
 
-/// From the next reading on, the network's program goes by the uplinks of the settings that were proven last, as long as
-/// `settings`, which `bytes` hold, are those in force. Whether there are others to go back to.
+/// From its next reload on, the network program uses the uplinks of the settings that were proven last, as long as `settings`,
+/// with the file `bytes`, are in force. Returns whether there are others to return to.
 ///
 /// # Errors
-/// When that cannot be written down.
-pub fn back(settings: &Settings, bytes: &[u8]) -> Result<bool, WriteError> {
+/// When the file cannot be written.
+pub fn roll_back(settings: &Settings, bytes: &[u8]) -> Result<bool, WriteError> {
     match robocast_config::load(&paths::proven_settings()) {
         Ok(proven) if proven.settings.uplink != settings.uplink => {}
         // The same uplinks, which may work again in an hour; or none.
         _ => return Ok(false),
     }
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    atomic::write(&paths::former_uplinks(), format!("{hex}\n").as_bytes(), 0o600)?;
+    atomic::write(&paths::former_uplinks(), format!("{}\n", sha256_hex(bytes)).as_bytes(), 0o600)?;
     Ok(true)
 }
 
-/// From the next reading on, the uplinks of the settings in force are tried again.
+/// From its next reload on, the network program tries the uplinks of the settings in force again.
 ///
 /// # Errors
-/// When the file that says otherwise cannot be taken away.
-pub fn forth() -> io::Result<()> {
+/// When the file that says otherwise cannot be removed.
+pub fn cancel_roll_back() -> io::Result<()> {
     match std::fs::remove_file(paths::former_uplinks()) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),

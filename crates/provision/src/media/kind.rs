@@ -1,13 +1,13 @@
-//! What a partition holds, told by its own first bytes. Pure.
+//! Which file system a partition holds, by its first bytes. Pure.
 //!
 //! Only what can be mounted here is mounted; the rest is known by name, so that its owner can be told.
 
-/// How many bytes from the start [`tell`] wants to see.
+/// How many bytes from the start [`detect_file_system`] needs.
 pub const HEAD: usize = 64 * 1024 + 512;
 
 /// A file system, or what else is known by its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileSystem {
     /// FAT12, FAT16, FAT32.
     Fat,
     /// exFAT.
@@ -18,7 +18,7 @@ pub enum Kind {
     Other(&'static str),
 }
 
-impl Kind {
+impl FileSystem {
     /// Its name for people.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -58,12 +58,12 @@ pub struct Mounting {
     pub writing: &'static str,
 }
 
-/// Tells a file system by the first [`HEAD`] bytes of its partition; fewer are fine. None when none is known.
+/// The file system of a partition, by its first [`HEAD`] bytes; fewer are fine. `None` when it is not known.
 #[must_use]
-pub fn tell(head: &[u8]) -> Option<Kind> {
+pub fn detect_file_system(head: &[u8]) -> Option<FileSystem> {
     let at = |offset: usize, magic: &[u8]| head.get(offset..offset + magic.len()) == Some(magic);
     if at(3, b"EXFAT   ") {
-        return Some(Kind::ExFat);
+        return Some(FileSystem::ExFat);
     }
     let others = [
         (3, &b"NTFS    "[..], "NTFS"),
@@ -77,12 +77,12 @@ pub fn tell(head: &[u8]) -> Option<Kind> {
         (0, b"LUKS\xba\xbe", "an encrypted partition"),
     ];
     if let Some((_, _, name)) = others.iter().find(|(offset, magic, _)| at(*offset, magic)) {
-        return Some(Kind::Other(name));
+        return Some(FileSystem::Other(name));
     }
     if at(0x438, &[0x53, 0xef]) {
-        return Some(Kind::Ext);
+        return Some(FileSystem::Ext);
     }
-    fat(head).then_some(Kind::Fat)
+    fat(head).then_some(FileSystem::Fat)
 }
 
 /// Whether a first sector describes a FAT: what Windows and the kernel hold it to, not the label, which some tools leave out.
@@ -118,39 +118,39 @@ mod tests {
         fat[11..17].copy_from_slice(&[0, 2, 4, 1, 0, 2]);
         fat[21] = 0xf8;
         for (head, kind) in [
-            (fat.clone(), Some(Kind::Fat)),
-            (with(3, b"EXFAT   "), Some(Kind::ExFat)),
-            (with(0x438, &[0x53, 0xef]), Some(Kind::Ext)),
-            (with(3, b"NTFS    "), Some(Kind::Other("NTFS"))),
-            (with(1024, b"H+"), Some(Kind::Other("HFS+"))),
-            (with(32769, b"CD001"), Some(Kind::Other("a CD image"))),
+            (fat.clone(), Some(FileSystem::Fat)),
+            (with(3, b"EXFAT   "), Some(FileSystem::ExFat)),
+            (with(0x438, &[0x53, 0xef]), Some(FileSystem::Ext)),
+            (with(3, b"NTFS    "), Some(FileSystem::Other("NTFS"))),
+            (with(1024, b"H+"), Some(FileSystem::Other("HFS+"))),
+            (with(32769, b"CD001"), Some(FileSystem::Other("a CD image"))),
             (vec![0; HEAD], None),
             (with(510, &[0x55, 0xaa]), None),
             (fat[..511].to_vec(), None),
             (vec![], None),
         ] {
-            assert_eq!(tell(&head), kind);
+            assert_eq!(detect_file_system(&head), kind);
         }
         for (at, byte) in [(0, 0x33), (11, 1), (13, 3), (13, 0), (14, 0), (16, 0), (21, 1)] {
             let mut bad = fat.clone();
             bad[at] = byte;
-            assert_eq!(tell(&bad), None, "byte {at}");
+            assert_eq!(detect_file_system(&bad), None, "byte {at}");
         }
     }
 
     #[test]
     fn damage_never_ends_in_a_panic_of_the_kernel() {
-        for kind in [Kind::Fat, Kind::ExFat, Kind::Ext] {
+        for kind in [FileSystem::Fat, FileSystem::ExFat, FileSystem::Ext] {
             let Mounting { reading, writing, .. } = kind.mounting().unwrap();
             assert!([reading, writing].iter().all(|o| o.contains("errors=remount-ro")), "{kind:?}");
         }
-        assert_eq!(Kind::Other("NTFS").mounting(), None);
+        assert_eq!(FileSystem::Other("NTFS").mounting(), None);
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(head in proptest::collection::vec(any::<u8>(), 0..2000)) {
-            let _ = tell(&head);
+            let _ = detect_file_system(&head);
         }
     }
 }

@@ -9,7 +9,7 @@ mod mounted;
 mod pieces;
 pub mod table;
 
-use crate::trouble::Trouble;
+use crate::problem::ProvisionProblem;
 use mounted::Mounted;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -22,7 +22,7 @@ pub struct Media {
     /// Each file system, by its top folder.
     pub tops: Vec<Top>,
     /// Partitions that could not be opened, and why.
-    pub strange: Vec<Trouble>,
+    pub strange: Vec<ProvisionProblem>,
 }
 
 /// The top folder of a partition, or the folder that was given.
@@ -44,26 +44,28 @@ impl Media {
     ///
     /// # Errors
     /// It is not there, is none of these, or holds nothing that can be opened.
-    pub fn open(path: &Path, run: &Path) -> Result<Self, Trouble> {
+    pub fn open(path: &Path, run: &Path) -> Result<Self, ProvisionProblem> {
         let shown = path.display();
-        let about = std::fs::metadata(path).map_err(|e| Trouble::new(format!("cannot open {shown}: {e}")))?;
+        let about = std::fs::metadata(path)
+            .map_err(|e| ProvisionProblem::new(format!("cannot open {shown}: {e}")))?;
         let file_type = about.file_type();
         if file_type.is_dir() {
-            let folder = File::open(path).map_err(|e| Trouble::new(format!("cannot open {shown}: {e}")))?;
+            let folder =
+                File::open(path).map_err(|e| ProvisionProblem::new(format!("cannot open {shown}: {e}")))?;
             let top = Top { name: shown.to_string(), root: Root::Folder(folder) };
             return Ok(Self { tops: vec![top], strange: Vec::new() });
         }
         if !file_type.is_block_device() && !file_type.is_file() {
-            let trouble = Trouble::new(format!("{shown} is no stick"));
-            return Err(trouble.mend("give a block device, an image file or a folder"));
+            let problem = ProvisionProblem::new(format!("{shown} is no stick"));
+            return Err(problem.with_hint("give a block device, an image file or a folder"));
         }
-        mounted::become_private()?;
+        mounted::enter_private_mounts()?;
         let mut media = Self { tops: Vec::new(), strange: Vec::new() };
-        for (number, piece) in pieces::of(path)?.into_iter().enumerate() {
+        for (number, piece) in pieces::find_pieces(path)?.into_iter().enumerate() {
             let name = piece.name.clone();
             match Mounted::new(piece, &run.join(format!("stick/{number}"))) {
                 Ok(mounted) => media.tops.push(Top { name, root: Root::Mounted(mounted) }),
-                Err(trouble) => media.strange.push(trouble),
+                Err(problem) => media.strange.push(problem),
             }
         }
         match (media.tops.is_empty(), media.strange.first()) {
@@ -87,7 +89,7 @@ impl Top {
     ///
     /// # Errors
     /// It cannot be written: a stick with a switch, a device with a partition that is in use.
-    pub fn for_writing(self) -> Result<Self, Trouble> {
+    pub fn for_writing(self) -> Result<Self, ProvisionProblem> {
         let root = match self.root {
             Root::Mounted(mounted) => Root::Mounted(mounted.for_writing()?),
             folder @ Root::Folder(_) => folder,
@@ -99,7 +101,7 @@ impl Top {
     ///
     /// # Errors
     /// The stick does not take it.
-    pub fn close(self) -> Result<(), Trouble> {
+    pub fn close(self) -> Result<(), ProvisionProblem> {
         match self.root {
             Root::Mounted(mounted) => mounted.close(),
             Root::Folder(_) => Ok(()),

@@ -2,8 +2,8 @@
 
 use super::loops::Loop;
 use super::pieces::{Piece, open};
-use crate::below;
-use crate::trouble::Trouble;
+use crate::dirfd;
+use crate::problem::ProvisionProblem;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,18 +17,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const NOTHING: Option<&str> = None;
-/// A stick that was only read is let go of by others within this.
+/// Others have closed a stick that was only read within this.
 const LET_GO: Duration = Duration::from_secs(10);
 
-/// Gives this thread a mount namespace of its own: what it mounts is seen by nobody else, and goes with it.
+/// Gives this thread a mount namespace of its own: nobody else sees what it mounts, and it is unmounted when the thread ends.
 ///
 /// # Errors
 /// The kernel refuses: not root.
-pub fn become_private() -> Result<(), Trouble> {
+pub fn enter_private_mounts() -> Result<(), ProvisionProblem> {
     unshare(CloneFlags::CLONE_NEWNS)
         .and_then(|()| mount(NOTHING, "/", NOTHING, MsFlags::MS_REC | MsFlags::MS_SLAVE, NOTHING))
         .map_err(|error| {
-            Trouble::new(format!("nothing can be mounted here: {error}")).mend("run this as root")
+            ProvisionProblem::new(format!("nothing can be mounted here: {error}"))
+                .with_hint("run this as root")
         })
 }
 
@@ -36,7 +37,7 @@ pub fn become_private() -> Result<(), Trouble> {
 #[derive(Debug)]
 pub struct Mounted {
     piece: Piece,
-    mount: Mount,
+    mount: ActiveMount,
 }
 
 impl Mounted {
@@ -44,10 +45,11 @@ impl Mounted {
     ///
     /// # Errors
     /// Nothing that is taken, damaged, or the kernel does not know the file system.
-    pub fn new(piece: Piece, target: &Path) -> Result<Self, Trouble> {
-        let failed = |error: io::Error| Trouble::new(format!("cannot make {}: {error}", target.display()));
+    pub fn new(piece: Piece, target: &Path) -> Result<Self, ProvisionProblem> {
+        let failed =
+            |error: io::Error| ProvisionProblem::new(format!("cannot make {}: {error}", target.display()));
         DirBuilder::new().recursive(true).mode(0o700).create(target).map_err(failed)?;
-        let mount = Mount::new(&piece, target.to_owned(), false).inspect_err(|_| forget(target))?;
+        let mount = ActiveMount::new(&piece, target.to_owned(), false).inspect_err(|_| forget(target))?;
         Ok(Self { piece, mount })
     }
 
@@ -61,17 +63,17 @@ impl Mounted {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn for_writing(self) -> Result<Self, Trouble> {
+    pub fn for_writing(self) -> Result<Self, ProvisionProblem> {
         let Self { piece, mount } = self;
         let target = mount.target.clone();
         // Not a remount: an ext4 whose journal was left alone cannot become writable.
-        let end = End::of(&mount);
+        let end = UnmountWatch::of(&mount);
         drop(mount);
-        // Whoever read an update from it lets go of it in their own time.
+        // The update program may need a moment to close a bundle.
         if let Err(error) = end.and_then(|end| end.wait(LET_GO)) {
-            tracing::debug!("cannot tell when {} is let go of: {error}", piece.name);
+            tracing::debug!("cannot tell when {} is closed: {error}", piece.name);
         }
-        let mount = Mount::new(&piece, target.clone(), true).inspect_err(|_| forget(&target))?;
+        let mount = ActiveMount::new(&piece, target.clone(), true).inspect_err(|_| forget(&target))?;
         Ok(Self { piece, mount })
     }
 
@@ -79,14 +81,13 @@ impl Mounted {
     ///
     /// # Errors
     /// The device does not take it.
-    pub fn close(self) -> Result<(), Trouble> {
+    pub fn close(self) -> Result<(), ProvisionProblem> {
         let synced = nix::unistd::syncfs(self.folder());
         let target = self.mount.target.clone();
         drop(self.mount);
         forget(&target);
-        synced.map_err(|error| {
-            Trouble::new(format!("{} does not take what is written: {error}", self.piece.name))
-        })
+        synced
+            .map_err(|error| ProvisionProblem::new(format!("{} cannot be written: {error}", self.piece.name)))
     }
 }
 
@@ -96,14 +97,14 @@ fn forget(target: &Path) {
 }
 
 /// The end of a file system: nobody has it mounted any more, nor a file of it open.
-struct End(Inotify);
+struct UnmountWatch(Inotify);
 
-impl End {
+impl UnmountWatch {
     /// Watches the top folder, which does not hold the file system.
-    fn of(mount: &Mount) -> io::Result<Self> {
+    fn of(mount: &ActiveMount) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         // The end is told whatever else is asked for.
-        inotify.add_watch(&below::path(mount.folder.as_fd()), AddWatchFlags::IN_DELETE_SELF)?;
+        inotify.add_watch(&dirfd::path_of(mount.folder.as_fd()), AddWatchFlags::IN_DELETE_SELF)?;
         Ok(Self(inotify))
     }
 
@@ -116,21 +117,23 @@ impl End {
 
 /// What is mounted now. The fields go in this order: the last hold on the file system, then its device.
 #[derive(Debug)]
-struct Mount {
+struct ActiveMount {
     folder: File,
     _device: Option<Loop>,
     target: PathBuf,
 }
 
-impl Mount {
-    fn new(piece: &Piece, target: PathBuf, writable: bool) -> Result<Self, Trouble> {
+impl ActiveMount {
+    fn new(piece: &Piece, target: PathBuf, writable: bool) -> Result<Self, ProvisionProblem> {
         let name = &piece.name;
         let format = "format the stick as FAT32 or exFAT, and copy the files again";
         let Some(kind) = piece.kind else {
-            return Err(Trouble::new(format!("{name} holds no file system that is known here")).mend(format));
+            return Err(ProvisionProblem::new(format!("{name} holds no file system that is known here"))
+                .with_hint(format));
         };
         let Some(how) = kind.mounting() else {
-            return Err(Trouble::new(format!("{name} is {}, which is not taken", kind.name())).mend(format));
+            return Err(ProvisionProblem::new(format!("{name} is {}, which is not taken", kind.name()))
+                .with_hint(format));
         };
         let failed = |error: io::Error| explain(name, kind.name(), writable, &error);
         let device = match piece.within {
@@ -156,7 +159,7 @@ impl Mount {
     }
 }
 
-impl Drop for Mount {
+impl Drop for ActiveMount {
     fn drop(&mut self) {
         detach(&self.target);
     }
@@ -167,19 +170,25 @@ fn detach(target: &Path) {
     let _ = umount2(target, MntFlags::UMOUNT_NOFOLLOW | MntFlags::MNT_DETACH);
 }
 
-fn explain(name: &str, kind: &str, writable: bool, error: &io::Error) -> Trouble {
+fn explain(name: &str, kind: &str, writable: bool, error: &io::Error) -> ProvisionProblem {
     let errno = error.raw_os_error().map(Errno::from_raw);
     match errno {
-        Some(Errno::ENODEV) => Trouble::new(format!("the system of this box cannot read {kind} ({name})"))
-            .mend("use a stick of another file system: FAT32, exFAT or ext4"),
-        Some(Errno::EROFS | Errno::EACCES | Errno::EPERM) if writable => {
-            Trouble::new(format!("{name} cannot be written"))
-                .mend("see whether the stick has a switch against it")
+        Some(Errno::ENODEV) => {
+            ProvisionProblem::new(format!("the system of this box cannot read {kind} ({name})"))
+                .with_hint("use a stick of another file system: FAT32, exFAT or ext4")
         }
-        Some(Errno::EBUSY) => Trouble::new(format!("{name} is in use")).mend("unmount it first"),
-        _ => Trouble::new(format!(
+        Some(Errno::EROFS | Errno::EACCES | Errno::EPERM) if writable => {
+            ProvisionProblem::new(format!("{name} cannot be written"))
+                .with_hint("check whether the stick has a write-protect switch")
+        }
+        Some(Errno::EBUSY) => {
+            ProvisionProblem::new(format!("{name} is in use")).with_hint("unmount it first")
+        }
+        _ => ProvisionProblem::new(format!(
             "the {kind} file system of {name} is damaged, or the stick broken: {error}"
         ))
-        .mend("have the computer repair the stick, or format it as FAT32 or exFAT; copy the files again"),
+        .with_hint(
+            "have the computer repair the stick, or format it as FAT32 or exFAT; copy the files again",
+        ),
     }
 }

@@ -1,8 +1,8 @@
 //! Which partitions a device or an image has: the kernel's where it knows any, else those of its table, else the whole.
 
-use super::kind::{self, Kind};
+use super::kind::{self, FileSystem};
 use super::table::{self, Disk};
-use crate::trouble::Trouble;
+use crate::problem::ProvisionProblem;
 use nix::libc::O_NONBLOCK;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -19,17 +19,17 @@ pub struct Piece {
     /// Where in it, in bytes. `None`: it is a block device of its own.
     pub within: Option<(u64, u64)>,
     /// What it holds, by its own bytes.
-    pub kind: Option<Kind>,
+    pub kind: Option<FileSystem>,
 }
 
 /// The pieces of a device or an image.
 ///
 /// # Errors
 /// It cannot be read, or nothing on it is known.
-pub fn of(path: &Path) -> Result<Vec<Piece>, Trouble> {
+pub fn find_pieces(path: &Path) -> Result<Vec<Piece>, ProvisionProblem> {
     let failed = |error: io::Error| {
-        Trouble::new(format!("cannot read {}: {error}", path.display()))
-            .mend("pull the stick out, put it in again; try another one")
+        ProvisionProblem::new(format!("cannot read {}: {error}", path.display()))
+            .with_hint("pull the stick out, put it in again; try another one")
     };
     let file = open(path, false).map_err(failed)?;
     let block = file.metadata().map_err(failed)?.file_type().is_block_device();
@@ -46,11 +46,12 @@ pub fn of(path: &Path) -> Result<Vec<Piece>, Trouble> {
     }
     let places = table::partitions(&Sectors::of(&file).map_err(failed)?).map_err(failed)?;
     if places.is_empty() {
-        let trouble =
-            Trouble::new(format!("{name} has neither partitions nor a file system that is known here"));
-        return Err(trouble.mend("format the stick as FAT32 or exFAT, and copy the files again"));
+        let problem = ProvisionProblem::new(format!(
+            "{name} has neither partitions nor a file system that is known here"
+        ));
+        return Err(problem.with_hint("format the stick as FAT32 or exFAT, and copy the files again"));
     }
-    let piece = |place: &table::Place| Piece {
+    let piece = |place: &table::PartitionPlace| Piece {
         name: format!("{name}, partition {}", place.number),
         path: path.to_owned(),
         within: Some((place.offset, place.length)),
@@ -64,15 +65,15 @@ pub fn open(path: &Path, writable: bool) -> io::Result<File> {
     OpenOptions::new().read(true).write(writable).custom_flags(O_NONBLOCK).open(path)
 }
 
-fn tell(file: &File, offset: u64) -> io::Result<Option<Kind>> {
+fn tell(file: &File, offset: u64) -> io::Result<Option<FileSystem>> {
     let mut head = Vec::new();
     let mut file = file;
     file.seek(SeekFrom::Start(offset))?;
     file.take(kind::HEAD as u64).read_to_end(&mut head)?;
-    Ok(kind::tell(&head))
+    Ok(kind::detect_file_system(&head))
 }
 
-/// A partition that the kernel knows. None when it cannot be opened: it went as it came.
+/// A partition that the kernel knows. `None` when it cannot be opened: it was pulled at once.
 fn node((name, _): (PathBuf, u64)) -> Option<Piece> {
     let file = open(&name, false).ok()?;
     let kind = tell(&file, 0).ok()?;

@@ -1,7 +1,7 @@
 //! Partition tables: MBR with logical partitions, and GPT. Pure over a reader of sectors.
 //!
 //! Needed where the kernel has not read them: image files, and kernels built without. Only the place of a partition matters; what it
-//! holds, it says itself. A table that lies is as good as none: places beyond the end are left out, chains are bounded.
+//! holds, it says itself. A false table counts as none: places beyond the end are left out, chains are bounded.
 
 use std::io;
 
@@ -12,9 +12,9 @@ pub const MOST: usize = 16;
 /// The most entries of a GPT that are read.
 const ENTRIES: u32 = 128;
 
-/// Where a partition lies, in bytes.
+/// Where a partition is, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct PartitionPlace {
     /// Its number, from 1, as the kernel counts.
     pub number: u32,
     /// From the start of the disk.
@@ -38,7 +38,7 @@ pub trait Disk {
 ///
 /// # Errors
 /// The disk cannot be read.
-pub fn partitions(disk: &dyn Disk) -> io::Result<Vec<Place>> {
+pub fn partitions(disk: &dyn Disk) -> io::Result<Vec<PartitionPlace>> {
     if disk.sectors() < 2 {
         return Ok(Vec::new());
     }
@@ -46,7 +46,7 @@ pub fn partitions(disk: &dyn Disk) -> io::Result<Vec<Place>> {
     if !signed(&first) {
         return Ok(Vec::new());
     }
-    let primary: Vec<Entry> = (0..4).map(|number| entry(&first, number)).collect();
+    let primary: Vec<TableEntry> = (0..4).map(|number| entry(&first, number)).collect();
     let mut found = match primary.iter().any(|entry| entry.kind == GPT) {
         true => gpt(disk)?,
         false => mbr(disk, &primary)?,
@@ -56,7 +56,7 @@ pub fn partitions(disk: &dyn Disk) -> io::Result<Vec<Place>> {
     Ok(found)
 }
 
-fn fits(place: &Place, sectors: u64) -> bool {
+fn fits(place: &PartitionPlace, sectors: u64) -> bool {
     let end = place.offset.checked_add(place.length);
     place.offset > 0 && place.length > 0 && end.is_some_and(|end| end <= sectors.saturating_mul(SECTOR))
 }
@@ -65,19 +65,19 @@ const GPT: u8 = 0xee;
 const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
 
 /// An entry of a table of four.
-struct Entry {
+struct TableEntry {
     kind: u8,
     start: u64,
     sectors: u64,
 }
 
-impl Entry {
+impl TableEntry {
     fn extended(&self) -> bool {
         EXTENDED.contains(&self.kind) && self.sectors > 0
     }
 
-    fn place(&self, number: u32, from: u64) -> Option<Place> {
-        (self.kind != 0 && self.sectors != 0).then(|| Place {
+    fn place(&self, number: u32, from: u64) -> Option<PartitionPlace> {
+        (self.kind != 0 && self.sectors != 0).then(|| PartitionPlace {
             number,
             offset: (from + self.start) * SECTOR,
             length: self.sectors * SECTOR,
@@ -97,13 +97,13 @@ fn le64(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
-fn entry(sector: &[u8], number: usize) -> Entry {
+fn entry(sector: &[u8], number: usize) -> TableEntry {
     let at = 446 + 16 * number;
     let kind = sector.get(at + 4).copied().unwrap_or(0);
-    Entry { kind, start: le32(sector, at + 8).into(), sectors: le32(sector, at + 12).into() }
+    TableEntry { kind, start: le32(sector, at + 8).into(), sectors: le32(sector, at + 12).into() }
 }
 
-fn mbr(disk: &dyn Disk, primary: &[Entry]) -> io::Result<Vec<Place>> {
+fn mbr(disk: &dyn Disk, primary: &[TableEntry]) -> io::Result<Vec<PartitionPlace>> {
     let mut found = Vec::new();
     for (number, entry) in (1..).zip(primary) {
         if !entry.extended() {
@@ -117,7 +117,7 @@ fn mbr(disk: &dyn Disk, primary: &[Entry]) -> io::Result<Vec<Place>> {
 }
 
 /// Follows the chain of logical partitions: each link describes one, and says where the next link is. Bounded, as it may be a ring.
-fn logical(disk: &dyn Disk, base: u64, found: &mut Vec<Place>) -> io::Result<()> {
+fn logical(disk: &dyn Disk, base: u64, found: &mut Vec<PartitionPlace>) -> io::Result<()> {
     let mut at = base;
     for number in 5..5 + MOST as u32 {
         if at >= disk.sectors() {
@@ -137,7 +137,7 @@ fn logical(disk: &dyn Disk, base: u64, found: &mut Vec<Place>) -> io::Result<()>
     Ok(())
 }
 
-fn gpt(disk: &dyn Disk) -> io::Result<Vec<Place>> {
+fn gpt(disk: &dyn Disk) -> io::Result<Vec<PartitionPlace>> {
     let header = disk.sector(1)?;
     let (size, table, entries) = (le32(&header, 84), le64(&header, 72), le32(&header, 80));
     // Sizes are powers of two from 128 on; none larger than a sector was ever seen.
@@ -161,7 +161,7 @@ fn gpt(disk: &dyn Disk) -> io::Result<Vec<Place>> {
         let length =
             last.checked_sub(first).and_then(|n| n.checked_add(1)).and_then(|n| n.checked_mul(SECTOR));
         if let (true, Some(length), Some(offset)) = (used, length, first.checked_mul(SECTOR)) {
-            found.push(Place { number: index + 1, offset, length });
+            found.push(PartitionPlace { number: index + 1, offset, length });
         }
     }
     Ok(found)
@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn places(disk: &Bytes) -> Vec<(u32, u64, u64)> {
-        let sectors = |p: &Place| (p.number, p.offset / SECTOR, p.length / SECTOR);
+        let sectors = |p: &PartitionPlace| (p.number, p.offset / SECTOR, p.length / SECTOR);
         partitions(disk).unwrap().iter().map(sectors).collect()
     }
 

@@ -4,17 +4,23 @@ use robocast_stick::OwnerKey;
 use robocast_stick::names::{AUTHORIZED_KEYS, SETTINGS};
 
 fn owned(key: &OwnerKey) -> Owner {
-    after(None, Some(offer(key, None))).unwrap().0.unwrap()
+    next_owner(None, Some(offer(key, None))).unwrap().0.unwrap()
 }
 
-fn offer<'s>(key: &OwnerKey, signature: Option<&'s str>) -> Signed<'s> {
+fn offer<'s>(key: &OwnerKey, signature: Option<&'s str>) -> SignedFile<'s> {
     let bytes = Box::leak(format!("{}\n", key.public()).into_bytes().into_boxed_slice());
-    Signed { name: OWNER, bytes, signature: signature.map(str::as_bytes) }
+    SignedFile { name: OWNER, bytes, signature: signature.map(str::as_bytes) }
 }
 
-fn take(owner: &Owner, key: &OwnerKey, name: &str, bytes: &[u8], serial: u64) -> Result<Owner, Trouble> {
+fn take(
+    owner: &Owner,
+    key: &OwnerKey,
+    name: &str,
+    bytes: &[u8],
+    serial: u64,
+) -> Result<Owner, ProvisionProblem> {
     let signature = key.sign(name, bytes, serial);
-    owner.take(Signed { name, bytes, signature: Some(signature.as_bytes()) })
+    owner.accept(SignedFile { name, bytes, signature: Some(signature.as_bytes()) })
 }
 
 #[test]
@@ -35,7 +41,7 @@ fn serials_never_go_back_each_name_by_itself() {
     ] {
         match (take(&owner, &key, name, bytes, serial), word) {
             (Ok(next), None) => owner = next,
-            (Err(trouble), Some(word)) => assert!(trouble.text.contains(word), "{trouble}"),
+            (Err(problem), Some(word)) => assert!(problem.message.contains(word), "{problem}"),
             (result, _) => panic!("{name} {serial}: {result:?}"),
         }
     }
@@ -56,8 +62,8 @@ fn only_what_the_owner_signed_under_this_name_is_taken() {
         (Some(of(&key, SETTINGS).replace("serial: 1", "serial: 2")), "does not fit"),
     ] {
         let signature = signature.as_deref().map(str::as_bytes);
-        let told = owner.take(Signed { name: SETTINGS, bytes, signature }).unwrap_err();
-        assert!(told.text.contains(word), "{told} lacks {word}");
+        let told = owner.accept(SignedFile { name: SETTINGS, bytes, signature }).unwrap_err();
+        assert!(told.message.contains(word), "{told} lacks {word}");
     }
     take(&owner, &key, SETTINGS, bytes, 1).unwrap();
 }
@@ -65,20 +71,25 @@ fn only_what_the_owner_signed_under_this_name_is_taken() {
 #[test]
 fn a_key_is_adopted_once_and_changed_only_by_the_one_before() {
     let (first, second, third) = (OwnerKey::generate(), OwnerKey::generate(), OwnerKey::generate());
-    assert_eq!(after(None, None), Ok((None, Change::None)));
+    assert_eq!(next_owner(None, None), Ok((None, OwnerChange::None)));
     let owner = take(&owned(&first), &first, SETTINGS, b"a", 7).unwrap();
-    assert_eq!(after(Some(&owner), None).unwrap(), (Some(owner.clone()), Change::None));
-    assert_eq!(after(Some(&owner), Some(offer(&first, None))).unwrap(), (Some(owner.clone()), Change::None));
-    assert!(after(Some(&owner), Some(offer(&second, None))).unwrap_err().text.contains("has an owner"));
+    assert_eq!(next_owner(Some(&owner), None).unwrap(), (Some(owner.clone()), OwnerChange::None));
+    assert_eq!(
+        next_owner(Some(&owner), Some(offer(&first, None))).unwrap(),
+        (Some(owner.clone()), OwnerChange::None)
+    );
+    assert!(
+        next_owner(Some(&owner), Some(offer(&second, None))).unwrap_err().message.contains("has an owner")
+    );
     let line = |key: &OwnerKey| format!("{}\n", key.public());
     let by = |signer: &OwnerKey, new: &OwnerKey, serial| signer.sign(OWNER, line(new).as_bytes(), serial);
     // A stranger vouches for nobody, nor does a new key for itself.
     for signer in [&second, &third] {
-        assert!(after(Some(&owner), Some(offer(&second, Some(&by(signer, &second, 9))))).is_err());
+        assert!(next_owner(Some(&owner), Some(offer(&second, Some(&by(signer, &second, 9))))).is_err());
     }
     let to_second = by(&first, &second, 9);
-    let (Some(rotated), Change::Rotated) =
-        after(Some(&owner), Some(offer(&second, Some(&to_second)))).unwrap()
+    let (Some(rotated), OwnerChange::Rotated) =
+        next_owner(Some(&owner), Some(offer(&second, Some(&to_second)))).unwrap()
     else {
         panic!("not rotated")
     };
@@ -88,15 +99,16 @@ fn a_key_is_adopted_once_and_changed_only_by_the_one_before() {
     assert!(take(&rotated, &second, SETTINGS, b"b", 6).is_err());
     take(&rotated, &second, SETTINGS, b"b", 8).unwrap();
     // Back to the first key; then the first change is not to be had again.
-    let back = after(Some(&rotated), Some(offer(&first, Some(&by(&second, &first, 10))))).unwrap().0.unwrap();
-    let told = after(Some(&back), Some(offer(&second, Some(&to_second)))).unwrap_err();
-    assert!(told.text.contains("signed before"), "{told}");
+    let back =
+        next_owner(Some(&rotated), Some(offer(&first, Some(&by(&second, &first, 10))))).unwrap().0.unwrap();
+    let told = next_owner(Some(&back), Some(offer(&second, Some(&to_second)))).unwrap_err();
+    assert!(told.message.contains("signed before"), "{told}");
 }
 
 #[test]
 fn what_is_no_key_is_refused() {
     for bytes in [&b""[..], b"ed25519:", b"\xff\xfe", b"age1qqq"] {
-        assert!(after(None, Some(Signed { name: OWNER, bytes, signature: None })).is_err());
+        assert!(next_owner(None, Some(SignedFile { name: OWNER, bytes, signature: None })).is_err());
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a bug report needs, without one secret of the box: `robocast-support-DEVICE-DATE.tar.gz`.
+//! What a bug report needs, without any secret of the box: `robocast-support-DEVICE-DATE.tar.gz`.
 //!
 //! | module | owns |
 //! |---|---|
@@ -6,8 +6,8 @@
 //! | [`scrub`] | taking secrets out of any text: pure |
 //! | [`pieces`] | the texts: the journal, the network, RAUC, versions |
 //!
-//! Every text goes through the scrubber, whatever its program promised: the settings' secrets, in every form in which they
-//! may have been written, become `***`. The box's own key is not read at all.
+//! Every text is scrubbed, whatever its program promises: the settings' secrets, in every form in which they may have been
+//! written, become `***`. The box's own key is not read at all.
 
 pub mod pieces;
 pub mod scrub;
@@ -21,15 +21,15 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The largest piece, in bytes. Of a larger one the end is kept: what went wrong last stands there.
+/// The largest piece, in bytes. Of a larger one the end is kept: it says what went wrong last.
 pub const PIECE: usize = 2 << 20;
-/// All pieces together, in bytes; what would be above is left out, and said to be.
+/// All pieces together, in bytes; the rest is left out, with a note.
 pub const LIMIT: usize = 8 << 20;
-/// So many receipts, the newest.
+/// How many receipts: the newest.
 const RECEIPTS: usize = 5;
 
 const README: &str = "\
-What this box says of itself, for whoever looks into a fault. Passwords, keys and stream keys are taken out (***).
+What this box says about itself, for whoever investigates a fault. Passwords, keys and stream keys are taken out (***).
 versions.txt      what runs here, on what board
 settings*.toml    the settings in force, and those that were proven last
 status.json       streams and network, as `robocast status --json` shows them
@@ -41,15 +41,15 @@ receipts/         what the box last did with sticks
 
 /// A file of the bundle, scrubbed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct SupportFile {
     /// Its path in the bundle.
     pub name: String,
     /// What it says.
     pub text: String,
 }
 
-/// Gathers all of it. What cannot be had is said in its place. It takes some seconds; nothing waits for longer than 15 s.
-pub async fn gather() -> Vec<File> {
+/// Gathers all of it. What cannot be had has a note in its place. It takes some seconds; nothing waits for longer than 15 s.
+pub async fn gather_files() -> Vec<SupportFile> {
     let scrub = Scrub::of(&[paths::settings(), paths::proven_settings()]);
     let mut files = vec![("README.txt".to_owned(), README.to_owned())];
     files.push(("versions.txt".into(), pieces::versions()));
@@ -62,7 +62,7 @@ pub async fn gather() -> Vec<File> {
     files.push(("updates.txt".into(), pieces::updates().await));
     files.extend(receipts(&paths::state().join("receipts")));
     files.push(("journal.txt".into(), pieces::journal().await));
-    bounded(files.into_iter().map(|(name, text)| File { name, text: scrub.clean(&text) }))
+    bounded(files.into_iter().map(|(name, text)| SupportFile { name, text: scrub.clean(&text) }))
 }
 
 /// The settings without their secrets; none where there are none.
@@ -73,7 +73,7 @@ fn settings(path: &Path) -> Option<String> {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
     };
     Some(scrub::redacted(&text).unwrap_or_else(|problems| {
-        // Where a secret begins and ends is not known then: what is wrong is told, and nothing of the text.
+        // Where a secret begins and ends is not known then: only what is wrong is shown, and nothing of the text.
         format!("# not valid, and so not shown:\n{}\n", problems.display(&path.display().to_string()))
     }))
 }
@@ -92,9 +92,9 @@ fn receipts(folder: &Path) -> Vec<(String, String)> {
 }
 
 /// Cut to the limits.
-fn bounded(files: impl Iterator<Item = File>) -> Vec<File> {
+fn bounded(files: impl Iterator<Item = SupportFile>) -> Vec<SupportFile> {
     let mut left = LIMIT;
-    let cut = |File { name, text }: File| {
+    let cut = |SupportFile { name, text }: SupportFile| {
         let most = PIECE.min(left);
         let text = if text.len() > most {
             let begin = text.ceil_char_boundary(text.len() - most);
@@ -103,7 +103,7 @@ fn bounded(files: impl Iterator<Item = File>) -> Vec<File> {
             text
         };
         left = left.saturating_sub(text.len());
-        File { name, text }
+        SupportFile { name, text }
     };
     files.map(cut).collect()
 }
@@ -112,10 +112,10 @@ fn bounded(files: impl Iterator<Item = File>) -> Vec<File> {
 ///
 /// # Errors
 /// When `out` fails.
-pub fn pack(files: &[File], folder: &str, out: impl Write) -> io::Result<()> {
+pub fn pack_files(files: &[SupportFile], folder: &str, out: impl Write) -> io::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::default()));
-    for File { name, text } in files {
+    for SupportFile { name, text } in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(text.len() as u64);
         header.set_mode(0o644);
@@ -127,7 +127,7 @@ pub fn pack(files: &[File], folder: &str, out: impl Write) -> io::Result<()> {
 
 /// The name of a bundle of `device`, made now, without its ending: also the folder in it.
 #[must_use]
-pub fn name(device: &str) -> String {
+pub fn bundle_name(device: &str) -> String {
     let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     format!("robocast-support-{device}-{date}")
 }
@@ -137,8 +137,8 @@ mod tests {
     use super::*;
     use std::io::Read;
 
-    fn file(name: &str, size: usize) -> File {
-        File { name: name.into(), text: "é".repeat(size / 2) }
+    fn file(name: &str, size: usize) -> SupportFile {
+        SupportFile { name: name.into(), text: "é".repeat(size / 2) }
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn an_archive_holds_what_was_put_in() {
         let mut bytes = Vec::new();
-        pack(&[file("receipts/a.txt", 10), file("b", 0)], "robocast-support-x", &mut bytes).unwrap();
+        pack_files(&[file("receipts/a.txt", 10), file("b", 0)], "robocast-support-x", &mut bytes).unwrap();
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_slice()));
         let mut found = Vec::new();
         for entry in archive.entries().unwrap() {
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_name_is_that_of_the_contract() {
-        let name = name("spot-07");
+        let name = bundle_name("spot-07");
         let date = name.strip_prefix("robocast-support-spot-07-").unwrap();
         assert!(date.len() == 16 && date.ends_with('Z'), "{date}");
     }

@@ -1,7 +1,6 @@
-//! The texts of a support bundle. What cannot be had is said in its place.
+//! The texts of a support bundle. What cannot be had has a note in its place.
 
 use super::PIECE;
-use crate::proof::look;
 use robocast_bus::client;
 use robocast_daemon::spawn::Program;
 use std::fmt::Write as _;
@@ -41,7 +40,7 @@ pub async fn status() -> String {
     let bus = async { zbus::connection::Builder::system().build().await };
     let bus = timeout(PATIENCE, bus).await.ok().and_then(Result::ok);
     let mut out = String::new();
-    for stream in look::streams(bus.as_ref()).await {
+    for stream in client::streams_here_on(bus.as_ref()).await.unwrap_or_default() {
         out += &serde_json::to_string(&stream).unwrap_or_default();
         out.push('\n');
     }
@@ -66,7 +65,7 @@ pub async fn network() -> String {
         "nmcli --terse device status",
         "resolvectl status --no-pager",
     ] {
-        out += &said(words).await;
+        out += &output_of(words).await;
     }
     ["/etc/resolv.conf", "/proc/net/dev", "/proc/net/snmp"].iter().for_each(|path| file(&mut out, path));
     out
@@ -74,15 +73,15 @@ pub async fn network() -> String {
 
 /// The slots.
 pub async fn updates() -> String {
-    let mut out = said("rauc status --detailed").await;
+    let mut out = output_of("rauc status --detailed").await;
     file(&mut out, "/var/lib/robocast/proven");
     out
 }
 
 /// This boot and the one before; the newest of it.
 pub async fn journal() -> String {
-    let before = said("journalctl --no-pager --output=short-iso-precise --boot=-1 --lines=2000").await;
-    let this = said("journalctl --no-pager --output=short-iso-precise --boot=0 --lines=12000").await;
+    let before = output_of("journalctl --no-pager --output=short-iso-precise --boot=-1 --lines=2000").await;
+    let this = output_of("journalctl --no-pager --output=short-iso-precise --boot=0 --lines=12000").await;
     format!("{before}\n{this}")
 }
 
@@ -94,7 +93,7 @@ fn file(out: &mut String, path: &str) {
 }
 
 /// What a program prints.
-async fn said(words: &str) -> String {
+async fn output_of(words: &str) -> String {
     let mut parts = words.split(' ');
     let program = parts.next().unwrap_or_default();
     let start = parts.fold(Program::new(program, program), |program, part| program.arg(part));
@@ -133,11 +132,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_a_program_says_is_kept_to_its_end() {
-        assert_eq!(said("echo a b").await, "\n== echo a b\na b\n");
-        assert!(said("nonexistent-program x").await.contains("No such file"));
-        assert!(said("ls /nonexistent").await.contains("nonexistent'"));
-        let long = said("seq 1 900000").await;
+    async fn the_output_of_a_program_is_kept_to_its_end() {
+        assert_eq!(output_of("echo a b").await, "\n== echo a b\na b\n");
+        assert!(output_of("nonexistent-program x").await.contains("No such file"));
+        assert!(output_of("ls /nonexistent").await.contains("nonexistent'"));
+        let long = output_of("seq 1 900000").await;
         assert!(long.len() < PIECE + 100 && long.ends_with("900000\n"), "{}", long.len());
     }
 

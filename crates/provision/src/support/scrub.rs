@@ -9,7 +9,7 @@ use robocast_config::{Problems, Secret, Value, rewrite};
 use std::path::PathBuf;
 
 const HIDDEN: &str = "***";
-/// Shorter ones stand in every text: they are hidden only where they are a word of their own.
+/// Shorter ones are part of every text: they are hidden only where they are a word of their own.
 const SHORT: usize = 4;
 /// The shortest line of a private key that is told apart from other words.
 const LINE: usize = 12;
@@ -34,7 +34,7 @@ impl Scrub {
         let mut forms = Vec::new();
         let mut public = PUBLIC.map(str::to_owned).to_vec();
         for text in texts {
-            // Names stand in units, on the bus and in every line: a part of a URL that is the same word is no secret.
+            // Names are in units, on the bus and in every line: a part of a URL that is the same word is no secret.
             if let Ok(checked) = robocast_config::parse(text.as_bytes()) {
                 public.extend(checked.settings.streams.into_iter().map(|stream| stream.name));
                 public.push(checked.settings.device.name);
@@ -152,7 +152,7 @@ fn keys(text: &str) -> String {
     private_keys(&out)
 }
 
-/// Hides what stands between the two lines of a private key, or behind the first where the second is missing.
+/// Hides what is between the two lines of a private key, or after the first where the second is missing.
 fn private_keys(text: &str) -> String {
     const BEGIN: &str = "-----BEGIN ";
     const KIND: &str = "PRIVATE KEY-----";

@@ -34,9 +34,8 @@ pub enum ApplianceCommand {
     Push(ProgramArgs),
     /// Keeps both sides of the box's network: the robot's, and the uplinks
     Net(NetArgs),
-    /// Updates of this box
-    #[command(subcommand)]
-    Update(UpdateCommand),
+    /// Installs updates for whoever asks on the system bus, in the foreground
+    Update(UpdateArgs),
     /// Write what a bug report needs, without secrets: robocast-support-DEVICE-DATE.tar.gz
     Support {
         /// The folder to write it to
@@ -108,7 +107,19 @@ pub enum NetCommand {
     },
 }
 
-/// Updates of this box.
+/// The arguments of `robocast update`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct UpdateArgs {
+    /// Not the program, but one thing alone
+    #[command(subcommand)]
+    pub command: Option<UpdateCommand>,
+    /// End when nothing was asked of it for so long, such as 1min
+    #[arg(long, value_parser = robocast_config::duration::parse)]
+    pub idle: Option<Duration>,
+}
+
+/// What `robocast update` can do besides installing.
 #[derive(Debug, Subcommand)]
 pub enum UpdateCommand {
     /// Wait until the slot that runs has shown that it works, and have RAUC mark it good
@@ -125,13 +136,13 @@ pub enum SettingsCommand {
     /// Copy the settings to a raw partition, where they outlive the file system
     Keep {
         /// The partition, or a file in its stead
-        #[arg(long, default_value = robocast_provision::copies::DEVICE)]
+        #[arg(long, default_value = robocast_provision::backup::DEVICE)]
         copy: PathBuf,
     },
     /// Put the settings back from that copy when they are missing, empty or not valid
     Restore {
         /// The partition, or a file in its stead
-        #[arg(long, default_value = robocast_provision::copies::DEVICE)]
+        #[arg(long, default_value = robocast_provision::backup::DEVICE)]
         copy: PathBuf,
     },
     /// Print the name of the box; nothing when it has no valid settings

@@ -36,9 +36,10 @@ pub fn run_command(command: ApplianceCommand) -> ExitCode {
             Some(NetCommand::Clock { settings }) => run_in_runtime("net clock", net::clock(&settings)),
             Some(NetCommand::Check { settings }) => run_in_runtime("net check", net::check(&settings)),
         },
-        ApplianceCommand::Update(UpdateCommand::Gate { timeout }) => {
-            run_in_runtime("update", update::gate(timeout))
-        }
+        ApplianceCommand::Update(update) => match update.command {
+            None => run_in_runtime("update", update::run(update.idle)),
+            Some(UpdateCommand::Gate { timeout }) => run_in_runtime("update", update::gate(timeout)),
+        },
         ApplianceCommand::Support { folder } => run_in_runtime("support", support::support(&folder)),
         ApplianceCommand::Provision { path, await_run, .. } => {
             provision::provision(path.as_deref(), await_run)

@@ -1,11 +1,11 @@
 //! `robocast provision PATH`.
 
 use nix::fcntl::{Flock, FlockArg};
-use robocast_daemon::journal;
-use robocast_provision::around::Around;
-use robocast_provision::home::Home;
-use robocast_provision::steps::{self, Ended};
-use robocast_provision::the_box::{Nothing, TheBox};
+use robocast_daemon::{journal, paths};
+use robocast_provision::host::{Host, NoHost};
+use robocast_provision::provisioning::{self, ProvisionOutcome};
+use robocast_provision::state_dir::StateDir;
+use robocast_provision::systemd_host::SystemdHost;
 use robocast_stick::Outcome;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
@@ -22,28 +22,28 @@ const KEPT: u8 = 4;
 /// interrupted), 1 refused, 4 kept but not proven. The receipt goes to the stick, to the box and to standard output.
 pub fn provision(path: Option<&Path>, await_run: bool) -> ExitCode {
     journal::start("provision");
-    let home = Home::of_box();
+    let state = StateDir::of_host();
     // Two sticks at once: one after the other. The lock goes with the process.
-    let _alone = match alone(&home) {
+    let _lock = match lock_provisioning(&state) {
         Ok(lock) => lock,
         Err(error) => {
             eprintln!(
                 "robocast: cannot tell whether another stick is under way, in {}: {error}",
-                home.run.display()
+                state.run.display()
             );
             return ExitCode::from(REFUSED);
         }
     };
-    let mut the_box = the_box(await_run);
+    let mut host = host(await_run);
     let ended = match path {
-        Some(path) => match steps::provision(path, &home, the_box.as_mut()) {
+        Some(path) => match provisioning::provision(path, &state, host.as_mut()) {
             Ok(ended) => ended,
             Err(nothing) => {
                 eprintln!("robocast: {}: {nothing}", path.display());
                 return ExitCode::from(REFUSED);
             }
         },
-        None => match steps::resume(&home, the_box.as_mut()) {
+        None => match provisioning::resume(&state, host.as_mut()) {
             Some(ended) => ended,
             None => return ExitCode::SUCCESS,
         },
@@ -51,29 +51,29 @@ pub fn provision(path: Option<&Path>, await_run: bool) -> ExitCode {
     print_outcome(&ended)
 }
 
-/// Whoever applies and proves on this machine.
-fn the_box(await_run: bool) -> Box<dyn TheBox> {
-    match Around::here(await_run) {
-        Ok(around) => Box::new(around),
+/// What applies and verifies settings on this machine.
+fn host(await_run: bool) -> Box<dyn Host> {
+    match SystemdHost::connect(await_run) {
+        Ok(host) => Box::new(host),
         Err(error) => {
             tracing::error!("no program can be informed of the settings: {error}");
-            Box::new(Nothing)
+            Box::new(NoHost)
         }
     }
 }
 
-fn alone(home: &Home) -> io::Result<Flock<File>> {
-    DirBuilder::new().recursive(true).mode(0o755).create(&home.run)?;
-    let file = File::options().create(true).append(true).open(home.run.join("provision.lock"))?;
+fn lock_provisioning(state: &StateDir) -> io::Result<Flock<File>> {
+    DirBuilder::new().recursive(true).mode(0o755).create(&state.run)?;
+    let file = File::options().create(true).append(true).open(state.run.join(paths::PROVISION_LOCK))?;
     Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error.into())
 }
 
-fn print_outcome(ended: &Ended) -> ExitCode {
-    let Ended { receipt, on_stick, on_box } = ended;
+fn print_outcome(ended: &ProvisionOutcome) -> ExitCode {
+    let ProvisionOutcome { receipt, on_stick, on_box } = ended;
     let _ = write!(io::stdout(), "{}", receipt.text());
     let on_stick = on_stick.as_ref().and_then(|written| written.as_ref().err());
-    for trouble in [on_stick, on_box.as_ref().err()].into_iter().flatten() {
-        tracing::warn!("{trouble}");
+    for problem in [on_stick, on_box.as_ref().err()].into_iter().flatten() {
+        tracing::warn!("{problem}");
     }
     match receipt.outcome {
         Outcome::Proven => ExitCode::SUCCESS,

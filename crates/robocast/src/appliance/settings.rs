@@ -2,15 +2,15 @@
 
 use crate::output::{print_error, print_line};
 use robocast_daemon::paths;
-use robocast_provision::copies::{self, Kept, Restored};
+use robocast_provision::backup::{self, BackedUp, Restored};
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Copies the settings to the partition. 0 also when there is nothing to copy, 1 when they are not valid or it fails.
 pub fn keep(copy: &Path) -> ExitCode {
-    match copies::keep(&paths::settings(), copy) {
-        Ok(Kept::Nothing | Kept::Same) => ExitCode::SUCCESS,
-        Ok(Kept::Written { sequence }) => {
+    match backup::back_up_settings(&paths::settings(), copy) {
+        Ok(BackedUp::Nothing | BackedUp::Same) => ExitCode::SUCCESS,
+        Ok(BackedUp::Written { sequence }) => {
             print_line(&format!("robocast: the settings are copied to {} (copy {sequence})", copy.display()));
             ExitCode::SUCCESS
         }
@@ -21,7 +21,7 @@ pub fn keep(copy: &Path) -> ExitCode {
 /// Puts lost settings back. 0 when the settings are good or there never were any, 1 when the box has none it could use.
 pub fn restore(copy: &Path) -> ExitCode {
     let settings = paths::settings();
-    match copies::restore(&settings, copy) {
+    match backup::restore_settings(&settings, copy) {
         Ok(Restored::Fine | Restored::NeverProvisioned) => ExitCode::SUCCESS,
         Ok(Restored::Back { fault, sequence }) => {
             print_line(&format!(

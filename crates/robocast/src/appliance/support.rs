@@ -9,13 +9,13 @@ use std::process::ExitCode;
 /// Writes it into `folder` and prints where; 1 when that fails.
 pub async fn support(folder: &Path) -> ExitCode {
     let device = robocast_config::load(&paths::settings()).map(|checked| checked.settings.device.name);
-    let name = support::name(device.as_deref().unwrap_or("robocast"));
-    let files = support::gather().await;
+    let name = support::bundle_name(device.as_deref().unwrap_or("robocast"));
+    let files = support::gather_files().await;
     // At most as large as the limit of its texts, and compressed.
     let mut bytes = Vec::new();
     let path = folder.join(format!("{name}.tar.gz"));
     let written =
-        support::pack(&files, &name, &mut bytes).map_err(|error| error.to_string()).and_then(|()| {
+        support::pack_files(&files, &name, &mut bytes).map_err(|error| error.to_string()).and_then(|()| {
             atomic::write(&path, &bytes, 0o600).map_err(|error| robocast_daemon::journal::chain(&error))
         });
     match written {

@@ -34,7 +34,7 @@ pub enum PresetError {
     Url {
         /// What is wrong.
         message: String,
-        /// How to mend it.
+        /// How to correct it.
         hint: Option<String>,
     },
 }
@@ -53,7 +53,7 @@ impl Preset {
         }
     }
 
-    /// The push URL for what stands behind the colon: a stream key, or `[USER:PASSWORD@]HOST[:PORT]`.
+    /// The push URL for what follows the colon: a stream key, or `[USER:PASSWORD@]HOST[:PORT]`.
     ///
     /// # Errors
     /// It is empty, or not of that form.

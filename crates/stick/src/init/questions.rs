@@ -10,38 +10,38 @@ pub type Judge<'a> = &'a dyn Fn(&str) -> Result<(), String>;
 
 /// Who is asked: a person at a terminal, or a test. Each method asks until the answer is a good one.
 pub trait Ask {
-    /// Why no answer came.
+    /// Why there is no answer.
     type Error;
 
     /// A text; `default` when the answer is empty.
     ///
     /// # Errors
-    /// No answer came.
+    /// There is no answer.
     fn text(&mut self, question: &str, default: &str, judge: Judge<'_>) -> Result<String, Self::Error>;
 
     /// A text that is not shown; it may be empty if `judge` says so.
     ///
     /// # Errors
-    /// No answer came.
+    /// There is no answer.
     fn secret(&mut self, question: &str, judge: Judge<'_>) -> Result<Secret<String>, Self::Error>;
 
     /// One of several, by its number.
     ///
     /// # Errors
-    /// No answer came.
+    /// There is no answer.
     fn choice(&mut self, question: &str, options: &[&str], default: usize) -> Result<usize, Self::Error>;
 
     /// Yes or no.
     ///
     /// # Errors
-    /// No answer came.
+    /// There is no answer.
     fn yes(&mut self, question: &str, default: bool) -> Result<bool, Self::Error>;
 }
 
 /// Asks for everything that is not said yet.
 ///
 /// # Errors
-/// No answer came.
+/// There is no answer.
 pub fn interview<A: Ask>(answers: &mut Answers, ask: &mut A) -> Result<(), A::Error> {
     if answers.name.is_none() {
         let judge = |text: &str| judge(&format!("[device]\nname = {}", quoted(text)));
@@ -156,7 +156,7 @@ fn unless_empty(judge: impl Fn(&str) -> Result<(), String>) -> impl Fn(&str) -> 
     move |text| if text.is_empty() { Ok(()) } else { judge(text) }
 }
 
-/// What the settings say about a document that holds one answer: the first error, and its mend.
+/// What the settings say about a document that holds one answer: the first error, and its hint.
 fn judge(lines: &str) -> Result<(), String> {
     let problems = match robocast_config::check(format!("schema = 1\n{lines}\n").as_bytes()) {
         Ok(_) => return Ok(()),

@@ -97,7 +97,7 @@ schema = 1
 ";
 
 const ERASE: &str = "\
-# Once these settings are proven, the box writes this file anew: its secrets sealed, so that only the box reads them.
+# Once these settings are proven, the box rewrites this file with its secrets sealed, so that only the box can read them.
 erase_secrets = true
 ";
 

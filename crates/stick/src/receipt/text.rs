@@ -2,7 +2,7 @@
 
 use textwrap::{Options, fill};
 
-use super::{Done, Outcome, Part, Receipt, Result_};
+use super::{Outcome, Part, Receipt, StepRecord, StepResult};
 
 /// The longest line in characters.
 const WIDTH: usize = 78;
@@ -12,18 +12,18 @@ impl Receipt {
     /// would act on is shown as `?`.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut page = Page::default();
+        let mut page = TextPage::default();
         page.line("", "", "robocast receipt");
         page.line("", "", &self.time);
         page.empty();
         page.line("", "", &format!("{}: {}", self.device, verdict(self.outcome)));
         page.empty();
         page.line("", "", "Steps");
-        for Done { step, result, text, parts, .. } in &self.steps {
-            let said = if *result == Result_::NotReached { "" } else { text };
+        for StepRecord { step, result, text, parts, .. } in &self.steps {
+            let said = if *result == StepResult::NotReached { "" } else { text };
             page.row(2, shown(*result), step.as_str(), said);
-            for Part { what, ok, text, mend } in parts {
-                let word = match (ok, mend) {
+            for Part { what, ok, text, hint } in parts {
+                let word = match (ok, hint) {
                     (false, _) => "FAILED",
                     (true, Some(_)) => "beware",
                     (true, None) => "works",
@@ -31,12 +31,12 @@ impl Receipt {
                 page.part(word, what, text);
             }
         }
-        let mends = self.mends();
-        if !mends.is_empty() {
+        let hints = self.hints();
+        if !hints.is_empty() {
             page.empty();
             page.line("", "", "What to do");
-            for (number, mend) in mends.iter().enumerate() {
-                page.line(&format!("  {}. ", number + 1), "     ", mend);
+            for (number, hint) in hints.iter().enumerate() {
+                page.line(&format!("  {}. ", number + 1), "     ", hint);
             }
         }
         page.empty();
@@ -57,13 +57,13 @@ impl Receipt {
     }
 
     /// What to do, the first thing first: what failed before what works and could be better.
-    fn mends(&self) -> Vec<String> {
-        let said = |what: &str, mend: &Option<String>| mend.as_ref().map(|mend| format!("{what}: {mend}"));
+    fn hints(&self) -> Vec<String> {
+        let said = |what: &str, hint: &Option<String>| hint.as_ref().map(|hint| format!("{what}: {hint}"));
         let (mut failed, mut better) = (Vec::new(), Vec::new());
-        for Done { step, mend, parts, .. } in &self.steps {
-            failed.extend(said(step.as_str(), mend));
-            for Part { what, ok, mend, .. } in parts {
-                if *ok { &mut better } else { &mut failed }.extend(said(what, mend));
+        for StepRecord { step, hint, parts, .. } in &self.steps {
+            failed.extend(said(step.as_str(), hint));
+            for Part { what, ok, hint, .. } in parts {
+                if *ok { &mut better } else { &mut failed }.extend(said(what, hint));
             }
         }
         failed.append(&mut better);
@@ -79,24 +79,24 @@ fn verdict(outcome: Outcome) -> &'static str {
     }
 }
 
-fn shown(result: Result_) -> &'static str {
+fn shown(result: StepResult) -> &'static str {
     match result {
-        Result_::Failed => "FAILED",
+        StepResult::Failed => "FAILED",
         other => other.as_str(),
     }
 }
 
 #[derive(Default)]
-struct Page {
+struct TextPage {
     text: String,
 }
 
-impl Page {
+impl TextPage {
     fn empty(&mut self) {
         self.text.push('\n');
     }
 
-    /// A text behind `first`; further lines stand behind `next`.
+    /// A text after `first`; further lines begin with `next`.
     fn line(&mut self, first: &str, next: &str, text: &str) {
         let text = format!("{}{}", plain(first), plain(text));
         let options = Options::new(WIDTH).subsequent_indent(next);
@@ -109,7 +109,7 @@ impl Page {
         self.line(&format!("{:indent$}{word:<12}{name:<10} ", ""), &next, text);
     }
 
-    /// What was looked at may be a URL: what was seen stands below a long one.
+    /// What was checked may be a URL: the result is below a long one.
     fn part(&mut self, word: &str, what: &str, text: &str) {
         self.line(&format!("    {word:<10}"), "              ", &format!("{what}: {text}"));
     }
