@@ -1,4 +1,4 @@
-# Which keys: those that were given, else the development CA. A release refuses the latter.
+# The keys: those that were given, else the development CA. A release refuses the latter.
 
 ROBOCAST_KEYS_GIVEN = "${@'1' if all(d.getVar(v) for v in ('ROBOCAST_KEYRING', 'ROBOCAST_CERT_FILE', 'ROBOCAST_KEY_FILE')) else '0'}"
 ROBOCAST_TRUSTED = "${@d.getVar('ROBOCAST_KEYRING') if d.getVar('ROBOCAST_KEYS_GIVEN') == '1' else '${ROBOCAST_DEVELOPMENT_CA}/ca.cert.pem'}"

@@ -14,7 +14,7 @@ S = "${UNPACKDIR}"
 
 inherit_defer native
 
-# What it makes lies outside of the work folders, and is not made anew when they are emptied.
+# Its output is outside of the work folders, and is not made again when they are emptied.
 do_deploy_ca() {
     ${UNPACKDIR}/hw/keys/development "${ROBOCAST_DEVELOPMENT_CA}"
 }
