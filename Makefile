@@ -3,22 +3,22 @@
 SHELL := /bin/bash
 DESTDIR ?=
 PREFIX ?= /usr
-# A folder of hw/boards, for what differs from board to board.
+# A folder of hw/boards, for what differs between boards.
 BOARD ?=
 # 1: the demo with two uplinks.
 NET ?=
 # 1: the demo with a USB stick.
 STICK ?=
-# The rig: which board, one boot only (1), which tests.
+# The rig: which board, a short run (1), which tests.
 TARGET ?=
 SMOKE ?=
 TEST ?=
-# What ci/release is told.
+# The arguments of ci/release.
 RELEASE ?=
-# Programs that are installed come from here.
+# The folder of the programs to install.
 BUILD ?= $(or $(CARGO_TARGET_DIR),target)/release
 
-# Only as given here: a shell may hold a variable of this name too.
+# Only as given here: a shell may have a variable of this name too.
 ifeq ($(origin SECONDS),command line)
 demo_seconds := $(SECONDS)
 endif

@@ -12,6 +12,6 @@ python () {
     given = [key for key in keys if d.getVar(key)]
     missing = [key for key in keys if key not in given]
     if missing and (given or d.getVar("ROBOCAST_RELEASE") == "1"):
-        why = "keys come all or none" if given else "a release does not trust the development CA"
+        why = "set all three keys or none" if given else "a release does not trust the development CA"
         raise bb.parse.SkipRecipe("%s is not set: %s" % (", ".join(missing), why))
 }

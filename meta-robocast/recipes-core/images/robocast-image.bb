@@ -1,5 +1,5 @@
 SUMMARY = "The root of the robocast box"
-DESCRIPTION = "A read-only root for one of two slots, and the disk that holds them."
+DESCRIPTION = "A read-only root for one of two slots, and the disk with both."
 HOMEPAGE = "https://github.com/robocast/robocast"
 LICENSE = "MIT"
 

@@ -1,5 +1,5 @@
 SUMMARY = "What robocast needs on the box"
-DESCRIPTION = "Everything that the programs and the units of robocast call, and no more."
+DESCRIPTION = "Everything that robocast's programs and units use, and nothing else."
 HOMEPAGE = "https://github.com/robocast/robocast"
 SECTION = "multimedia"
 
@@ -18,7 +18,7 @@ PACKAGES = "\
 
 # preinit runs before everything else, with these. A stick is FAT, which the kernel reads and writes (dosfstools
 # is GPL-3.0, and is left out), or exFAT.
-SUMMARY:${PN}-base = "preinit's tools, file systems of the stick, the kernel's modules"
+SUMMARY:${PN}-base = "preinit's tools, the stick's file systems, kernel modules"
 RDEPENDS:${PN}-base = "\
     e2fsprogs-e2fsck \
     e2fsprogs-mke2fs \
@@ -37,7 +37,7 @@ RDEPENDS:${PN}-base = "\
 RDEPENDS:${PN}-base:append:rpi = " linux-firmware-rpidistro-bcm43455 linux-firmware-rpidistro-bcm43456"
 
 # rtspsrc is the only element that receives network packets; every other source is our own code.
-SUMMARY:${PN}-media = "GStreamer's elements that robocast uses"
+SUMMARY:${PN}-media = "GStreamer elements that robocast uses"
 RDEPENDS:${PN}-media = "\
     gstreamer1.0 \
     gstreamer1.0-plugins-bad-openh264 \
@@ -82,7 +82,7 @@ RDEPENDS:${PN}-network = "\
     wpa-supplicant \
 "
 
-SUMMARY:${PN}-update = "RAUC, and what tells the boot chain which slot is next"
+SUMMARY:${PN}-update = "RAUC, and the tools that set the boot chain's next slot"
 RDEPENDS:${PN}-update = "\
     rauc \
     rauc-service \

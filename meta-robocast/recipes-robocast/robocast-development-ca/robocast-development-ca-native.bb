@@ -1,5 +1,5 @@
 SUMMARY = "A CA for updates of boxes on a developer's desk"
-DESCRIPTION = "Made once a checkout, and kept there: boxes flashed from it take bundles built in it."
+DESCRIPTION = "Made once per checkout, and kept there: boxes flashed from the checkout accept bundles built in it."
 HOMEPAGE = "https://github.com/robocast/robocast"
 SECTION = "devel"
 LICENSE = "MIT"

@@ -1,4 +1,4 @@
-SUMMARY = "Whose updates the robocast box takes"
+SUMMARY = "The CA certificates for updates of the robocast box"
 DESCRIPTION = "The CA certificates that RAUC trusts. RAUC's system.conf is in the install tree of robocast."
 HOMEPAGE = "https://github.com/robocast/robocast"
 SECTION = "base"

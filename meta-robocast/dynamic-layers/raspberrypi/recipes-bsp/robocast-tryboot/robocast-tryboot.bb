@@ -1,4 +1,4 @@
-SUMMARY = "The FAT slots of a Pi that boots by the firmware's tryboot"
+SUMMARY = "The FAT slots of a Pi that boots with the firmware's tryboot"
 DESCRIPTION = "autoboot.txt, and the file system of a slot, for the disk and for the bundle."
 HOMEPAGE = "https://github.com/robocast/robocast"
 SECTION = "bootloaders"
