@@ -27,7 +27,7 @@ unexport SECONDS
 .PHONY: help demo test rig bench build install image board release
 
 help:
-	@echo 'make demo             plays a simulated robot through robocast and a media server to your browser'
+	@echo 'make demo             plays a simulated robot in your browser, through robocast and a media server'
 	@echo 'make demo SECONDS=20  the same, ends by itself; fails unless pictures came out of the server'
 	@echo 'make demo NET=1       the same over two uplinks, one of which is cut again and again (root)'
 	@echo 'make demo STICK=1     a box without settings gets them from a USB stick, and writes a receipt onto it'
@@ -39,7 +39,7 @@ help:
 	@echo 'make board            boots the virtual board with a robot, a media server and a page'
 	@echo 'make bench            measures'
 	@echo 'make build            builds the programs for use'
-	@echo 'make install          installs them below $$(DESTDIR)$$(PREFIX), /usr unless told otherwise'
+	@echo 'make install          installs them below $$(DESTDIR)$$(PREFIX), default /usr'
 
 demo:
 	@ci/demo$(if $(filter 1,$(NET)),-net)$(if $(filter 1,$(STICK)),-stick) $(demo_seconds)

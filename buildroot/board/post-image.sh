@@ -30,7 +30,7 @@ fat() {
 root=$binaries/rootfs.squashfs
 size=$(stat -L -c %s "$root")
 [ "$size" -le $((ROOTFS_MB << 20)) ] ||
-    fail "the root has $((size >> 20)) MiB, a slot $ROOTFS_MB MiB: mend ROOTFS_MB in hw/boards/$BOARD/board.conf"
+    fail "the root has $((size >> 20)) MiB, a slot $ROOTFS_MB MiB: increase ROOTFS_MB in hw/boards/$BOARD/board.conf"
 cp -L "$root" "$parts/rootfs.squashfs"
 
 # The boot partition: firmware if the board needs some, and the program that it starts.

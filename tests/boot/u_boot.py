@@ -157,7 +157,7 @@ def one_damaged_copy_leaves_the_other(board):
         board.set_copy(place, 5, BOOT_ORDER="A B", BOOT_A_LEFT=3, BOOT_B_LEFT=3)
         board.damage(place)
         starts(board.boot(), "B")
-        check(board.copy(place) and board.copy(place)[0] == 5, "the damaged copy was not mended")
+        check(board.copy(place) and board.copy(place)[0] == 5, "the damaged copy was not repaired")
 
 
 @test

@@ -1,7 +1,7 @@
 """One board, one world around it. Tests that need a fresh state flash the board again.
 
-What a test needs of a board beside power, disk, cards and sticks it says by labgrid's mark, `lg_feature`; a board whose
-environment file does not name that feature skips it, and says so at the end:
+A test states what it needs besides power, disk, cards and sticks with labgrid's mark, `lg_feature`; on a board whose
+environment file does not name that feature the test is skipped, and counted at the end:
 boot-chain (firmware or U-Boot), kernel (one of its own), wifi-radio, v4l2, fat, device-mapper, watchdog, cgroup-limits.
 """
 

@@ -19,7 +19,7 @@ def test_a_box_boots_to_streaming(streaming_board, world):
     assert own >= 15, f"of {pictures} pictures only {own} are the robot's"
 
 
-def test_status_says_what_goes_out(streaming_board):
+def test_status_reports_what_is_sent(streaming_board):
     """The rate too, as the programs count it: the footage has some 1.5 Mbit/s."""
     said = until("a rate", 30, lambda: (said := streaming_board.status()["front"])["bitrate_bps"] and said)
     assert said["state"] == "live" and 200_000 < said["bitrate_bps"] < 10_000_000, said

@@ -35,7 +35,7 @@ def bundle_stick(folder, the_board):
     return stick
 
 
-def test_an_update_is_installed_proven_and_its_ways_back_work(board, bundle_stick):
+def test_an_update_is_installed_and_verified_and_can_be_rolled_back(board, bundle_stick):
     board.sticks = [bundle_stick]
     board.boot()
     board.streaming(240)

@@ -7,7 +7,7 @@ from board import MIB, SETTINGS, until
 from world import run
 
 
-def test_a_box_nobody_has_given_settings_waits_well(the_board):
+def test_a_box_without_settings_waits(the_board):
     the_board.cut()
     the_board.flash()
     the_board.boot()

@@ -85,7 +85,7 @@ interface = "eth1"
         lines = board.run("robocast status --json || true").splitlines()
         return next((json.loads(line)["net"] for line in lines if line.startswith('{"net"')), None)
     board.until("joined", 120, "iw dev wlan1 link", "Lab")
-    board.until("the box says so", 60, "robocast status --json | grep '\"net\"'", "10.99.0.2")
+    board.until("the box reports it", 60, "robocast status --json | grep '\"net\"'", "10.99.0.2")
     told = net()
     wifi = next(uplink for uplink in told["uplinks"] if uplink["interface"] == "wlan1")
     assert wifi["address"].startswith("10.99.0.2") and "a-secret" not in json.dumps(told)

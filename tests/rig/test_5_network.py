@@ -69,14 +69,14 @@ def test_nothing_crosses_from_one_side_to_the_other(streaming_board, world):
     assert not crossing(frames["world"], marker + b"robot"), "from the robot to the uplink"
 
 
-def test_an_interface_that_is_taken_away_is_taken_back(streaming_board):
+def test_an_interface_that_is_moved_away_is_moved_back(streaming_board):
     board = streaming_board
     board.run("ip -n robot link set eth0 netns 1")
     board.until("the robot's side has it again", 30, "ip -n robot -o address show dev eth0", "192.168.123.222/24")
     board.streaming(60)
 
 
-def test_a_net_program_that_is_killed_is_back_and_the_stream_goes_on(streaming_board):
+def test_a_killed_net_program_is_restarted_and_the_stream_continues(streaming_board):
     board = streaming_board
     recording = board.streaming(60)
     before = board.run("systemctl show -P MainPID robocast-net")
@@ -86,7 +86,7 @@ def test_a_net_program_that_is_killed_is_back_and_the_stream_goes_on(streaming_b
     assert board.streaming(60) == recording, "the session was broken"
 
 
-def test_the_stream_goes_over_to_the_other_uplink_and_back(the_board, world):
+def test_the_stream_fails_over_to_the_other_uplink_and_returns(the_board, world):
     """Cuts the first uplink behind the card: no link goes down. The session continues if the server supports MPTCP; else a new one begins."""
     board = the_board
     board.cut()

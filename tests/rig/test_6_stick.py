@@ -152,7 +152,7 @@ def test_a_stick_at_boot_and_no_secret_anywhere(new_board, folder):
     board.streaming(240)
 
 
-def test_another_stick_changes_what_it_changes(running, folder):
+def test_another_stick_restarts_only_what_changed(running, folder):
     # Another name for the box: no camera program is restarted for it.
     camera = running.run("systemctl show -P MainPID robocast-camera@front")
     said = insert(running, running.stick(folder, "second", {"robocast.toml": named("rig-02")}))
@@ -217,13 +217,13 @@ def test_a_file_that_is_not_valid_changes_nothing(running, folder):
     steps = {step["step"]: step["result"] for step in said["steps"]}
     assert steps["validate"] == "failed" and steps["write"] == "not reached"
     assert running.run("cat /var/lib/robocast/settings.toml") == settings
-    until("the stream goes on", 30, lambda: recording.stat().st_size > size + 100_000)
+    until("the stream continues", 30, lambda: recording.stat().st_size > size + 100_000)
     assert running.world.recordings()[-1] == recording
     assert b"sourse" in sticks.read(bad, "robocast-receipt.txt")
     assert running.run("systemctl is-system-running") == "running"
 
 
-def test_pictures_and_other_partitions_are_nobodys_business(running, folder):
+def test_pictures_and_other_partitions_are_ignored(running, folder):
     before = receipts(running)
     image = running.stick(folder, "pictures", {"DCIM/1.JPG": b"a picture"})
     running.plug(image, "pictures")
@@ -248,7 +248,7 @@ def test_a_stick_that_is_pulled_out(running, folder):
         running.streaming(120)
 
 
-def test_uplinks_that_do_not_work_are_taken_back(running, folder):
+def test_uplinks_that_do_not_work_are_rolled_back(running, folder):
     assert insert(running, running.stick(folder, "good", {"robocast.toml": named("rig-03")}))["outcome"] == "proven"
     # An address in a network that does not exist.
     wrong = named("rig-04") + b'[uplink.ethernet]\ninterface = "eth1"\naddress = "10.99.0.5/24"\ngateway = "10.99.0.1"\n'
@@ -261,7 +261,7 @@ def test_uplinks_that_do_not_work_are_taken_back(running, folder):
     running.streaming(240)
     assert running.run("cat /proc/sys/kernel/hostname") == "rig-04"
     # The next stick's uplinks are tried.
-    assert insert(running, running.stick(folder, "mended", {"robocast.toml": named("rig-05")}))["outcome"] == "proven"
+    assert insert(running, running.stick(folder, "fixed", {"robocast.toml": named("rig-05")}))["outcome"] == "proven"
 
 
 # RAUC reads it through the program that has the stick mounted, which it does with verity alone.
