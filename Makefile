@@ -3,22 +3,22 @@
 SHELL := /bin/bash
 DESTDIR ?=
 PREFIX ?= /usr
-# A folder of hw/boards, for what differs from board to board.
+# A folder of hw/boards, for what differs between boards.
 BOARD ?=
 # 1: the demo with two uplinks.
 NET ?=
 # 1: the demo with a USB stick.
 STICK ?=
-# The rig: which board, one boot only (1), which tests.
+# The rig: which board, a short run (1), which tests.
 TARGET ?=
 SMOKE ?=
 TEST ?=
-# What ci/release is told.
+# The arguments of ci/release.
 RELEASE ?=
-# Programs that are installed come from here.
+# The folder of the programs to install.
 BUILD ?= $(or $(CARGO_TARGET_DIR),target)/release
 
-# Only as given here: a shell may hold a variable of this name too.
+# Only as given here: a shell may have a variable of this name too.
 ifeq ($(origin SECONDS),command line)
 demo_seconds := $(SECONDS)
 endif
@@ -27,7 +27,7 @@ unexport SECONDS
 .PHONY: help demo test rig bench build install image board release
 
 help:
-	@echo 'make demo             plays a simulated robot through robocast and a media server to your browser'
+	@echo 'make demo             plays a simulated robot in your browser, through robocast and a media server'
 	@echo 'make demo SECONDS=20  the same, ends by itself; fails unless pictures came out of the server'
 	@echo 'make demo NET=1       the same over two uplinks, one of which is cut again and again (root)'
 	@echo 'make demo STICK=1     a box without settings gets them from a USB stick, and writes a receipt onto it'
@@ -39,7 +39,7 @@ help:
 	@echo 'make board            boots the virtual board with a robot, a media server and a page'
 	@echo 'make bench            measures'
 	@echo 'make build            builds the programs for use'
-	@echo 'make install          installs them below $$(DESTDIR)$$(PREFIX), /usr unless told otherwise'
+	@echo 'make install          installs them below $$(DESTDIR)$$(PREFIX), default /usr'
 
 demo:
 	@ci/demo$(if $(filter 1,$(NET)),-net)$(if $(filter 1,$(STICK)),-stick) $(demo_seconds)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What ci/check-buildroot looks at, one check a command. Exit 1 and a line for each fault.
+"""The checks of ci/check-buildroot, one per command. Exits with 1 and a line for each fault.
 
 checks.py dropped DEFCONFIG DOTCONFIG      every symbol of the defconfig has its value in .config
 checks.py facts BOARD DOTCONFIG BUILDROOT  what the defconfig repeats equals hw/boards/BOARD/board.conf
@@ -34,19 +34,19 @@ def symbols(path):
 
 
 def facts_of(board):
-    """board.conf: KEY="value", one a line."""
+    """board.conf: KEY="value", one per line."""
     lines = (REPOSITORY / "hw/boards" / board / "board.conf").read_text().splitlines()
     pairs = (re.fullmatch(r"""(\w+)=["']?([^"']*)["']?\s*(?:#.*)?""", line.strip()) for line in lines)
     return {pair[1]: pair[2] for pair in pairs if pair}
 
 
 def dropped(defconfig, dotconfig):
-    # Not a comparison with what savedefconfig writes: that leaves out what is the default anyway.
+    # Not compared with savedefconfig's output: that omits defaults.
     got = symbols(dotconfig)
     wanted = symbols(defconfig)
     for name, value in wanted.items():
         if got.get(name, "n") != value:
-            fault(f"{name}: wanted {value}, got {got.get(name, 'no such symbol')}")
+            fault(f"{name}: expected {value}, got {got.get(name, 'no such symbol')}")
     return f"{len(wanted)} symbols kept"
 
 
@@ -55,7 +55,7 @@ def facts(board, dotconfig, buildroot):
 
     def equal(what, value, wanted):
         if value != wanted:
-            fault(f"{what} is {value!r}, board.conf says {wanted!r}")
+            fault(f"{what} is {value!r}, board.conf has {wanted!r}")
 
     equal("the folder", board, conf.get("BOARD"))
     equal("BR2_PACKAGE_ROBOCAST_BOARD", got.get("BR2_PACKAGE_ROBOCAST_BOARD"), conf.get("BOARD"))
@@ -68,11 +68,11 @@ def facts(board, dotconfig, buildroot):
     if conf.get("DTB"):
         made = [Path(name).name + ".dtb" for name in got.get("BR2_LINUX_KERNEL_INTREE_DTS_NAME", "").split()]
         if Path(conf["DTB"]).name not in made:
-            fault(f"board.conf wants {conf['DTB']}, the kernel makes {' '.join(made) or 'none'}")
+            fault(f"board.conf names {conf['DTB']}, the kernel makes {' '.join(made) or 'none'}")
     if conf.get("ENCODER") == "v4l2h264enc":
         equal("GStreamer's v4l2 probe", got.get("BR2_PACKAGE_GST1_PLUGINS_GOOD_PLUGIN_V4L2_PROBE"), "y")
 
-    # What the defconfig names of this tree and of the repository must be there; scripts must be executable.
+    # The files of this tree and of the repository that the defconfig names must exist; scripts must be executable.
     for name, value in symbols(EXTERNAL / "configs" / conf["BUILDROOT_DEFCONFIG"]).items():
         for file in re.findall(r"\$\(BR2_EXTERNAL_ROBOCAST_PATH\)(\S+)", value):
             path = EXTERNAL / file.lstrip("/")
@@ -81,7 +81,7 @@ def facts(board, dotconfig, buildroot):
             elif name.endswith("_SCRIPT") and not path.stat().st_mode & 0o100:
                 fault(f"{name}: {path} is not executable")
 
-    # The kernel is the one of a defconfig of Buildroot's own, so that its checksums are there.
+    # The kernel is that of one of Buildroot's own defconfigs, so that its checksums exist.
     like = {"qemuarm64": "qemu_aarch64_virt"}.get(board, board.replace("-", "_"))
     own = symbols(Path(buildroot) / "configs" / f"{like}_defconfig")
     for name in ("BR2_LINUX_KERNEL_CUSTOM_TARBALL_LOCATION", "BR2_LINUX_KERNEL_CUSTOM_VERSION_VALUE",
@@ -95,7 +95,7 @@ def facts(board, dotconfig, buildroot):
     rust = re.search(r"^RUST_VERSION = (\S+)", (Path(buildroot) / "package/rust/rust.mk").read_text(), re.M)[1]
     wanted = re.search(r'^rust-version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text(), re.M)[1]
     if version(rust) < version(wanted):
-        fault(f"Buildroot has Rust {rust}, Cargo.toml wants {wanted}")
+        fault(f"Buildroot has Rust {rust}, Cargo.toml needs {wanted}")
 
     # Users: hw/rootfs has them for systemd-sysusers, robocast.mk for Buildroot.
     sysusers = (REPOSITORY / "hw/rootfs/usr/lib/sysusers.d/robocast.conf").read_text()
@@ -112,7 +112,7 @@ def facts(board, dotconfig, buildroot):
     return f"{len(conf)} facts, Rust {rust} for {wanted}"
 
 
-# The element's name in the sources -> what builds it. Elements of the core need nothing.
+# The element's name in the sources -> the package option that builds it. Core elements need nothing.
 PLUGINS = {
     "BASE": {
         "APP": "appsink appsrc", "PLAYBACK": "parsebin decodebin decodebin3 uridecodebin", "TYPEFIND": "typefind",
@@ -162,7 +162,7 @@ def elements(dotconfig):
                 fault(f"{prefix}PLUGIN_{plugin} is on, and nothing names its elements")
             on.discard(plugin)
         for plugin in sorted(on):
-            fault(f"{prefix}PLUGIN_{plugin} is on; what for?")
+            fault(f"{prefix}PLUGIN_{plugin} is on, and nothing is known to need it")
     if "libcamerasrc" in words and got.get("BR2_PACKAGE_LIBCAMERA") != "y":
         fault("libcamerasrc: the sources name it, BR2_PACKAGE_LIBCAMERA is off")
     return f"{named} elements named, {enabled} plugins on"
@@ -194,7 +194,7 @@ def info(board, path):
             fault(f"no package {name}")
     for name in ("polkit", "host-rust", "gst1-libav"):
         if name in packages:
-            fault(f"{name} is in, and should not be")
+            fault(f"{name} is included, and must not be")
     unknown = [
         name for name, package in packages.items()
         if package.get("type") == "target" and not package.get("virtual") and package.get("licenses") in (None, "unknown")
@@ -215,11 +215,11 @@ def sbom(path):
     for dependency in bom.get("dependencies", []):
         for ref in (dependency["ref"], *dependency.get("dependsOn", [])):
             if ref not in known:
-                fault(f"a dependency on {ref}, which is no component")
+                fault(f"a dependency on {ref}, which is not a component")
     names = {component["name"] for component in components}
     for name in ("robocast", "rauc", "srt", "linux", "systemd"):
         if name not in names:
-            fault(f"{name} is no component")
+            fault(f"{name} is not a component")
     hashed = sum(
         any("hashes" in reference for reference in component.get("externalReferences", [])) for component in components
     )

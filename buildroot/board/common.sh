@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts of the image share. To be sourced, with $board set.
+# Shared by the scripts of the image. To be sourced, with $board set.
 
 buildroot=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 repository=$(cd "$buildroot/.." && pwd)
@@ -16,7 +16,7 @@ fail() {
 release() { [ "${ROBOCAST_RELEASE:-0}" = 1 ]; }
 version() { "$repository/ci/version"; }
 
-# The keys of whoever makes the image, or those of development:
+# The keys of the image's maker, or the development keys:
 #   ROBOCAST_KEYRING    CA certificates (PEM) that the box trusts
 #   ROBOCAST_CERT_FILE, ROBOCAST_KEY_FILE    sign the bundle: files, or pkcs11: URIs
 find_keys() {
@@ -29,15 +29,15 @@ find_keys() {
     elif release; then
         fail "a release is not signed by the development CA: give ROBOCAST_KEYRING, ROBOCAST_CERT_FILE and ROBOCAST_KEY_FILE"
     else
-        # Its own words are no part of ours.
+        # Its own messages are not part of ours.
         "$repository/hw/keys/development" >&2
         keyring=$development/ca.cert.pem certificate=$development/signing.cert.pem key=$development/signing.key.pem
-        say "signed by the development CA: for no box outside the lab"
+        say "signed by the development CA: only for boxes in the lab"
     fi
     [ -s "$keyring" ] || fail "there is no keyring $keyring"
-    # However it came in: by its name, or as the very file.
+    # Under whatever name: recognized by its name, or as the same file.
     if release; then
-        # Every certificate of the keyring, not its first alone.
+        # Every certificate of the keyring, not only the first.
         if openssl crl2pkcs7 -nocrl -certfile "$keyring" | openssl pkcs7 -print_certs -noout | grep -qi development; then
             fail "a release does not trust the development CA, and $keyring holds it"
         fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Last touches on the root, before it is packed. Usage (by Buildroot): post-build.sh TARGET_DIR BOARD
+# Last changes to the root, before it is packed. Usage (by Buildroot): post-build.sh TARGET_DIR BOARD
 set -euo pipefail
 root=$1 board=$2
 # shellcheck source=buildroot/board/common.sh
@@ -16,25 +16,25 @@ if [ "$BOOT_CHAIN" = u-boot ]; then
     [ -z "$DTB" ] || [ -e "$root/boot/dtb/$DTB" ] || fail "board.conf wants $DTB, and the kernel did not make it"
 fi
 
-# What updates the box takes.
+# The updates that the box accepts.
 find_keys
 install -D -m 644 "$keyring" "$root/etc/rauc/keyring.pem"
 
-# /etc is read-only: these hold their places. preinit mounts the machine's own id over an empty file.
+# /etc is read-only: these are mount points. preinit mounts the machine id over an empty file.
 rm -f "$root/etc/machine-id" "$root/etc/hostname" "$root/etc/resolv.conf"
 : >"$root/etc/machine-id"
 ln -s ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 ln -sf ../proc/self/mounts "$root/etc/mtab"
 
-# Buildroot's word on what starts would come after ours, and say `enable *`.
+# Buildroot's own preset would come after ours, and contain `enable *`.
 [ -e "$root/usr/lib/systemd/system-preset/50-robocast.preset" ] || fail "make install left no preset"
 grep -qx 'disable \*' "$root/usr/lib/systemd/system-preset/50-robocast.preset" || fail "the preset does not end in \`disable *\`"
-# What Buildroot linked already without asking a preset.
+# Units that Buildroot enabled already without a preset.
 find "$root/etc/systemd/system" -mindepth 1 -type l -delete 2>/dev/null || true
 mkdir -p "$root/etc/systemd/system"
 ln -sf /usr/lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
 
-# What the box calls itself, and the floor of its clock.
+# The box's name and version, and the earliest time of its clock.
 version=$(version)
 rm -f "$root/etc/os-release"
 cat >"$root/usr/lib/os-release" <<OS

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The last look at the root, with its users made and its presets applied. Usage (by Buildroot): post-fakeroot.sh
+# The last check of the root, after users were created and presets applied. Usage (by Buildroot): post-fakeroot.sh
 # TARGET_DIR BOARD
 set -euo pipefail
 root=$1 board=$2
 # shellcheck source=buildroot/board/common.sh
 . "$(dirname "$0")/common.sh"
 
-# /var is the data partition, which starts empty: what packages left there would never be seen.
+# /var is the data partition, which starts empty: files that packages left there would never be seen.
 find "$root/var" -mindepth 1 -delete
 
-# A unit that runs as a user who is not there fails on the box, not here; and so on.
+# A unit that runs as a missing user would fail on the box, not here; and so on.
 for user in robocast-camera robocast-push; do
     grep -q "^$user:" "$root/etc/passwd" || fail "there is no user $user"
 done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Everything that is made of the root: the disk, the bundle, what describes and proves them.
+# Makes everything that is derived from the root: the disk, the bundle, SBOM, checksums and signature.
 # Usage (by Buildroot): post-image.sh BINARIES_DIR BOARD     in Buildroot's own folder
-# Gives BINARIES_DIR/robocast-BOARD/ with robocast-BOARD.img.xz, .img.bmap, .raucb, .cdx.json, .sha256, .sha256.cms
+# Makes BINARIES_DIR/robocast-BOARD/ with robocast-BOARD.img.xz, .img.bmap, .raucb, .cdx.json, .sha256, .sha256.cms
 set -euo pipefail
 binaries=$1 board=$2
 # shellcheck source=buildroot/board/common.sh
@@ -30,10 +30,10 @@ fat() {
 root=$binaries/rootfs.squashfs
 size=$(stat -L -c %s "$root")
 [ "$size" -le $((ROOTFS_MB << 20)) ] ||
-    fail "the root has $((size >> 20)) MiB, a slot $ROOTFS_MB MiB: mend ROOTFS_MB in hw/boards/$BOARD/board.conf"
+    fail "the root has $((size >> 20)) MiB, a slot $ROOTFS_MB MiB: increase ROOTFS_MB in hw/boards/$BOARD/board.conf"
 cp -L "$root" "$parts/rootfs.squashfs"
 
-# The boot partition: firmware where the board needs some, and what it starts.
+# The boot partition: firmware if the board needs some, and the program that it starts.
 mkdir "$parts/boot"
 if [ -d "$binaries/rpi-firmware" ]; then
     cp -r "$binaries/rpi-firmware/." "$parts/boot/"
@@ -48,12 +48,12 @@ case $BOOT_CHAIN in
         fat "$parts/boot.vfat" "$BOOT_MB" 52424353 BOOT "$parts"/boot/*
         ;;
     tryboot)
-        # Firmware and kernel of a slot. The same for both; boot-tryboot names the root before slot B may boot.
+        # Firmware and kernel of a slot. The same for both; boot-tryboot sets the root before slot B may boot.
         cp "$binaries/Image" "$parts/boot/"
         printf 'root=PARTLABEL=rootfs-a ro rootwait rauc.slot=A init=/usr/lib/robocast/preinit net.ifnames=0 gpt panic=5 quiet console=%s %s\n' \
             "$CONSOLE" "$KERNEL_ARGS" >"$parts/boot/cmdline.txt"
         fat "$parts/boot-a.vfat" "$BOOT_MB" 52424353 BOOT "$parts"/boot/*
-        # And what says which slot.
+        # The file that says which slot to boot.
         mkdir "$parts/select"
         cp "$boards/$BOARD/autoboot.txt" "$parts/select/"
         fat "$parts/boot.vfat" 16 52424354 BOOT "$parts"/select/*
@@ -69,7 +69,7 @@ genimage --config "$parts/genimage.cfg" --rootpath "$parts/none" --tmppath "$par
 mv "$parts/disk.img" "$out/$name.img"
 "$boards/blank" "$out/$name.img"
 
-# The map of what is not empty, for a faster and checked flash. Optional: bmaptool may be missing.
+# The map of blocks that are not empty, for a faster and verified flash. Optional: bmaptool may be missing.
 if command -v bmaptool >/dev/null; then
     bmaptool create --output "$out/$name.img.bmap" "$out/$name.img"
 elif release; then
@@ -87,21 +87,21 @@ ln "$parts/rootfs.squashfs" "$parts/bundle/rootfs.squashfs"
     printf '[update]\ncompatible=%s\nversion=%s\n\n' "$COMPATIBLE" "$(version)"
     printf '[bundle]\nformat=verity\n\n'
     if [ "$BOOT_CHAIN" = tryboot ]; then
-        # Before the root, so that a kernel never waits for the modules of another.
+        # Before the root, so that a kernel never meets the modules of another one.
         cp "$parts/boot-a.vfat" "$parts/bundle/boot.vfat"
         printf '[image.boot]\nfilename=boot.vfat\n\n'
     fi
     printf '[image.rootfs]\nfilename=rootfs.squashfs\n'
 } >"$parts/bundle/manifest.raucm"
 touch --date="@$SOURCE_DATE_EPOCH" "$parts"/bundle/*
-# The root is packed already. What is signed is verified at once, by the keyring that the box has.
+# The root is already compressed. The signature is verified at once, against the box's keyring.
 rauc bundle --cert="$certificate" --key="$key" --keyring="$keyring" \
     --mksquashfs-args="-comp zstd -Xcompression-level 1 -noI -noD -noF -no-progress -quiet" \
     "$parts/bundle" "$out/$name.raucb"
 [ -s "$out/$name.raucb" ] || fail "rauc made no bundle"
 
 say "$name: the SBOM"
-# show-info wants a make of its own, not a child of the one that runs this.
+# show-info needs its own make, not a child of the one that runs this.
 env -u MAKEFLAGS -u MAKELEVEL -u MAKEOVERRIDES make --no-print-directory -s -C "$O" show-info >"$parts/show-info.json"
 utils/generate-cyclonedx <"$parts/show-info.json" >"$out/$name.cdx.json"
 "$buildroot/checks.py" sbom "$out/$name.cdx.json"
@@ -113,7 +113,7 @@ if [[ $key == pkcs11:* ]]; then
     signing=(-signer "$certificate" -inkey "$key" -engine pkcs11 -keyform engine)
 fi
 if [[ $certificate == pkcs11:* ]]; then
-    # openssl reads a certificate of a token only through a provider that not every machine has.
+    # openssl reads a certificate from a token only through a provider, which not every machine has.
     ! release || fail "to sign the checksums of a release, ROBOCAST_CERT_FILE must be a file"
     say "NOTE: ROBOCAST_CERT_FILE is on a token, so the checksums are not signed"
 else

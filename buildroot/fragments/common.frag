@@ -6,7 +6,7 @@ BR2_TOOLCHAIN_EXTERNAL_BOOTLIN_AARCH64_GLIBC_STABLE=y
 BR2_DOWNLOAD_FORCE_CHECK_HASHES=y
 BR2_REPRODUCIBLE=y
 
-# The scripts that make the image of it.
+# The scripts that make the image.
 BR2_PACKAGE_ROBOCAST=y
 BR2_PACKAGE_ROBOCAST_BOARD="@BOARD@"
 BR2_ROOTFS_POST_SCRIPT_ARGS="@BOARD@"
@@ -27,11 +27,11 @@ BR2_TARGET_ROOTFS_SQUASHFS=y
 BR2_TARGET_ROOTFS_SQUASHFS4_ZSTD=y
 # BR2_TARGET_ROOTFS_TAR is not set
 
-# The kernel gets what the project needs of it, whatever else the board has.
+# The kernel gets the options that the project needs, whatever else the board has.
 BR2_LINUX_KERNEL=y
 BR2_LINUX_KERNEL_NEEDS_HOST_OPENSSL=y
 
-# systemd, and of it what the box uses. No login manager, no polkit.
+# systemd, with only the parts that the box uses. No login manager, no polkit.
 BR2_PACKAGE_DBUS_BROKER=y
 BR2_PACKAGE_SYSTEMD_PSTORE=y
 BR2_PACKAGE_SYSTEMD_RANDOMSEED=y
@@ -43,7 +43,7 @@ BR2_PACKAGE_SYSTEMD_TIMESYNCD=y
 # BR2_PACKAGE_SYSTEMD_VCONSOLE is not set
 
 # Tools that preinit, units and scripts of hw/rootfs call. Buildroot's busybox
-# has no timeout, and no sync of one file: coreutils have.
+# has no timeout, and no sync of a single file: coreutils has both.
 # `robocast net` calls nft (and reads its JSON), ip and iw.
 BR2_PACKAGE_BUSYBOX_SHOW_OTHERS=y
 BR2_PACKAGE_COREUTILS=y
@@ -59,7 +59,7 @@ BR2_PACKAGE_UTIL_LINUX_PARTX=y
 BR2_PACKAGE_UTIL_LINUX_UNSHARE=y
 BR2_PACKAGE_CA_CERTIFICATES=y
 
-# The way out: ethernet, Wi-Fi up to WPA3, LTE.
+# The uplinks: ethernet, Wi-Fi up to WPA3, LTE.
 BR2_PACKAGE_NETWORK_MANAGER=y
 BR2_PACKAGE_NETWORK_MANAGER_CLI=y
 BR2_PACKAGE_NETWORK_MANAGER_MODEM_MANAGER=y
@@ -80,7 +80,7 @@ BR2_PACKAGE_RAUC_JSON=y
 BR2_PACKAGE_RAUC_NETWORK=y
 BR2_PACKAGE_RAUC_STREAMING=y
 
-# GStreamer: the elements that robocast names, and no more.
+# GStreamer: only the elements that robocast names.
 BR2_PACKAGE_GSTREAMER1=y
 # BR2_PACKAGE_GSTREAMER1_INSTALL_TOOLS is not set
 # BR2_PACKAGE_GSTREAMER1_TRACE is not set
@@ -111,21 +111,21 @@ BR2_PACKAGE_GST1_PLUGINS_GOOD_PLUGIN_V4L2_PROBE=y
 # BR2_PACKAGE_GST1_PLUGINS_GOOD_PLUGIN_WAVPARSE is not set
 # TLS of rtspsrc
 BR2_PACKAGE_GLIB_NETWORKING=y
-# h264parse; openh264enc and openh264dec; SRT with MPEG-TS (srtsink comes of
-# the package srt)
+# h264parse; openh264enc and openh264dec; SRT with MPEG-TS (the package srt
+# enables srtsink)
 BR2_PACKAGE_GST1_PLUGINS_BAD=y
 BR2_PACKAGE_GST1_PLUGINS_BAD_PLUGIN_MPEGTSMUX=y
 BR2_PACKAGE_GST1_PLUGINS_BAD_PLUGIN_OPENH264=y
 BR2_PACKAGE_GST1_PLUGINS_BAD_PLUGIN_VIDEOPARSERS=y
 BR2_PACKAGE_SRT=y
-# x264enc, where no hardware encodes. GPL.
+# x264enc, for boards without a hardware encoder. GPL.
 BR2_PACKAGE_GST1_PLUGINS_UGLY=y
 BR2_PACKAGE_GST1_PLUGINS_UGLY_PLUGIN_X264=y
 # libcamerasrc
 BR2_PACKAGE_LIBCAMERA=y
 
-# What the scripts run on the machine that builds. Python's TLS and the
-# certificates are for the SBOM, which wants the list of SPDX licences once.
+# Programs that the scripts run on the build machine. Python's TLS and the
+# certificates are for the SBOM, which needs the list of SPDX licences once.
 BR2_PACKAGE_HOST_BMAP_TOOLS=y
 BR2_PACKAGE_HOST_CA_CERTIFICATES=y
 BR2_PACKAGE_HOST_DOSFSTOOLS=y

@@ -1,5 +1,5 @@
-# Boards that boot by U-Boot: its board, with the project's configuration on top
-# (external.mk makes that file), and the tools that speak to it.
+# Boards that boot with U-Boot: its board, with the project's configuration on top
+# (external.mk makes that file), and the tools that access its environment.
 BR2_TARGET_UBOOT=y
 BR2_TARGET_UBOOT_BUILD_SYSTEM_KCONFIG=y
 BR2_TARGET_UBOOT_BOARD_DEFCONFIG="@UBOOT_DEFCONFIG@"

@@ -113,16 +113,16 @@ def goals(record):
         return len(measured) == len(parts) and all(value <= most for value in measured.values())
 
     cpu = against("cpu")
-    yield ("CPU of the whole product: no more than GStreamer, tuned",
+    yield ("CPU of the whole product: at most that of GStreamer, tuned",
            "; ".join(f"{many(count)}: {ratio:.2f} x" for count, ratio in cpu.items()),
            reached(cpu, 1))
     own = parts.get("1", {}).get("contenders", {}).get("robocast")
-    yield (f"Memory of camera and push of one stream: no more than {MEMORY_GOAL_MB} MB",
+    yield (f"Memory of camera and push of one stream: at most {MEMORY_GOAL_MB} MB",
            f"{own['media']['median']:.1f} MB alone, {own['media_pss']['median']:.1f} MB PSS" if own else "",
            own["media"]["median"] <= MEMORY_GOAL_MB if own else None)
     for p in ("p50", "p99"):
         added = against(p)
-        yield (f"Added latency, {p}: no more than GStreamer, tuned (the clock counts in steps of {CLOCK_MS} ms)",
+        yield (f"Added latency, {p}: at most that of GStreamer, tuned (the clock counts in steps of {CLOCK_MS} ms)",
                "; ".join(f"{many(count)}: {round(difference) + 0.0:+.0f} ms" for count, difference in added.items()),
                reached(added, CLOCK_MS))
     counts = sorted(int(count) for count, part in parts.items() if "robocast" in part["contenders"])

@@ -1,4 +1,4 @@
-"""Starts and ends programs, and reads from /proc what they cost."""
+"""Starts and ends programs, and reads their cost from /proc."""
 
 import ctypes
 import os
@@ -17,7 +17,7 @@ def die_with_parent():
 
 
 def start(command, log, env=None, output=None):
-    """A program in a session of its own: Ctrl-C reaches the benchmark alone, which then ends its programs."""
+    """A program in its own session: Ctrl-C reaches only the benchmark, which then ends its programs."""
     with open(log, "ab") as errors:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output or errors, stderr=errors,
@@ -83,8 +83,8 @@ class Reading:
     """What a set of processes had used at one moment."""
     at: float
     pids: frozenset
-    cpu: float         # seconds, children that ended included
-    cpu_stat: float    # the same by /proc/PID/stat
+    cpu: float         # seconds, including children that ended
+    cpu_stat: float    # the same from /proc/PID/stat
     switches: int
     threads: int
 
@@ -122,8 +122,8 @@ def task_statuses(pid):
 
 
 def pss_mb(pids):
-    """Proportional set size: what several processes share counts once, split among all who map it, the benchmark's
-    own camera and reader too."""
+    """Proportional set size: shared pages count once, split among all processes that map them, including the benchmark's
+    own camera and reader."""
     total = 0
     for pid in pids:
         with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
@@ -132,7 +132,7 @@ def pss_mb(pids):
 
 
 def alone_mb(pids):
-    """What the processes would take with nobody else there to share with: what is their own, and each shared
+    """The memory that the processes would use with no other process to share with: private memory, and each shared
     file page once."""
     own, shared = 0, {}
     for pid in pids:
@@ -155,7 +155,7 @@ def alone_mb(pids):
 
 
 def machine_busy():
-    """Seconds all cores together worked so far, and seconds the hypervisor took."""
+    """Seconds of work of all cores so far, and seconds that the hypervisor took."""
     with open("/proc/stat", encoding="utf-8") as file:
         user, nice, system, _, _, irq, softirq, steal = (int(n) / TICKS for n in file.readline().split()[1:9])
     return user + nice + system + irq + softirq, steal

@@ -1,4 +1,4 @@
-"""What a media server recorded, frame by frame, against what the robot sent."""
+"""A media server's recording, frame by frame, compared with what the robot sent."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ FNV_START, FNV_PRIME, FNV_MASK = 0xCBF29CE484222325, 0x100000001B3, (1 << 64) - 
 
 @dataclass
 class Frame:
-    end: int        # offset in the file behind its last byte
+    end: int        # offset in the file after its last byte
     slices: tuple   # hashes of its coded slices
 
 
 def fnv1a(data):
-    """As the robot's log has it (draft-eastlake-fnv, 64 bits)."""
+    """The hash in the robot's log (draft-eastlake-fnv, 64 bits)."""
     value = FNV_START
     for byte in data:
         value = ((value ^ byte) * FNV_PRIME) & FNV_MASK
@@ -21,7 +21,7 @@ def fnv1a(data):
 
 
 def frames(path):
-    """The video frames of an FLV file, a last one that is not whole left out."""
+    """The video frames of an FLV file, without an incomplete last one."""
     data = path.read_bytes()
     at, found = 9 + 4, []
     while at + 11 <= len(data):
@@ -50,9 +50,9 @@ def sent(lines):
 
 
 def places(frames, when_arrived, sent_slices, when_sent):
-    """Where in what was sent each recorded frame stands; None for one that the robot never sent (a slate).
+    """The position of each recorded frame in the robot's sequence; None for one that the robot never sent (a slate).
 
-    Footage repeats: of several places it is the last that was sent before the frame arrived. Both are seen a little late."""
+    Footage repeats: of several positions it is the last one sent before the frame arrived. Both are observed a little late."""
     found, at = {}, {}
     for index, value in enumerate(sent_slices):
         found.setdefault(value, []).append(index)

@@ -1,4 +1,4 @@
-"""What surrounds a contender: the camera, the media server and the reader; and the contenders themselves."""
+"""The surroundings of a contender: the camera, the media server and the reader; and the contenders themselves."""
 
 import json
 import os
@@ -23,10 +23,10 @@ class Missing(Exception):
 
 
 class Failed(Exception):
-    """A program of the benchmark did not do what it must."""
+    """A program of the benchmark failed."""
 
 
-# A command is shown in the page as it stands here; $SOURCE and $SINK are put in word by word.
+# The page shows a command as it is here; $SOURCE and $SINK are substituted word by word.
 FFMPEG = ("ffmpeg -nostdin -nostats -loglevel warning -rtsp_transport tcp -fflags nobuffer -flags low_delay "
           "-analyzeduration 0 -probesize 32 -i $SOURCE -c copy -an -flvflags no_duration_filesize -tcp_nodelay 1 "
           "-f flv $SINK")
@@ -40,7 +40,7 @@ ROBOCAST = "robocast run settings.toml --json"
 
 class Peer:
     """A program that is started once for each stream."""
-    # Rest after the first picture before figures are taken.
+    # Pause after the first picture before figures are taken.
     rest = 1.0
 
     def __init__(self, name, title, command):
@@ -58,7 +58,7 @@ class Peer:
 class Robocast:
     """The product as a user starts it: one supervisor, and a camera and a push program for each stream."""
     name, title, command = "robocast", "robocast", ROBOCAST
-    # Two seconds after a stream went live a short-lived process makes its slate.
+    # Two seconds after a stream went live, a short-lived process makes its slate.
     rest = 3.0
 
     def start(self, stage, streams, log):
@@ -98,13 +98,13 @@ ELEMENTS = {
 
 
 def tell(command):
-    """What a program prints, on either output."""
+    """A program's output, on either stream."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return done.stdout
 
 
 def check(executables, footage):
-    """Names everything that is missing, with its package."""
+    """Reports everything that is missing, with its package."""
     os.environ["PATH"] += ":/usr/sbin:/usr/local/sbin"
     missing = [(name, package) for name, package in PACKAGES.items() if not shutil.which(name)]
     if shutil.which("gst-inspect-1.0"):
@@ -158,7 +158,7 @@ class Stage:
         processes.end(self.programs)
 
     def cameras(self, *arguments):
-        """Starts simulated cameras and gives their URLs."""
+        """Starts simulated cameras and returns their URLs."""
         log = self.folder / "cameras.log"
         command = [str(self.executables / "robocast-sim"), "rtsp", "--listen", "127.0.0.1:0", *arguments]
         program = processes.start(command, log, output=subprocess.PIPE)
@@ -169,7 +169,7 @@ class Stage:
         return json.loads(line)["urls"]
 
     def with_others(self, count):
-        """Starts the cameras that fill the machine up to `count` streams."""
+        """Starts the additional cameras, up to `count` streams."""
         if count - 1 > len(self.others):
             paths = [word for index in range(len(self.others) + 1, count) for word in ("--path", f"/other{index:02}")]
             self.others += self.cameras("--file", str(self.footage), *paths)
@@ -197,7 +197,7 @@ class Stage:
         raise Failed(f"nginx does not start: {last_lines(log)}")
 
     def mind(self):
-        """Complains when camera or server have ended."""
+        """Fails when camera or server have ended."""
         for program in self.programs:
             if program.poll() is not None:
                 raise Failed(f"{Path(program.args[0]).name} ended under way (status {program.returncode}; below 0: "
@@ -205,14 +205,14 @@ class Stage:
                              f"{last_lines(self.folder / 'error.log')}")
 
     def bytes_in(self):
-        """Bytes that came in so far, by stream."""
+        """Bytes received so far, by stream."""
         url = f"http://127.0.0.1:{self.http_port}/stat"
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
             tree = xml.fromstring(answer.read())
         return {s.findtext("name"): int(s.findtext("bytes_in")) for s in tree.iter("stream") if s.find("publishing") is not None}
 
     def streams(self, count):
-        """Name, source and sink of each stream of a turn. The measured one is the last to be started."""
+        """Name, source and sink of each stream of a turn. The measured one is started last."""
         self.turn += 1
         sources = self.others[:count - 1] + [self.measured]
         names = [f"s{index:02}" for index in range(1, count + 1)]
@@ -235,7 +235,7 @@ class Stage:
 
 
 def last_lines(log):
-    """What a program said last, without the folders of this machine."""
+    """A program's last output, without the folders of this machine."""
     try:
         said = " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
         return re.sub(r"(?<![\w/:])/(?:[\w.+-]+/)+", "", said) or "it said nothing"

@@ -2,7 +2,7 @@
 """robocast on a box with two uplinks (hw/rig/uplinks.py has the picture).
 
 The access point loses its way into the world while its link stays up; the streams go over the other uplink, and come back.
-Usage: ci/demo.d/net.py [SECONDS]: with SECONDS it cuts by itself, ends, and succeeds only if the video went on.
+Usage: ci/demo.d/net.py [SECONDS]: with SECONDS it cuts by itself, ends, and succeeds only if the video continued.
 """
 
 import os
@@ -95,7 +95,7 @@ def main():
             demo.until("video over wwan0", 15, lambda: demo.recorded() > before + 50_000)
             anew = len(demo.recordings()) - sessions
             say(f"  wwan0 carries: {silence.take() * 1000:.0f} ms without video, "
-                + ("the session went on (MPTCP)" if anew == 0 else f"{anew} new session(s)"), "32")
+                + ("the session continued (MPTCP)" if anew == 0 else f"{anew} new session(s)"), "32")
             say("wlan0: connected again")
             demo.cut(False)
             demo.until("the streams are back on wlan0", 90, lambda: demo.chosen() == "wlan0")

@@ -1,5 +1,5 @@
 # The crates of a Cargo.lock as SRC_URI, read from the lock file whenever a recipe is parsed: the list is generated,
-# and cannot fall behind.
+# and is always up to date.
 
 ROBOCAST_CARGO_LOCK ?= "${ROBOCAST_TREE}/Cargo.lock"
 ROBOCAST_CARGO_LOCK[doc] = "The lock file whose crates are fetched."

@@ -1,4 +1,4 @@
-# Which keys: those that were given, else the development CA. A release refuses the latter.
+# The keys: those that were given, else the development CA. A release refuses the latter.
 
 ROBOCAST_KEYS_GIVEN = "${@'1' if all(d.getVar(v) for v in ('ROBOCAST_KEYRING', 'ROBOCAST_CERT_FILE', 'ROBOCAST_KEY_FILE')) else '0'}"
 ROBOCAST_TRUSTED = "${@d.getVar('ROBOCAST_KEYRING') if d.getVar('ROBOCAST_KEYS_GIVEN') == '1' else '${ROBOCAST_DEVELOPMENT_CA}/ca.cert.pem'}"
@@ -12,6 +12,6 @@ python () {
     given = [key for key in keys if d.getVar(key)]
     missing = [key for key in keys if key not in given]
     if missing and (given or d.getVar("ROBOCAST_RELEASE") == "1"):
-        why = "keys come all or none" if given else "a release does not trust the development CA"
+        why = "set all three keys or none" if given else "a release does not trust the development CA"
         raise bb.parse.SkipRecipe("%s is not set: %s" % (", ".join(missing), why))
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""RAUC's bootloader backends by RAUC's protocol, with stand-ins: `mount` copies a FAT image out and `umount` back,
+"""RAUC's bootloader backends under RAUC's protocol, with stand-ins: `mount` copies a FAT image out and `umount` back,
 so that no kernel with vfat is needed; `nvbootctrl` keeps its slots in a file."""
 
 import os
@@ -53,7 +53,7 @@ def test(function):
 
 
 class Stand:
-    """A box with FATs of its own and a backend on it."""
+    """A box with its own FATs and a backend on it."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -85,7 +85,7 @@ class Stand:
         return done.stdout
 
     def cold(self, slot):
-        """The power was off; now this slot runs."""
+        """Power was off; now this slot runs."""
         for left in self.folder.glob("run/**/*"):
             if left.is_file():
                 left.unlink()
@@ -104,7 +104,7 @@ class Stand:
 
 
 def firmware(text, tryboot):
-    """Which partition the Raspberry Pi's firmware boots."""
+    """The partition that the Raspberry Pi's firmware boots."""
     section, found = "all", None
     for line in text.decode("ascii").splitlines():
         if line.startswith("["):
@@ -123,7 +123,7 @@ def tryboot_installs_tries_and_keeps(stand):
     ask = lambda *words: stand.ask("boot-tryboot", *words)
     check((ask("get-current"), ask("get-primary")) == ("A", "A"), "a new box")
     check((ask("get-state", "A"), ask("get-state", "B")) == ("good", "bad"), "an empty slot must not be good")
-    # What RAUC does around an installation.
+    # RAUC's calls around an installation.
     ask("set-state", "B", "bad")
     check((ask("get-primary"), boots(stand)) == ("A", 2), "primary while installing")
     ask("set-primary", "B")
@@ -138,7 +138,7 @@ def tryboot_installs_tries_and_keeps(stand):
     ask("set-state", "B", "good")
     check((boots(stand), boots(stand, True), ask("get-primary")) == (3, 2, "B"), "kept")
     check(not stand.armed(), "nothing more to try")
-    # And the way back.
+    # And the rollback.
     ask("set-state", "A", "bad")
     ask("set-primary", "A")
     check(boots(stand) == 3 and boots(stand, True) == 2 and stand.armed(), "back")

@@ -1,4 +1,4 @@
-"""A board for the boot script alone: the disk of genimage.cfg.in with a kernel of some hundred bytes, in QEMU."""
+"""A board only for the boot script: the disk of genimage.cfg.in with a kernel of some hundred bytes, in QEMU."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 COPIES = (0x0, 0x10000)
 SIZE = 0x4000
-# TCG on two busy cores; U-Boot itself needs about two seconds.
+# For TCG on two busy cores; U-Boot itself needs about two seconds.
 DEADLINE = 90
 
 
@@ -34,8 +34,8 @@ def command(*words, **more):
 
 
 def kernel(message, filling=b"", again=False):
-    """An arm64 Image that adds up all of its words, says `message` if the sum is right, and turns the machine off
-    (or resets it): what did not arrive whole is noticed."""
+    """An arm64 Image that adds up all of its words, prints `message` if the sum is right, and turns the machine off
+    (or resets it): an incomplete load is noticed."""
     good, bad = message.encode() + b"\n\0", b"KERNEL DAMAGED\n\0"
     adr = lambda register, distance: 0x10000000 | (distance >> 2 & 0x7FFFF) << 5 | register
     code = 23
@@ -94,14 +94,14 @@ def gpt(disk, rename=None):
 
 
 class Board:
-    """One disk and what is done with it."""
+    """One disk and the operations on it."""
 
     def __init__(self, folder, u_boot):
         self.folder, self.u_boot, self.disk = Path(folder), u_boot, Path(folder) / "disk.img"
         self.number = 0
 
     def make(self):
-        """The disk with nothing in its slots yet."""
+        """The disk with empty slots."""
         folder = self.folder
         (folder / "rootfs.squashfs").write_bytes(b"\0" * 4096)
         with open(folder / "boot.vfat", "wb") as file:
@@ -146,7 +146,7 @@ class Board:
 
     # --- The environment, as bytes and as fw_printenv sees it.
     def copy(self, which):
-        """Counter and words of a copy; None if its checksum is wrong."""
+        """Counter and variables of a copy; None if its checksum is wrong."""
         raw = self.read("env", SIZE, COPIES[which])
         if struct.unpack("<I", raw[:4])[0] != zlib.crc32(raw[5:]):
             return None
@@ -180,8 +180,8 @@ class Board:
 
     # --- Running it.
     def boot(self, until=None, stick=None, u_boot=None, resets=False, deadline=DEADLINE):
-        """Turns the board on; comes back with all it said when it turned itself off, was reset (unless `resets`), or
-        said `until`. Not to end by itself within the deadline is a failure."""
+        """Turns the board on; returns all its output when it turned itself off, was reset (unless `resets`), or
+        printed `until`. A board that does not end within the deadline is a failure."""
         words = ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", "cortex-a53", "-m", "512", "-accel", "tcg",
                  "-bios", u_boot or self.u_boot, "-nographic", "-no-user-config", "-nodefaults", "-monitor", "none",
                  "-serial", "stdio", "-drive", f"if=none,id=d0,format=raw,file={self.disk}",
@@ -217,7 +217,7 @@ class Board:
         return said.decode(errors="replace").replace("\r", "")
 
     def when(self, said, pattern):
-        """How many seconds after power-on the pattern was out."""
+        """How many seconds after power-on the pattern was printed."""
         end = re.search(pattern, said)
         check(end, f"{pattern!r} was not said")
         return next(t for t, size in self.times if size >= end.end())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The boot script in U-Boot, in QEMU: tries, fall-back, a damaged environment, sticks. Usage: u_boot.py U-BOOT.BIN [NAME...]"""
+"""The boot script in U-Boot, in QEMU: tries, fallback, a damaged environment, sticks. Usage: u_boot.py U-BOOT.BIN [NAME...]"""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ def test(function):
 
 
 def fresh(board):
-    """Both slots whole, nothing in the environment."""
+    """Both slots complete, nothing in the environment."""
     board.make()
     board.slot("rootfs-a", {"boot/Image": kernel("KERNEL A")})
     board.slot("rootfs-b", {"boot/Image": kernel("KERNEL B")})
@@ -157,7 +157,7 @@ def one_damaged_copy_leaves_the_other(board):
         board.set_copy(place, 5, BOOT_ORDER="A B", BOOT_A_LEFT=3, BOOT_B_LEFT=3)
         board.damage(place)
         starts(board.boot(), "B")
-        check(board.copy(place) and board.copy(place)[0] == 5, "the damaged copy was not mended")
+        check(board.copy(place) and board.copy(place)[0] == 5, "the damaged copy was not repaired")
 
 
 @test
@@ -174,7 +174,7 @@ def both_copies_damaged_are_the_defaults(board):
 
 @test
 def torn_write_costs_one_write(board):
-    # What the next boot would write, in part: after each number of sectors the earlier words must be found.
+    # A partial write of the next boot: after each number of sectors the earlier variables must be found.
     board.set_copy(0, 7, BOOT_ORDER="B A", BOOT_A_LEFT=3, BOOT_B_LEFT=3)
     board.set_copy(1, 6, BOOT_ORDER="B A", BOOT_A_LEFT=3, BOOT_B_LEFT=3, filler="x" * 9000)
     starts(board.boot(), "B")
@@ -184,7 +184,7 @@ def torn_write_costs_one_write(board):
         board.set_copy(1, 6, BOOT_ORDER="B A", BOOT_A_LEFT=3, BOOT_B_LEFT=3, filler="x" * 9000)
         board.write("env", whole[:512 * sectors], COPIES[1])
         starts(board.boot(), "B")
-        # The torn one is not taken for a copy unless all that matters of it was out.
+        # The torn copy is only valid if everything that matters in it was written.
         check(board.copy(1)[1]["BOOT_B_LEFT"] in ("2", "1"), f"after {sectors} sectors: {board.copy(1)}")
 
 

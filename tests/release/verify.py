@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What tests/release/run looks at in JSON, read by another way than ci/release wrote it. Exit 1 and a line for a fault.
+"""Verifies the JSON files for tests/release/run, with other code than ci/release's. Exits with 1 and a line for a fault.
 
 verify.py sbom FILE CARGO_LOCK [MANIFEST]      names every crate, and every package of the manifest, with checksums
 verify.py imager FOLDER URL BOARD=DEVICE...    the entries of robocast.rpi-imager.json, against the files
@@ -20,7 +20,7 @@ def want(true, words):
 
 def sbom(path, lock, manifest=None):
     bom = json.loads(Path(path).read_text())
-    # The shape of CycloneDX 1.6: no other keys than these have a place.
+    # The structure of CycloneDX 1.6: no other keys are allowed.
     want(
         set(bom) == {"$schema", "bomFormat", "specVersion", "serialNumber", "version", "metadata", "components", "dependencies"},
         f"keys: {sorted(bom)}",
@@ -48,7 +48,7 @@ def sbom(path, lock, manifest=None):
     want(len(set(refs)) == len(refs), "a bom-ref twice")
     depends = {d["ref"]: d["dependsOn"] for d in bom["dependencies"]}
     want(set(depends) == set(refs) and all(set(on) <= set(refs) for on in depends.values()), "dependencies")
-    # From the whole every crate that robocast wants is reached.
+    # Every crate that robocast needs is reachable from the top component.
     reached, ways = set(), [refs[0]]
     while ways:
         ref = ways.pop()

@@ -1,4 +1,4 @@
-"""The board under test, whatever it is: power, a shell, its disk and its sticks."""
+"""The board under test, of whatever kind: power, a shell, its disk and its sticks."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from qemu import Qemu  # noqa: E402
 import sticks  # noqa: E402,F401
 from world import PATIENCE, World, run, until  # noqa: E402,F401
 
-# What was measured and not told yet; `conftest.py` tells it at the end of the run.
+# Measurements that are not printed yet; `conftest.py` prints them at the end of the run.
 FIGURES = []
 
 
@@ -26,27 +26,27 @@ def figure(words):
 
 
 class Board:
-    """What tests ask of every board. How it is switched on, and how it is spoken to, stands in those below."""
+    """The interface of every board for tests. Subclasses know how to power it and how to reach its shell."""
 
-    # Whether its kernel mounts FAT; a stick has ext4 where it does not.
+    # Whether its kernel mounts FAT; if not, a stick has ext4.
     fat = True
-    # When a power cut may come: from its first words to a box that streams and writes, in seconds.
+    # The range of a power cut: from its first messages to a box that streams and writes, in seconds.
     moments = (2, 45)
 
     def stick(self, folder, name, files, size=32 * MIB):
-        """A stick with `files` (path: content, or a file's path) on it."""
+        """Makes a stick with `files` (path: content, or a file's path) on it."""
         return sticks.make(folder / f"{name}.img", files, self.fat, size)
 
     def boot(self):
-        """On, until it answers."""
+        """Switches it on, and waits until it answers."""
         raise NotImplementedError
 
     def again(self, seconds=120):
-        """Until it answers, after it started anew by itself."""
+        """Waits until it answers, after it restarted by itself."""
         raise NotImplementedError
 
     def crash(self):
-        """It ends at once, as with a panic of its kernel, and starts anew. What was written before is on the disk."""
+        """Ends it at once, as a kernel panic does, and restarts it. Earlier writes are on the disk."""
         raise NotImplementedError
 
     def ask(self, command, seconds=60):
@@ -54,7 +54,7 @@ class Board:
         raise NotImplementedError
 
     def preinit_said(self, words):
-        """Until `preinit` has said so, where it says things before there is a journal."""
+        """Waits until `preinit` has printed this, where it prints before there is a journal."""
         raise NotImplementedError
 
     def run(self, command, seconds=60):
@@ -64,7 +64,7 @@ class Board:
         return out
 
     def last_words(self):
-        """What the board says of itself, as far as it still answers; for a test that failed."""
+        """The board's logs, as far as it still answers; for a test that failed."""
         try:
             said = [self.ask(command)[0] for command in ("robocast status", "systemctl --failed --no-legend", "journalctl -b -n 80 --no-pager -o short-monotonic")]
         except Exception as error:  # whatever keeps it from answering
@@ -72,7 +72,7 @@ class Board:
         return "\n".join(["What the board says:", *said])
 
     def until(self, what, seconds, command, wanted=None):
-        """Until a command succeeds (and prints what matches `wanted`); gives what it printed."""
+        """Waits until a command succeeds (and prints what matches `wanted`); returns its output."""
         last = ["nothing"]
 
         def look():
@@ -88,13 +88,13 @@ class Board:
         return re.search(r"rauc\.slot=(\w)", self.run("cat /proc/cmdline"))[1]
 
     def status(self):
-        """What `robocast status --json` says: an object a stream by its name, and the network's as `net`."""
+        """`robocast status --json`: one object per stream by its name, and the network's as `net`."""
         out, _ = self.ask("robocast status --json")
         told = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
         return {said.get("stream") or "net": said.get("net", said) for said in told}
 
     def streaming(self, seconds=120):
-        """Until the box says that the robot's video goes out, and a recording at the server grows; gives the recording."""
+        """Waits until the box reports that the robot's video is sent, and a recording at the server grows; returns the recording."""
         until("the robot's video goes out", seconds, lambda: any(said.get("state") == "live" for said in self.status().values()))
         before = {file: file.stat().st_size for file in self.world.recordings()}
 
@@ -119,18 +119,18 @@ class VirtualBoard(Board, Qemu):
         super().flash(settings, size)
 
     def on(self):
-        """Power, and no more: what the board does from here is its own."""
+        """Switches it on, and nothing more: the board does the rest by itself."""
         self.qemu.extra_args = " ".join(self.arguments())
         self.target.activate(self.qemu)
         self.began = time.monotonic()
         self.qemu.on()
 
     def cut(self):
-        """The plug is pulled: no program on the board learns of it."""
+        """Cuts the power: no program on the board notices."""
         if self.target and self.shell in self.target.drivers:
             try:
                 self.target.deactivate(self.shell)
-            except Exception:  # the shell does not always see the end coming
+            except Exception:  # the shell does not always notice the end
                 pass
         if self.qemu._child:
             self.qemu._child.kill()
@@ -153,17 +153,17 @@ class VirtualBoard(Board, Qemu):
         self.shell.console.sendline("sync; echo b > /proc/sysrq-trigger")
 
     def hang(self):
-        """systemd freezes when it crashes, so nobody feeds the watchdog. (Process 1 cannot be stopped.)"""
+        """Crashes systemd, which then freezes, so nothing feeds the watchdog. (Process 1 cannot be stopped.)"""
         self.shell.console.sendline("kill -SEGV 1")
 
     def plug(self, image, name):
-        """A stick goes in."""
+        """Inserts a stick."""
         self.qemu.monitor_command("blockdev-add", {
             "node-name": name, "driver": "raw", "file": {"driver": "file", "filename": str(image)}})
         self.qemu.monitor_command("device_add", {"driver": "usb-storage", "id": name, "bus": "usb.0", "drive": name, "removable": True})
 
     def pull(self, name):
-        """... and out, whatever the board does with it."""
+        """Removes it, whatever the board is doing with it."""
         self.qemu.monitor_command("device_del", {"id": name})
 
         def let_go():
@@ -223,6 +223,6 @@ class ContainerBoard(Board, Container):
 
 
 def board_of(target, world, folder):
-    """The board of labgrid's environment file: that with QEMU's driver, or the container."""
+    """The board of labgrid's environment file: the one with QEMU's driver, or the container."""
     kind = VirtualBoard if "QEMUDriver" in target.env.config.get_targets()[target.name]["drivers"] else ContainerBoard
     return kind(target, world, folder, pathlib.Path(os.environ["LG_IMAGE"]), os.environ["ROBOCAST"])

@@ -1,7 +1,7 @@
-"""One board, one world around it. Tests that need a state of their own flash the board anew.
+"""One board, one world around it. Tests that need a fresh state flash the board again.
 
-What a test needs of a board beside power, disk, cards and sticks it says by labgrid's mark, `lg_feature`; a board whose
-environment file does not name that feature skips it, and says so at the end:
+A test states what it needs besides power, disk, cards and sticks with labgrid's mark, `lg_feature`; on a board whose
+environment file does not name that feature the test is skipped, and counted at the end:
 boot-chain (firmware or U-Boot), kernel (one of its own), wifi-radio, v4l2, fat, device-mapper, watchdog, cgroup-limits.
 """
 
@@ -17,7 +17,7 @@ from labgrid.pytestplugin.hooks import LABGRID_ENV_KEY
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     out = pathlib.Path(os.environ.get("RIG_OUT") or tmp_path_factory.mktemp("rig"))
-    # Each of several that run at once has its own world and board.
+    # Each of several parallel workers has its own world and board.
     folder = out / os.environ.get("PYTEST_XDIST_WORKER", "main")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -41,7 +41,7 @@ def the_board(target, world, folder):
 
 @pytest.fixture(scope="module")
 def streaming_board(the_board):
-    """A box with settings, booted from a fresh disk; for tests that only look."""
+    """A box with settings, booted from a fresh disk; for tests that change nothing."""
     the_board.cut()
     the_board.flash(SETTINGS)
     the_board.boot()
@@ -52,7 +52,7 @@ def streaming_board(the_board):
 
 @pytest.fixture
 def board(the_board):
-    """A box that is switched off, its disk as flashed; for tests that break it."""
+    """A box that is switched off, freshly flashed; for tests that break it."""
     the_board.cut()
     the_board.flash(SETTINGS)
     yield the_board
@@ -60,7 +60,7 @@ def board(the_board):
 
 
 def lent():
-    """What the kernel of this machine lends to a board that has none of its own."""
+    """The features that this machine's kernel provides for a board without its own."""
     if "\tvfat" in pathlib.Path("/proc/filesystems").read_text():
         yield "fat"
     controllers = pathlib.Path("/sys/fs/cgroup/cgroup.controllers")
@@ -87,7 +87,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_runtest_logreport(report):
-    """Says why at once: a run takes long, and somebody may be watching."""
+    """Prints the reason at once: a run takes long, and somebody may be watching."""
     if report.failed:
         print(f"\n{report.longreprtext}", flush=True)
 

@@ -1,4 +1,4 @@
-"""One board from the flashing to an update and back, for a run that has no time for more (`make rig SMOKE=1`)."""
+"""One board from flashing to an update and back, for a run without time for more (`make rig SMOKE=1`)."""
 
 import pytest
 from board import SETTINGS, sticks, until
@@ -11,7 +11,7 @@ def test_a_new_box_streams_is_updated_and_falls_back(the_board, folder):
     board.flash()
     board.boot()
     assert board.slot() == "A"
-    # A stick with settings and an update: the settings are proven, the update lies in B.
+    # A stick with settings and an update: the settings are proven, the update is in B.
     image = board.stick(folder, "owner", {"robocast.toml": SETTINGS.encode(), "update.raucb": board.bundle}, 320 << 20)
     board.plug(image, "owner")
     until("the receipt on the stick", 300, lambda: b"PROVEN" in (sticks.read(image, "robocast-receipt.txt") or b""))
@@ -29,7 +29,7 @@ def test_a_new_box_streams_is_updated_and_falls_back(the_board, folder):
     board.until("slot B is proven", 120, "cat /var/lib/robocast/proven", "rootfs.1 ")
     assert board.run("systemctl list-units --failed --plain --no-legend") == ""
 
-    # B loses its kernel: A comes back by itself, and streams.
+    # B loses its kernel: the box returns to A by itself, and streams.
     board.run("dd if=/dev/zero of=/dev/disk/by-partlabel/rootfs-b bs=1M count=1 conv=fsync status=none")
     board.crash()
     board.again()

@@ -1,4 +1,4 @@
-"""From power to video, and what the box looks like while it streams."""
+"""From power on to video, and the state of the box while it streams."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from world import REPOSITORY, run
 
 
 def test_a_box_boots_to_streaming(streaming_board, world):
-    """The server's recording holds the robot's own pictures, in their order."""
+    """The server's recording contains the robot's own pictures, in their order."""
     board = streaming_board
     pictures, width, height = world.pictures(board.recording)
     assert (width, height) == (1280, 720)
@@ -19,7 +19,7 @@ def test_a_box_boots_to_streaming(streaming_board, world):
     assert own >= 15, f"of {pictures} pictures only {own} are the robot's"
 
 
-def test_status_says_what_goes_out(streaming_board):
+def test_status_reports_what_is_sent(streaming_board):
     """The rate too, as the programs count it: the footage has some 1.5 Mbit/s."""
     said = until("a rate", 30, lambda: (said := streaming_board.status()["front"])["bitrate_bps"] and said)
     assert said["state"] == "live" and 200_000 < said["bitrate_bps"] < 10_000_000, said
@@ -45,7 +45,7 @@ def test_nothing_listens_on_the_uplink(streaming_board):
     for line in lines.splitlines():
         address = line.split()[4]
         assert re.match(r"(127\.|\[::1\]|10\.77\.0\.\d+(%\w+)?:68|0\.0\.0\.0:68)", address), f"listens: {line}"
-    # Control: the same look sees a listener that is there.
+    # Control: the same check finds a listener that exists.
     assert "127.0.0.53" in lines
 
 
@@ -60,7 +60,7 @@ def test_the_root_is_read_only(streaming_board):
 
 
 def test_a_program_writes_where_its_unit_says_and_nowhere_else(streaming_board):
-    """As its own mounts have it, not as its user would be let."""
+    """Judged by the unit's own mounts, not by its user's permissions."""
     for unit, may in (("robocast-camera@front", "/run/robocast/camera"), ("robocast-push@front", None), ("robocast-net", "/run/robocast")):
         inside = f"nsenter --target $(systemctl show -P MainPID {unit}) --mount"
         for place in ("/run", "/etc", "/usr", "/var", "/var/lib", "/root"):
@@ -77,7 +77,7 @@ def test_nobody_but_root_reads_the_settings(streaming_board):
 
 
 def test_cameras_read_the_list_of_plugins(streaming_board):
-    """One that cannot looks at every plugin itself: seconds of each start."""
+    """A program that cannot use the registry scans every plugin itself: seconds at each start."""
     for user in ("robocast-camera", "robocast-push"):
         as_user = f"setpriv --reuid {user} --regid robocast --clear-groups"
         assert streaming_board.ask(f"{as_user} test -r /usr/lib/robocast/gstreamer-registry.bin")[1] == 0
@@ -85,7 +85,7 @@ def test_cameras_read_the_list_of_plugins(streaming_board):
 
 @pytest.mark.lg_feature("kernel")
 def test_memory_stays_small(streaming_board):
-    """At most 180 MB in use with one stream; what the kernel can have back at any time is not in use."""
+    """At most 180 MB in use with one stream; memory that the kernel can reclaim at any time does not count."""
     facts = dict(re.findall(r"(\w+):\s+(\d+) kB", streaming_board.run("cat /proc/meminfo")))
     used = (int(facts["MemTotal"]) - int(facts["MemAvailable"])) / 1024
     figure(f"memory in use: {used:.0f} MiB")
@@ -125,7 +125,7 @@ def test_units_verify(streaming_board):
 
 @pytest.mark.lg_feature("cgroup-limits")
 def test_limits_are_in_force(streaming_board):
-    """What the units say of memory and tasks is what the kernel holds them to."""
+    """The kernel enforces the limits of memory and tasks that the units set."""
     for unit in ("robocast-camera@front", "robocast-push@front", "robocast-net"):
         said = dict(line.split("=", 1) for line in streaming_board.run(f"systemctl show -p MemoryMax,TasksMax,ControlGroup {unit}").splitlines())
         group = f"/sys/fs/cgroup{said['ControlGroup']}"
@@ -135,7 +135,7 @@ def test_limits_are_in_force(streaming_board):
 
 @pytest.mark.lg_feature("device-mapper")
 def test_a_bundle_without_verity_is_refused(streaming_board, folder):
-    """Signed by the right key, but of the kind that is copied before it is checked."""
+    """Signed by the right key, but of the format that is copied before it is verified."""
     root, bundle = folder / "small", folder / "plain.raucb"
     root.write_bytes(bytes(4096))
     keys = REPOSITORY / "target/keys"

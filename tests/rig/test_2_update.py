@@ -1,4 +1,4 @@
-"""A signed bundle over RAUC's D-Bus: installed, booted, marked good; and the ways back."""
+"""A signed bundle through RAUC's D-Bus: installed, booted, marked good; and the rollbacks."""
 
 import os
 import random
@@ -11,13 +11,13 @@ from world import run
 
 @pytest.fixture
 def bundle_stick(folder, the_board):
-    """A bundle, and one that somebody changed, on a disk that the board sees as a USB stick."""
-    # In a folder: a bundle in a stick's top folder would be installed without being asked for.
+    """A bundle, and a tampered one, on a disk that the board sees as a USB stick."""
+    # In a folder: a bundle in a stick's top folder would be installed automatically.
     files = folder / "bundles" / "kept"
     files.mkdir(parents=True, exist_ok=True)
     bundle = files / "update.raucb"
     run("cp", the_board.bundle, bundle)
-    # One bit changed: in what is installed, and in the signature.
+    # One bit changed: in the installed data, and in the signature.
     for name, place in (("changed", 1 << 20), ("forged", bundle.stat().st_size - 200)):
         changed = files / f"{name}.raucb"
         run("cp", bundle, changed)
@@ -35,7 +35,7 @@ def bundle_stick(folder, the_board):
     return stick
 
 
-def test_an_update_is_installed_proven_and_its_ways_back_work(board, bundle_stick):
+def test_an_update_is_installed_and_verified_and_can_be_rolled_back(board, bundle_stick):
     board.sticks = [bundle_stick]
     board.boot()
     board.streaming(240)
@@ -43,7 +43,7 @@ def test_an_update_is_installed_proven_and_its_ways_back_work(board, bundle_stic
     board.until("slot A is proven", 60, "cat /var/lib/robocast/proven", "rootfs.0 ")
     board.run("mkdir -p /run/bundles && mount -o ro LABEL=bundles /run/bundles")
 
-    # A forged bundle is refused before anything is written; a changed one as soon as its bad block is read.
+    # A forged bundle is refused before anything is written; a tampered one as soon as its bad block is read.
     slot = "head -c 1M /dev/disk/by-partlabel/rootfs-b | sha256sum"
     before, order = board.run(slot), "fw_printenv -n BOOT_ORDER"
     assert board.ask("rauc install /run/bundles/kept/forged.raucb", 240)[1] != 0
@@ -51,7 +51,7 @@ def test_an_update_is_installed_proven_and_its_ways_back_work(board, bundle_stic
     assert board.ask("rauc install /run/bundles/kept/changed.raucb", 240)[1] != 0
     assert board.run(order).split()[0] == "A"
 
-    # The real one: over D-Bus, while the stream goes on.
+    # The real one: through D-Bus, while the stream continues.
     recording = board.streaming(60)
     size = recording.stat().st_size
     board.run(
@@ -70,7 +70,7 @@ def test_an_update_is_installed_proven_and_its_ways_back_work(board, bundle_stic
     board.until("slot B is proven", 120, "cat /var/lib/robocast/proven", "rootfs.1 ")
     assert board.run("fw_printenv -n BOOT_B_LEFT") == "3"
 
-    # B loses its kernel: A comes back by itself.
+    # B loses its kernel: the box returns to A by itself.
     board.run("dd if=/dev/zero of=/dev/disk/by-partlabel/rootfs-b bs=1M count=1 conv=fsync status=none")
     board.crash()
     board.again()
@@ -89,11 +89,11 @@ def test_a_userland_that_hangs_is_reset_by_the_watchdog(board):
 
 
 def test_ten_power_cuts_at_random_moments(board, world):
-    """Whatever it was doing: it boots, its disk is sound, its settings are whole."""
+    """Whatever it was doing: it boots, its disk is sound, its settings are intact."""
     chance = random.Random(os.environ.get("RIG_SEED", "robocast"))
     for cut in range(10):
         board.on()
-        # No state is waited for: the moment is what is random.
+        # Waits for no state: the moment is random.
         time.sleep(chance.uniform(*board.moments))
         board.cut()
         status, words = board.check_data()

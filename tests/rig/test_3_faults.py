@@ -1,4 +1,4 @@
-"""What a box meets in the field: it boots, says what is wrong, and streams what it can."""
+"""Faults in the field: the box boots, reports what is wrong, and streams what it can."""
 
 import os
 
@@ -7,7 +7,7 @@ from board import MIB, SETTINGS, until
 from world import run
 
 
-def test_a_box_nobody_has_given_settings_waits_well(the_board):
+def test_a_box_without_settings_waits(the_board):
     the_board.cut()
     the_board.flash()
     the_board.boot()
@@ -101,7 +101,7 @@ def test_a_disk_that_fails_reads(board, world):
 
 @pytest.mark.lg_feature("v4l2")
 def test_a_camera_on_the_board_that_comes_late(the_board, world):
-    """Vivid through V4L2, encoded in software, small: the processor is emulated. Beside it, the robot's stream goes on."""
+    """Vivid through V4L2, encoded in software, small: the processor is emulated. Meanwhile the robot's stream continues."""
     the_board.cut()
     the_board.flash(SETTINGS + """
 [[stream]]
@@ -117,7 +117,7 @@ fps = 5
     the_board.until("the camera's video goes out", 120, "robocast status --json | grep '\"desk\"'", '"state":"live"')
 
     def pictures():
-        # A server that waited in vain for a slow board begins another recording.
+        # A server that waited in vain for a slow board starts another recording.
         shown = max((world.pictures(file) for file in world.recordings("desk")), default=(0, 0, 0))
         return shown[0] >= 10 and shown
     assert until("pictures of vivid", 120, pictures)[1:] == (320, 240)

@@ -23,7 +23,7 @@ ieee80211w={protected}
 
 @pytest.fixture(scope="module")
 def radios(streaming_board):
-    """Two radios: the first in a namespace of its own, for the access point; the second is the box's."""
+    """Two radios: the first in its own namespace, for the access point; the second is the box's."""
     board = streaming_board
     board.run("modprobe mac80211_hwsim radios=2")
     board.until("two radios", 30, "ls /sys/class/ieee80211", "phy1")
@@ -44,20 +44,20 @@ def test_the_box_joins_a_network(radios, name, management, protected, key):
             f"nmcli connection add type wifi con-name {name} ifname wlan1 ssid Lab wifi-sec.key-mgmt {key} "
             "wifi-sec.psk a-secret-of-the-lab ipv4.method manual ipv4.addresses 10.99.0.2/24 ipv6.method disabled "
             "connection.autoconnect no")
-        # A try that takes long is left alone: another would begin anew.
+        # An attempt that takes long is left alone: another one would start over.
         state = f"nmcli -g GENERAL.STATE connection show {name}"
         board.until("joined", 90, f"[ -n \"$({state})\" ] || nmcli --wait 0 connection up {name}; {state}", "^activated")
         board.run("ping -c 1 -W 5 -I wlan1 10.99.0.1 || ip netns exec air ping -c 1 -W 5 10.99.0.2")
         assert "Lab" in board.run("iw dev wlan1 link")
-        # What the profile holds lies on the data partition, and root alone reads it.
+        # The profile's content is on the data partition, and only root can read it.
         assert board.run(f"stat -c '%a %U' /var/lib/NetworkManager/system-connections/{name}.nmconnection") == "600 root"
     finally:
-        # robocast leaves strangers' profiles alone, this one too.
+        # robocast leaves other profiles alone, this one too.
         board.ask(f"nmcli connection delete {name}; kill $(cat /run/hostapd.pid); rm -f /run/hostapd-{name}.conf")
 
 
 def test_the_box_joins_the_network_of_its_settings(the_board):
-    """From the settings alone: WPA2 and WPA3 at once, as access points of today offer it."""
+    """From the settings alone: WPA2 and WPA3 at once, as today's access points offer it."""
     board = the_board
     board.cut()
     board.flash(SETTINGS + """
@@ -85,11 +85,11 @@ interface = "eth1"
         lines = board.run("robocast status --json || true").splitlines()
         return next((json.loads(line)["net"] for line in lines if line.startswith('{"net"')), None)
     board.until("joined", 120, "iw dev wlan1 link", "Lab")
-    board.until("the box says so", 60, "robocast status --json | grep '\"net\"'", "10.99.0.2")
+    board.until("the box reports it", 60, "robocast status --json | grep '\"net\"'", "10.99.0.2")
     told = net()
     wifi = next(uplink for uplink in told["uplinks"] if uplink["interface"] == "wlan1")
     assert wifi["address"].startswith("10.99.0.2") and "a-secret" not in json.dumps(told)
-    # Nobody behind it reaches the media server: the streams stay where they flow.
+    # The media server cannot be reached through it: the streams stay where they flow.
     assert told["chosen"] == "eth1", told["why"]
     assert board.run("iw reg get | grep -c 'country DE'") != "0"
     assert board.ask("journalctl -b --no-pager | grep -F a-secret-of-the-lab")[1] != 0

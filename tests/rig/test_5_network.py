@@ -1,4 +1,4 @@
-"""The two sides on the booted board: what `robocast net` keeps, and that nothing crosses."""
+"""The two sides on the booted board: what `robocast net` sets up, and that nothing crosses."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ def net(board):
 
 
 class Capture:
-    """Every frame on one of the world's wires, from the outside."""
+    """Every frame on one of the world's wires, captured from outside."""
 
     def __init__(self, world, side):
         self.file = world.folder / f"capture-{side}"
@@ -59,7 +59,7 @@ def test_nothing_crosses_from_one_side_to_the_other(streaming_board, world):
         subprocess.run(["ip", "-n", world.space(side), "route", "delete", f"{to}/32"], check=True)
     throw("world", "192.168.123.161", box)
     throw("robot", "10.77.0.1", "192.168.123.222")
-    # The last word on each wire, so that what came before it was seen.
+    # The last frame on each wire, so that everything before it was captured.
     until("the box answers on the uplink", 30, lambda: subprocess.run(
         ["ip", "netns", "exec", world.space("world"), "ping", "-c", "1", "-W", "2", box], capture_output=True).returncode == 0)
     board.run("ip netns exec robot ping -c 1 -W 5 192.168.123.161")
@@ -69,14 +69,14 @@ def test_nothing_crosses_from_one_side_to_the_other(streaming_board, world):
     assert not crossing(frames["world"], marker + b"robot"), "from the robot to the uplink"
 
 
-def test_an_interface_that_is_taken_away_is_taken_back(streaming_board):
+def test_an_interface_that_is_moved_away_is_moved_back(streaming_board):
     board = streaming_board
     board.run("ip -n robot link set eth0 netns 1")
     board.until("the robot's side has it again", 30, "ip -n robot -o address show dev eth0", "192.168.123.222/24")
     board.streaming(60)
 
 
-def test_a_net_program_that_is_killed_is_back_and_the_stream_goes_on(streaming_board):
+def test_a_killed_net_program_is_restarted_and_the_stream_continues(streaming_board):
     board = streaming_board
     recording = board.streaming(60)
     before = board.run("systemctl show -P MainPID robocast-net")
@@ -86,8 +86,8 @@ def test_a_net_program_that_is_killed_is_back_and_the_stream_goes_on(streaming_b
     assert board.streaming(60) == recording, "the session was broken"
 
 
-def test_the_stream_goes_over_to_the_other_uplink_and_back(the_board, world):
-    """The first is cut behind the card: no link goes down. The session stays where the server speaks MPTCP; else a new one begins."""
+def test_the_stream_fails_over_to_the_other_uplink_and_returns(the_board, world):
+    """Cuts the first uplink behind the card: no link goes down. The session continues if the server supports MPTCP; else a new one begins."""
     board = the_board
     board.cut()
     board.flash(SETTINGS)
@@ -95,7 +95,7 @@ def test_the_stream_goes_over_to_the_other_uplink_and_back(the_board, world):
     board.boot()
     board.streaming(240)
     until("both uplinks have an address", 60, lambda: sum(bool(uplink.get("address")) for uplink in net(board)["uplinks"]) == 2)
-    # Whichever had its address first carries first; the first in the order has to be good for a while.
+    # The uplink that first had an address carries first; the first in the order must be good for a hold-down.
     until("the first one carries", 120, lambda: net(board)["chosen"] == "eth1")
     board.streaming(60)
     try:

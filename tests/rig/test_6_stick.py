@@ -9,7 +9,7 @@ import pytest
 from board import figure, PATIENCE, SETTINGS, sticks, until
 from world import run
 
-# Each secret is told apart by this word.
+# Each secret can be recognized by this word.
 SECRETS = SETTINGS.replace("/live/front", "/live/front?token=SECRETtoken7") + """
 [page]
 password = "SECRETpage-7"
@@ -26,20 +26,20 @@ def named(name, settings=SETTINGS):
 
 
 def receipt(image):
-    """The receipt on a stick, and that all its forms are there."""
+    """The receipt on a stick; checks that all its forms are there."""
     text, picture = sticks.read(image, "robocast-receipt.txt"), sticks.read(image, "robocast-receipt.svg")
     assert text and picture, "the stick has no receipt"
     return json.loads(sticks.read(image, "robocast-receipt.json"))
 
 
 def receipts(board):
-    """Those on the box, oldest first."""
+    """The receipts on the box, oldest first."""
     out, _ = board.ask("ls /var/lib/robocast/receipts/*.json 2>/dev/null")
     return out.split()
 
 
 def told(board, after=(), seconds=150):
-    """Until the box has written a receipt besides those before; the newest."""
+    """Waits until the box has written another receipt; returns the newest."""
     names = until("a receipt", seconds, lambda: (all := receipts(board)) and all[-1] not in after and all)
     return json.loads(board.run(f"cat {names[-1]}"))
 
@@ -61,7 +61,7 @@ def insert(board, image, seconds=150):
 
 
 def failed(said):
-    """What of the proof failed."""
+    """The parts of the verification that failed."""
     return [part["what"] for part in said["steps"][-1]["parts"] if not part["ok"]]
 
 
@@ -72,7 +72,7 @@ def broker(world):
 
 @pytest.fixture
 def new_board(the_board):
-    """A box that nobody has given settings, switched off."""
+    """A box without settings, switched off."""
     the_board.cut()
     the_board.flash()
     yield the_board
@@ -81,7 +81,7 @@ def new_board(the_board):
 
 @pytest.fixture(scope="module")
 def running(the_board, folder):
-    """A box that got its settings from a stick while it ran; the tests after one another leave it running."""
+    """A box that got its settings from a stick while it ran; the tests use it one after another."""
     board = the_board
     board.cut()
     board.flash()
@@ -129,12 +129,12 @@ def test_a_stick_at_boot_and_no_secret_anywhere(new_board, folder):
         "receipts": "cat /var/lib/robocast/receipts/*",
     }
     for place, command in places.items():
-        # What is looked through is not empty, and a secret would be seen.
+        # The searched files are not empty, and a secret would be found.
         out, _ = board.ask(f"({command}) >/run/said; wc -c </run/said; grep -ac SECRE'T' /run/said; grep -a SECRE'T' /run/said | head -3", 120)
         size, found, *_ = out.split("\n")
         assert int(size) > 100 and found == "0", f"{place}: {out}"
     assert board.run("grep -c SECRE'T' /var/lib/robocast/settings.toml") == "3"
-    # What was proven outlives a plug that is pulled, and the second copy has it too.
+    # Proven settings survive a power cut, and the second copy has them too.
     board.until("the second copy", 60, "systemctl show -P Result robocast-settings.service", "success")
     board.cut()
     assert receipt(image) == said
@@ -152,15 +152,15 @@ def test_a_stick_at_boot_and_no_secret_anywhere(new_board, folder):
     board.streaming(240)
 
 
-def test_another_stick_changes_what_it_changes(running, folder):
-    # Another name for the box: no program of the camera is started anew for it.
+def test_another_stick_restarts_only_what_changed(running, folder):
+    # Another name for the box: no camera program is restarted for it.
     camera = running.run("systemctl show -P MainPID robocast-camera@front")
     said = insert(running, running.stick(folder, "second", {"robocast.toml": named("rig-02")}))
     assert (said["device"], said["outcome"]) == ("rig-02", "proven"), said
     assert running.run("cat /proc/sys/kernel/hostname") == "rig-02"
     assert running.run("systemctl show -P MainPID robocast-camera@front") == camera
 
-    # The same once more: nothing is done, and the stream goes on.
+    # The same again: nothing is done, and the stream continues.
     recording = running.streaming(60)
     size = recording.stat().st_size
     said = insert(running, running.stick(folder, "third", {"robocast.toml": named("rig-02")}))
@@ -170,7 +170,7 @@ def test_another_stick_changes_what_it_changes(running, folder):
 
 @pytest.mark.lg_feature("fat")
 def test_a_stick_with_exfat(running, folder):
-    # Nobody here but the board can make one.
+    # Only the board itself can make one here.
     image = folder / "exfat.img"
     image.unlink(missing_ok=True)
     with image.open("wb") as file:
@@ -217,13 +217,13 @@ def test_a_file_that_is_not_valid_changes_nothing(running, folder):
     steps = {step["step"]: step["result"] for step in said["steps"]}
     assert steps["validate"] == "failed" and steps["write"] == "not reached"
     assert running.run("cat /var/lib/robocast/settings.toml") == settings
-    until("the stream goes on", 30, lambda: recording.stat().st_size > size + 100_000)
+    until("the stream continues", 30, lambda: recording.stat().st_size > size + 100_000)
     assert running.world.recordings()[-1] == recording
     assert b"sourse" in sticks.read(bad, "robocast-receipt.txt")
     assert running.run("systemctl is-system-running") == "running"
 
 
-def test_pictures_and_other_partitions_are_nobodys_business(running, folder):
+def test_pictures_and_other_partitions_are_ignored(running, folder):
     before = receipts(running)
     image = running.stick(folder, "pictures", {"DCIM/1.JPG": b"a picture"})
     running.plug(image, "pictures")
@@ -238,30 +238,30 @@ def test_a_stick_that_is_pulled_out(running, folder):
         before, new = running.run("robocast settings name"), f"rig-{number + 10}"
         image = running.stick(folder, f"pulled{number}", {"robocast.toml": named(new)})
         running.plug(image, image.stem)
-        # No state is waited for: somebody pulls it out when they please.
+        # Waits for no state: somebody pulls it out at any time.
         time.sleep(moment)
         running.pull(image.stem)
         idle(running)
-        # Whole: the old settings or the new.
+        # Intact: the old settings or the new.
         assert running.run("robocast settings name") in (before, new)
         assert running.run("robocast check /var/lib/robocast/settings.toml >/dev/null && echo fine") == "fine"
         running.streaming(120)
 
 
-def test_uplinks_that_do_not_work_are_taken_back(running, folder):
+def test_uplinks_that_do_not_work_are_rolled_back(running, folder):
     assert insert(running, running.stick(folder, "good", {"robocast.toml": named("rig-03")}))["outcome"] == "proven"
-    # An address of a network that is not there.
+    # An address in a network that does not exist.
     wrong = named("rig-04") + b'[uplink.ethernet]\ninterface = "eth1"\naddress = "10.99.0.5/24"\ngateway = "10.99.0.1"\n'
     said = insert(running, running.stick(folder, "wrong", {"robocast.toml": wrong}), 300)
     assert said["outcome"] == "kept" and failed(said)[:1] == ["uplink"], said
     running.streaming(120)
-    # Also after the plug was pulled; and what else they say stands.
+    # Also after a power cut; and the rest of the new settings stays in force.
     running.cut()
     running.boot()
     running.streaming(240)
     assert running.run("cat /proc/sys/kernel/hostname") == "rig-04"
     # The next stick's uplinks are tried.
-    assert insert(running, running.stick(folder, "mended", {"robocast.toml": named("rig-05")}))["outcome"] == "proven"
+    assert insert(running, running.stick(folder, "fixed", {"robocast.toml": named("rig-05")}))["outcome"] == "proven"
 
 
 def test_an_update_that_is_none_is_refused_in_rauc_s_words(running, folder):
@@ -314,7 +314,7 @@ def test_the_boot_partition_at_first_boot(new_board, folder):
     idle(new_board)
     new_board.cut()
     assert receipt(place)["outcome"] == "proven"
-    # From now on the box has settings, and the file there is not looked at again.
+    # From now on the box has settings, and the file there is not read again.
     source.write_bytes(named("rig-08"))
     run("mcopy", "-o", "-i", place, source, "::robocast.toml")
     new_board.boot()

@@ -1,5 +1,5 @@
-"""Sticks with FAT, good and damaged, in a kernel that has it: those of `crates/robocast/tests/provision`, left by
-`tests/rig/run` in RIG_STICKS, one after the other, each on a box of its own."""
+"""Sticks with FAT, good and damaged, in a kernel that has it: those of `crates/robocast/tests/provision`, prepared by
+`tests/rig/run` in RIG_STICKS, one after another, each with its own box."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from world import run
 
 pytestmark = pytest.mark.lg_feature("fat")
 
-# On the board. Nobody is asked over D-Bus: the settings of these boxes are not the board's.
+# Runs on the board. Without D-Bus: the settings of these boxes are not the board's.
 EACH = """\
 cd "$(dirname "$0")" || exit 1
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere ROBOCAST_RUN=/run/each
@@ -20,7 +20,7 @@ for case in */case.json; do
     case=${case%/case.json}
     ROBOCAST_STATE=$PWD/$case/state timeout 120 robocast provision "$case/stick.img" >"$case/told" 2>&1
     echo $? >"$case/code"
-    # udev looks at a loop device that went, and holds it as long.
+    # udev still reads a loop device that was removed, and keeps it open meanwhile.
     udevadm settle --timeout=15
     { grep "$ROBOCAST_RUN" /proc/self/mountinfo; losetup -nl; ls "$case/state/provision.json" "$case/state/.settings.toml.new"; } >"$case/left" 2>/dev/null
 done
@@ -64,14 +64,14 @@ def test_each_ends_as_it_should(cases):
         assert (case / "state/settings.toml").read_bytes().decode() == end["settings"], f"{what}:\n{told}"
         assert not (case / "left").read_text(), f"{what}: {(case / 'left').read_text()}"
         receipts = sorted((case / "state/receipts").glob("*.json"))
-        # What is not for a box leaves no trace.
+        # A stick with nothing for a box leaves no trace.
         assert bool(receipts) != ("nor anything else for the box" in told), f"{what}: the box's receipts: {receipts}"
         if end["receipt"]:
             assert sticks.read(case / "stick.img", "robocast-receipt.json") == receipts[-1].read_bytes(), what
         public = told + "".join(file.read_text() for file in (case / "state").glob("receipts/*"))
         assert not [secret for secret in asked["secrets"] if secret in public], what
         ends[code] = ends.get(code, 0) + 1
-    # Some were taken, some refused: both ways were seen.
+    # Some were accepted, some refused: both outcomes occurred.
     assert ends.keys() == {1, 4}, ends
     figure(f"sticks with FAT: {ends[4]} taken, {ends[1]} refused")
     assert not (cases[0].parent / "oops").read_text()

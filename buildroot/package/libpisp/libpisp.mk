@@ -24,8 +24,8 @@ LIBPISP_CONF_OPTS = \
 	-Dlogging=disabled \
 	-Dwerror=false
 
-# utils/version.py asks git for a commit, and would find the one of whatever
-# repository the output folder lies in.
+# utils/version.py asks git for a commit, and would find that of the
+# repository that the output folder is in.
 LIBPISP_NINJA_ENV = GIT_DIR=/dev/null
 
 # Names the interpreter by a path that not every machine has.

@@ -11,19 +11,19 @@ ROBOCAST_LICENSE = MIT or Apache-2.0
 ROBOCAST_LICENSE_FILES = LICENSE LICENSE-APACHE LICENSE-MIT
 ROBOCAST_DEPENDENCIES = host-pkgconf gstreamer1 gst1-plugins-base libglib2
 
-# What was built for the machine at hand is big, and of no use here. The output
-# folder may lie in the repository too.
+# Builds for the host machine are big, and not needed here. The output
+# folder may be in the repository too.
 ROBOCAST_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude=/target --exclude=/output
 
 ROBOCAST_BOARD = $(call qstrip,$(BR2_PACKAGE_ROBOCAST_BOARD))
 
-# Cargo.toml says how a release is built; Buildroot's own words would win.
+# Cargo.toml says how a release is built; Buildroot's own options would win.
 ROBOCAST_CARGO_ENV = \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=4 \
 	CARGO_PROFILE_RELEASE_LTO=thin
 ROBOCAST_CARGO_BUILD_OPTS = --package robocast --bins
 
-# Buildroot brings a package's crates along when it downloads the package; a
+# Buildroot fetches a package's crates when it downloads the package, but a
 # local one is not downloaded. So the same is done here, into the same cache in
 # the download folder: only what it lacks is fetched, and Cargo.lock has the
 # checksums.
@@ -36,7 +36,7 @@ define ROBOCAST_CONFIGURE_CMDS
 			> .cargo/config.toml
 endef
 
-# The one install of the project: executables, units, configuration, board.
+# The project's one install step: executables, units, configuration, board.
 define ROBOCAST_INSTALL_TARGET_CMDS
 	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) install \
 		DESTDIR=$(TARGET_DIR) \
@@ -45,8 +45,8 @@ define ROBOCAST_INSTALL_TARGET_CMDS
 		BOARD=$(ROBOCAST_BOARD)
 endef
 
-# As hw/rootfs/usr/lib/sysusers.d/robocast.conf has them: /etc is read-only on
-# the box, so users are made with the image.
+# As in hw/rootfs/usr/lib/sysusers.d/robocast.conf: /etc is read-only on
+# the box, so users are created with the image.
 define ROBOCAST_USERS
 	robocast-camera -1 robocast-camera -1 * - - robocast,video,render robocast: cameras
 	robocast-push -1 robocast-push -1 * - - robocast robocast: pushes

@@ -27,7 +27,7 @@ export function mimeType(sps) {
   return `video/mp4; codecs="avc1.${codec}"`;
 }
 
-// What a decoder must know before the first frame.
+// The decoder's configuration, before the first frame.
 export function initSegment(sps, pps) {
   const { width, height } = pictureSize(sps);
   const avcC = box("avcC", [1, sps[1], sps[2], sps[3], 0xff, 0xe1, ...u16(sps.length)], sps, [1, ...u16(pps.length)], pps);
@@ -49,7 +49,7 @@ export function initSegment(sps, pps) {
   ]);
 }
 
-// Frames from `start` on.
+// A fragment with the frames from `start` on.
 export function mediaSegment(frames, start) {
   const samples = frames.flatMap(frame => [
     ...u32(frame.duration), ...u32(frame.data.length), ...u32(frame.key ? 0x02000000 : 0x01010000),

@@ -1,10 +1,10 @@
-// Plays a live HLS playlist of MPEG-TS with H.264 pictures. Where the browser has Media Source Extensions, each piece
-// is repacked as fragmented MP4; where it has not (iPhone), the browser plays the playlist itself.
+// Plays a live HLS playlist of MPEG-TS with H.264 pictures. If the browser has Media Source Extensions, each segment
+// is remuxed to fragmented MP4; if not (iPhone), the browser plays the playlist itself.
 import { readPiece } from "./ts.js";
 import { initSegment, mediaSegment, mimeType } from "./mp4.js";
 
 const HERTZ = 90000;
-// Pieces to start with: one plays while the next is made.
+// Segments to start with: one plays while the next is made.
 const PIECES_IN_HAND = 2;
 const SECONDS_KEPT = 30;
 const SECONDS_BEHIND = 16;
@@ -22,7 +22,7 @@ export async function play(video, address) {
   for (;;) {
     try {
       const pieces = await playlist(address);
-      // The server began anew.
+      // The server restarted.
       if (pieces.length && pieces.at(-1).number < last) last = -1;
       if (last < 0) pieces.splice(0, pieces.length - PIECES_IN_HAND);
       for (const piece of pieces.filter(piece => piece.number > last)) {
@@ -37,7 +37,7 @@ export async function play(video, address) {
   }
 }
 
-// The pieces of a playlist with their numbers.
+// The segments of a playlist with their numbers.
 async function playlist(address) {
   const answer = await get(address);
   let number = 0;
@@ -74,7 +74,7 @@ class Stream {
     if (sps && `${sps},${pps}` !== this.parameters) await this.announce(sps, pps);
 
     const first = frames[0].dts;
-    // A clock that jumps (a server or robot that began anew) goes on where the picture ended.
+    // A clock that jumps (a server or robot that restarted) continues where the picture ended.
     if (this.offset === null || Math.abs(first + this.offset - this.end) > HERTZ) this.offset = this.end - first;
     frames.forEach((frame, i) => {
       const next = frames[i + 1];
@@ -85,7 +85,7 @@ class Stream {
     await this.add(mediaSegment(frames, start));
   }
 
-  // The picture's size or coding changed: the slate and the robot differ in it.
+  // The picture's size or encoding changed: the slate's differ from the robot's.
   async announce(sps, pps) {
     const type = mimeType(sps);
     if (!MediaSource.isTypeSupported(type)) throw Object.assign(new Error(`no decoder for ${type}`), { fatal: true });
@@ -101,7 +101,7 @@ class Stream {
     await done;
   }
 
-  // Skips what is missing, catches up after a pause, forgets what was seen.
+  // Skips gaps, catches up after a pause, removes what was played.
   keepUp() {
     const { video, buffer } = this;
     if (!buffer || buffer.updating || !buffer.buffered.length) return;

@@ -1,9 +1,9 @@
-// The picture's size out of a sequence parameter set: ITU-T H.264, 7.3.2.1.1.
+// Reads the picture's size from a sequence parameter set: ITU-T H.264, 7.3.2.1.1.
 const WITH_CHROMA = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 
 class Bits {
   constructor(bytes) {
-    // Without the bytes that only keep start codes from appearing inside.
+    // Removes the emulation prevention bytes.
     this.bytes = bytes.filter((byte, i) => !(byte === 3 && i >= 2 && bytes[i - 1] === 0 && bytes[i - 2] === 0));
     this.at = 0;
   }

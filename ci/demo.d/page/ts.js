@@ -1,9 +1,9 @@
-// H.264 out of an MPEG transport stream: ISO/IEC 13818-1, and Annex B of ITU-T H.264.
+// Reads H.264 from an MPEG transport stream: ISO/IEC 13818-1, and Annex B of ITU-T H.264.
 const PACKET = 188;
 const AVC = 0x1b;
 const [NAL_IDR, NAL_SPS, NAL_PPS, NAL_AUD] = [5, 7, 8, 9];
 
-// The frames of a piece ({dts, pts, key, data with each NAL's length before it}) and its last parameter sets.
+// The frames of a segment ({dts, pts, key, data with each NAL's length before it}) and its last parameter sets.
 export function readPiece(bytes) {
   const frames = [];
   const sets = { sps: null, pps: null };
@@ -34,13 +34,13 @@ export function readPiece(bytes) {
   return { frames, ...sets };
 }
 
-// The association table names where the table of the (only) programme is.
+// The PAT has the PID of the (only) programme's PMT.
 function programTable(payload) {
   const table = payload.subarray(1 + payload[0]);
   return (table[10] & 0x1f) << 8 | table[11];
 }
 
-// The table of the programme names where its H.264 is.
+// The PMT has the PID of its H.264.
 function videoStream(payload) {
   const table = payload.subarray(1 + payload[0]);
   const end = 3 + ((table[1] & 0x0f) << 8 | table[2]) - 4;
@@ -52,7 +52,7 @@ function videoStream(payload) {
   return -1;
 }
 
-// One packet of the elementary stream is one frame.
+// One PES packet is one frame.
 function addFrame(frames, sets, packet) {
   const flags = packet[7] >> 6;
   if (!(flags & 2)) return;
@@ -73,13 +73,13 @@ function addFrame(frames, sets, packet) {
   if (kept.length) frames.push({ dts, pts, key, data: join(kept) });
 }
 
-// A time stamp of 33 bits at 90 kHz; beyond the reach of bit operators.
+// A time stamp of 33 bits at 90 kHz: too large for bit operators.
 function stamp(bytes, at) {
   const high = bytes[at] >> 1 & 7;
   return high * 2 ** 30 + (bytes[at + 1] << 22 | (bytes[at + 2] & 0xfe) << 14 | bytes[at + 3] << 7 | bytes[at + 4] >> 1);
 }
 
-// What stands between start codes.
+// The bytes between start codes.
 function* units(bytes) {
   let start = -1;
   let zeros = 0;

@@ -1,3 +1,3 @@
-"""What the layer reads from the project's tree: the crate list, the boards, the users."""
+"""The layer's view of the project's tree: the crate list, the boards, the users."""
 
 BBIMPORTS = ["boards", "crates", "users"]

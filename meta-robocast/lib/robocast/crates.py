@@ -1,4 +1,4 @@
-"""Cargo.lock as a list of what BitBake fetches.
+"""Cargo.lock as a list for BitBake's fetcher.
 
 Cargo writes the file, in one form; it is read here without tomllib, which the oldest Python that BitBake
 takes does not have. `python3 crates.py Cargo.lock` prints the list.
@@ -36,7 +36,7 @@ def packages(lines):
 
 
 def crates(path):
-    """(name, version, SHA-256) of every crate that is fetched, sorted. What has no source is of this tree."""
+    """(name, version, SHA-256) of every crate that is fetched, sorted. Crates without a source are from this tree."""
     listed = []
     with open(path, encoding="utf-8") as lock:
         for package in packages(lock):
@@ -55,7 +55,7 @@ def crates(path):
 
 
 def uri(name, version):
-    """How BitBake is asked for a crate. The fetcher names it NAME-VERSION, and so its checksum."""
+    """A crate's SRC_URI entry. The fetcher names it NAME-VERSION, and so its checksum."""
     return "crate://crates.io/%s/%s" % (name, version)
 
 

@@ -19,12 +19,12 @@ def lines(tree):
 
 
 def given(words, at):
-    """The word at a place, unless it is left open."""
+    """The word at a position, unless it is `-`."""
     return words[at] if len(words) > at and words[at] != "-" else None
 
 
 def groups(tree):
-    """Parameters of groupadd, one group after the other."""
+    """Parameters of groupadd, one group after another."""
     made = []
     for words in lines(tree):
         if words[0].startswith("g"):
@@ -34,7 +34,7 @@ def groups(tree):
 
 
 def users(tree):
-    """Parameters of useradd, one user after the other."""
+    """Parameters of useradd, one user after another."""
     member = {}
     for words in lines(tree):
         if words[0].startswith("m"):

@@ -1,2 +1,2 @@
-# No bindings for another language.
+# No bindings for other languages.
 PACKAGECONFIG:remove:robocast-os = "vala"

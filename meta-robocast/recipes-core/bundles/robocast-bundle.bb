@@ -10,17 +10,17 @@ REQUIRED_DISTRO_FEATURES = "rauc systemd"
 RAUC_BUNDLE_COMPATIBLE = "${ROBOCAST_COMPATIBLE}"
 RAUC_BUNDLE_VERSION = "${ROBOCAST_VERSION}"
 RAUC_BUNDLE_DESCRIPTION = "robocast ${ROBOCAST_VERSION} for ${MACHINE}"
-# No time in it: two builds of one commit have one content.
+# No timestamp in it: two builds of one commit have the same content.
 RAUC_BUNDLE_BUILD = "${ROBOCAST_VERSION}"
 RAUC_BUNDLE_FORMAT = "verity"
 
 RAUC_BUNDLE_SLOTS = "rootfs"
 RAUC_SLOT_rootfs = "robocast-image"
 RAUC_SLOT_rootfs[fstype] = "${@'ext4' if d.getVar('ROBOCAST_BOOT_CHAIN') == 'nvbootctrl' else 'squashfs-zst'}"
-# RAUC writes an .img as it is, whatever the slot's type.
+# RAUC writes an .img unchanged, whatever the slot's type.
 RAUC_SLOT_rootfs[rename] = "rootfs.img"
 
-# A Pi 5 loads kernel and device tree from a FAT slot, which goes with the root.
+# A Pi 5 loads kernel and device tree from a FAT slot, which belongs to the root.
 RAUC_BUNDLE_SLOTS:append:chain-tryboot = " boot"
 RAUC_SLOT_boot = "robocast-tryboot"
 RAUC_SLOT_boot[type] = "boot"

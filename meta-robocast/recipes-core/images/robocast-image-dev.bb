@@ -14,7 +14,7 @@ IMAGE_INSTALL += "\
     v4l-utils \
 "
 
-# A debugger is GPL-3.0; this image is for nobody's hands but a developer's.
+# The debugger is GPL-3.0; this image is only for developers.
 INCOMPATIBLE_LICENSE = ""
 
 python () {

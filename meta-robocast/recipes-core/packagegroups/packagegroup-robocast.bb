@@ -1,5 +1,5 @@
 SUMMARY = "What robocast needs on the box"
-DESCRIPTION = "Everything that the programs and the units of robocast call, and no more."
+DESCRIPTION = "Everything that robocast's programs and units use, and nothing else."
 HOMEPAGE = "https://github.com/robocast/robocast"
 SECTION = "multimedia"
 
@@ -16,9 +16,9 @@ PACKAGES = "\
     ${PN}-update \
 "
 
-# preinit works before anything else does, with these. A stick is FAT, which the kernel reads and writes (dosfstools
-# is GPL-3.0, and stays away), or exFAT.
-SUMMARY:${PN}-base = "preinit's tools, file systems of the stick, the kernel's modules"
+# preinit runs before everything else, with these. A stick is FAT, which the kernel reads and writes (dosfstools
+# is GPL-3.0, and is left out), or exFAT.
+SUMMARY:${PN}-base = "preinit's tools, the stick's file systems, kernel modules"
 RDEPENDS:${PN}-base = "\
     e2fsprogs-e2fsck \
     e2fsprogs-mke2fs \
@@ -36,8 +36,8 @@ RDEPENDS:${PN}-base = "\
 "
 RDEPENDS:${PN}-base:append:rpi = " linux-firmware-rpidistro-bcm43455 linux-firmware-rpidistro-bcm43456"
 
-# rtspsrc is the one element that takes the network's packets; every other source is our own code.
-SUMMARY:${PN}-media = "GStreamer's elements that robocast uses"
+# rtspsrc is the only element that receives network packets; every other source is our own code.
+SUMMARY:${PN}-media = "GStreamer elements that robocast uses"
 RDEPENDS:${PN}-media = "\
     gstreamer1.0 \
     gstreamer1.0-plugins-bad-openh264 \
@@ -62,8 +62,8 @@ RDEPENDS:${PN}-media:append:rpi = " libcamera libcamera-gst"
 # Cameras on the CSI port, and NVIDIA's converter and decoder, are on every Jetson.
 RDEPENDS:${PN}-media:append:tegra = " gstreamer1.0-plugins-nvarguscamerasrc gstreamer1.0-plugins-nvvidconv"
 RDEPENDS:${PN}-media:append:tegra = " nvidia-kernel-oot-cameras tegra-argus-daemon"
-# nvv4l2h264enc and nvv4l2decoder are one plugin. An Orin Nano has the decoder and no encoder; robocast finds out by
-# opening it, and the plugin is of use for cameras that have to be decoded.
+# nvv4l2h264enc and nvv4l2decoder are one plugin. An Orin Nano has the decoder and no encoder; robocast finds this out by
+# opening it, and the plugin is still needed for cameras whose video must be decoded.
 RDEPENDS:${PN}-media:append:tegra = " gstreamer1.0-plugins-nvvideo4linux2"
 
 SUMMARY:${PN}-network = "Wi-Fi, LTE, names, the firewall"
@@ -82,7 +82,7 @@ RDEPENDS:${PN}-network = "\
     wpa-supplicant \
 "
 
-SUMMARY:${PN}-update = "RAUC, and what tells the boot chain which slot is next"
+SUMMARY:${PN}-update = "RAUC, and the tools that set the boot chain's next slot"
 RDEPENDS:${PN}-update = "\
     rauc \
     rauc-service \

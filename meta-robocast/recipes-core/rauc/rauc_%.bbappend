@@ -1,2 +1,2 @@
-# A slot is marked good by robocast, once frames flow, not by the boot having come to its end.
+# robocast marks a slot good once frames flow; reaching the end of the boot is not enough.
 RRECOMMENDS:${PN}:remove:robocast-os = "${PN}-mark-good"

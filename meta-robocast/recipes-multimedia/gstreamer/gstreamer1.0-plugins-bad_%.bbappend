@@ -1,2 +1,2 @@
-# H.264 in software, for boards without an encoder; of the rest, only the parsers are used, which need nothing.
+# Software H.264, for boards without an encoder; otherwise only the parsers are used, which need no library.
 PACKAGECONFIG:robocast-os = "openh264 orc"

@@ -1,4 +1,4 @@
-# app, playback, videoconvertscale, videorate, videotestsrc: nothing of it needs a library.
+# app, playback, videoconvertscale, videorate, videotestsrc: none of them needs a library.
 PACKAGECONFIG:robocast-os = "orc"
-# L4T's plugins want GStreamer's GL library.
+# L4T's plugins need GStreamer's GL library.
 PACKAGECONFIG:append:robocast-os:tegra = " ${PACKAGECONFIG_GL}"

@@ -1,2 +1,2 @@
-# Only built when x264 was asked for (ROBOCAST_X264).
+# Only built when x264 is enabled (ROBOCAST_X264).
 PACKAGECONFIG:robocast-os = "orc x264"

@@ -1,2 +1,2 @@
-# The library alone: its program would want ffmpeg, whose licence flags are not accepted.
+# Only the library: the program would need ffmpeg, whose licence flags are not accepted.
 PACKAGECONFIG:remove:robocast-os = "ffmpeg"

@@ -1,5 +1,5 @@
 SUMMARY = "A CA for updates of boxes on a developer's desk"
-DESCRIPTION = "Made once a checkout, and kept there: boxes flashed from it take bundles built in it."
+DESCRIPTION = "Made once per checkout, and kept there: boxes flashed from the checkout accept bundles built in it."
 HOMEPAGE = "https://github.com/robocast/robocast"
 SECTION = "devel"
 LICENSE = "MIT"
@@ -14,7 +14,7 @@ S = "${UNPACKDIR}"
 
 inherit_defer native
 
-# What it makes lies outside of the work folders, and is not made anew when they are emptied.
+# Its output is outside of the work folders, and is not made again when they are emptied.
 do_deploy_ca() {
     ${UNPACKDIR}/hw/keys/development "${ROBOCAST_DEVELOPMENT_CA}"
 }

@@ -1,4 +1,4 @@
-SUMMARY = "Whose updates the robocast box takes"
+SUMMARY = "The CA certificates for updates of the robocast box"
 DESCRIPTION = "The CA certificates that RAUC trusts. RAUC's system.conf is in the install tree of robocast."
 HOMEPAGE = "https://github.com/robocast/robocast"
 SECTION = "base"
@@ -17,7 +17,7 @@ do_configure[noexec] = "1"
 do_compile[depends] += "${@'' if d.getVar('ROBOCAST_KEYS_GIVEN') == '1' else 'robocast-development-ca-native:do_deploy_ca'}"
 do_compile[file-checksums] += "${@d.getVar('ROBOCAST_KEYRING') + ':True' if d.getVar('ROBOCAST_KEYRING') else ''}"
 do_compile() {
-    # A development CA that was handed in by name is one all the same.
+    # A development CA is refused, even if it was given by its file name.
     if [ "${ROBOCAST_RELEASE}" = 1 ] && openssl x509 -in "${ROBOCAST_TRUSTED}" -noout -subject | grep -qi development; then
         bbfatal "${ROBOCAST_TRUSTED} is a development CA, and this is a release (ROBOCAST_RELEASE)"
     fi

@@ -11,7 +11,7 @@ LIC_FILES_CHKSUM = "\
 DEPENDS = "glib-2.0 gstreamer1.0 gstreamer1.0-plugins-base"
 PV = "${@robocast.boards.version(d)}"
 
-# The sources are those of the tree in which the layer lies, as they are: no second commit to keep in step.
+# The sources are those of the tree that contains this layer, unchanged: no second commit to keep in sync.
 FILESEXTRAPATHS:prepend := "${ROBOCAST_TREE}:"
 SRC_URI = "\
     file://Cargo.lock;subdir=${BP} \
@@ -29,12 +29,12 @@ SRC_URI = "\
 inherit cargo features_check pkgconfig robocast_crates useradd
 
 REQUIRED_DISTRO_FEATURES = "rauc systemd"
-# The tree with one board's facts rendered into it is of one machine.
+# With one board's facts rendered into it, the tree is machine-specific.
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
 # The workspace names the newest Rust it is tested with; the release's own (1.94) compiles it.
 CARGO_BUILD_FLAGS += "--package robocast --ignore-rust-version"
-# Symbols go to the -dbg package, not away.
+# Symbols go to the -dbg package; they are not dropped.
 export CARGO_PROFILE_RELEASE_STRIP = "none"
 
 USERADD_PACKAGES = "${PN}"

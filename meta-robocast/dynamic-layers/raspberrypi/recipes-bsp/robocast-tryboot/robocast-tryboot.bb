@@ -1,4 +1,4 @@
-SUMMARY = "The FAT slots of a Pi that boots by the firmware's tryboot"
+SUMMARY = "The FAT slots of a Pi that boots with the firmware's tryboot"
 DESCRIPTION = "autoboot.txt, and the file system of a slot, for the disk and for the bundle."
 HOMEPAGE = "https://github.com/robocast/robocast"
 SECTION = "bootloaders"
@@ -26,9 +26,9 @@ do_configure[noexec] = "1"
 do_install[noexec] = "1"
 
 do_compile() {
-    # The firmware reads this first: which slot, and which when it is asked to try.
+    # The firmware reads this first: the slot to boot, and the slot for a trial.
     cp ${UNPACKDIR}/hw/boards/${ROBOCAST_BOARD}/autoboot.txt autoboot.txt
-    # The slot as the bundle carries it: what wic puts into the partitions boot-a and boot-b.
+    # The slot as it is in the bundle: wic puts it into the partitions boot-a and boot-b.
     rm -rf slot boot.vfat
     mkdir slot
     cp -r ${DEPLOY_DIR_IMAGE}/${BOOTFILES_DIR_NAME}/. slot/
@@ -38,7 +38,7 @@ do_compile() {
         to=${pair##*;}
         install -D -m 0644 ${DEPLOY_DIR_IMAGE}/$from slot/$to
     done
-    # Slot A's, in both; boot-tryboot names the root before slot B may boot.
+    # Slot A's, in both; boot-tryboot sets the root before slot B may boot.
     echo "root=PARTLABEL=rootfs-a ro rootwait rauc.slot=A init=${nonarch_libdir}/robocast/preinit net.ifnames=0" \
         "gpt panic=5 quiet console=${CONSOLE} ${KERNEL_ARGS}" >slot/cmdline.txt
     find slot -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +

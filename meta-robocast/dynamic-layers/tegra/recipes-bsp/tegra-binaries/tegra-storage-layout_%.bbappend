@@ -1,4 +1,4 @@
-# NVIDIA's layout ends with a partition for the user's data, UDA, which takes the rest of the disk. It is ours, under
+# NVIDIA's layout ends with a partition for user data, UDA, which takes the rest of the disk. We use it, under
 # the name that it has on every board.
 do_compile:append:robocast-os() {
     found=no

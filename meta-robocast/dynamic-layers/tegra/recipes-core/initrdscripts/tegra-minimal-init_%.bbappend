@@ -1,4 +1,4 @@
-# The initramfs of meta-tegra starts /sbin/init and nothing else; robocast's preinit has to come first.
+# The initramfs of meta-tegra always starts /sbin/init; robocast's preinit must run first.
 FILESEXTRAPATHS:prepend:robocast-os := "${THISDIR}/files:"
 SRC_URI:append:robocast-os = " file://platform-pre-switchroot.sh"
 

@@ -1,4 +1,4 @@
-SUMMARY = "What robocast needs on a Jetson alone"
+SUMMARY = "What robocast needs only on a Jetson"
 DESCRIPTION = "Names for the slots, services of NVIDIA that have to run, the gate without a slot on the command line."
 HOMEPAGE = "https://github.com/robocast/robocast"
 SECTION = "base"

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Sourced by the init of the initramfs once the root is mounted at /mnt: goes on with init= of the kernel's command
-# line. Without a usable one, the sourcing script goes on as ever.
+# Sourced by the init of the initramfs once the root is mounted at /mnt: continues with init= of the kernel's command
+# line. Without a usable one, the sourcing script continues as usual.
 robocast_init=
 read -r robocast_words </proc/cmdline
 for robocast_word in $robocast_words; do
