@@ -3,8 +3,9 @@
 
 use crate::dns;
 use crate::link::Link;
+use robocast_system::resolved::{LookupError, Resolved};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use zbus::Connection;
 
@@ -12,24 +13,6 @@ use zbus::Connection;
 #[derive(Clone, Debug, Default)]
 pub struct Resolver {
     bus: Option<Arc<Mutex<Option<Connection>>>>,
-}
-
-/// systemd-resolved.
-#[zbus::proxy(
-    interface = "org.freedesktop.resolve1.Manager",
-    default_service = "org.freedesktop.resolve1",
-    default_path = "/org/freedesktop/resolve1"
-)]
-trait Resolved {
-    /// The addresses of a name, as (interface, family, bytes); the name that they belong to; how they were found.
-    #[allow(clippy::type_complexity)]
-    fn resolve_hostname(
-        &self,
-        interface: i32,
-        name: &str,
-        family: i32,
-        flags: u64,
-    ) -> zbus::Result<(Vec<(i32, i32, Vec<u8>)>, String, u64)>;
 }
 
 impl Resolver {
@@ -68,22 +51,17 @@ impl Resolver {
 
     /// What systemd-resolved says of the link's own name servers; none where it is not there, or the link has none.
     async fn ask_resolved(&self, host: &str, link: &Link) -> Option<io::Result<Vec<IpAddr>>> {
-        const ANY_FAMILY: i32 = 0;
         let index = nix::net::if_::if_nametoindex(link.interface.as_str()).ok()?;
-        let proxy = ResolvedProxy::new(&self.connection().await?).await.ok()?;
-        match proxy.resolve_hostname(i32::try_from(index).ok()?, host, ANY_FAMILY, 0).await {
-            Ok((addresses, _, _)) => {
-                Some(Ok(addresses.iter().filter_map(|(_, _, bytes)| address(bytes)).collect()))
+        let resolved = Resolved::on(&self.connection().await?).await.ok()?;
+        match resolved.resolve_hostname(Some(index), host).await {
+            Ok(addresses) => Some(Ok(addresses)),
+            Err(error @ LookupError::NoSuchName) => Some(Err(io::Error::new(ErrorKind::NotFound, error))),
+            // It may have nobody to ask through this link: `/etc/hosts` and other sources of the system may still know.
+            Err(LookupError::NoAnswer(why)) => {
+                tracing::debug!(host, link.interface, "no name server answers: {why}");
+                None
             }
-            Err(zbus::Error::MethodError(name, text, _)) => {
-                // It has nobody to ask: `/etc/hosts` and other sources of the system may still know.
-                let nobody = ["NoNameServers", "NetworkDown"].iter().any(|end| name.ends_with(end));
-                let own = name.starts_with("org.freedesktop.resolve1.") && !nobody;
-                own.then(|| {
-                    Err(io::Error::new(ErrorKind::NotFound, text.unwrap_or_else(|| name.to_string())))
-                })
-            }
-            Err(error) => {
+            Err(LookupError::Service(error)) => {
                 tracing::debug!(%error, "systemd-resolved is not asked");
                 self.forget_connection();
                 None
@@ -106,14 +84,6 @@ impl Resolver {
         if let Some(shared) = &self.bus {
             shared.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
-    }
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    match bytes.len() {
-        4 => Some(Ipv4Addr::from(*bytes.first_chunk::<4>()?).into()),
-        16 => Some(Ipv6Addr::from(*bytes.first_chunk::<16>()?).into()),
-        _ => None,
     }
 }
 
@@ -140,12 +110,5 @@ mod tests {
         let link = Link { interface: "lo".into(), name_servers: Some(Vec::new()) };
         let error = Resolver::without_bus().lookup("live.example.net", &link).await.unwrap_err();
         assert!(error.to_string().contains("add `dns`"), "{error}");
-    }
-
-    #[test]
-    fn addresses_of_a_strange_length_are_none() {
-        assert_eq!(address(&[127, 0, 0, 1]), Some(IpAddr::from([127, 0, 0, 1])));
-        assert_eq!(address(&[0; 16]), Some(IpAddr::from([0; 16])));
-        assert_eq!((address(&[]), address(&[1, 2, 3, 4, 5])), (None, None));
     }
 }

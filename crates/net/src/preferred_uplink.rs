@@ -3,6 +3,7 @@
 
 use crate::uplink::{prefer_endpoints, resolved};
 use robocast_daemon::journal;
+use robocast_system::ServiceError;
 use tokio::sync::watch;
 use zbus::{Connection, connection};
 
@@ -30,13 +31,13 @@ pub async fn follow_preferred(mut preferred: watch::Receiver<PreferredUplink>) {
             tracing::debug!("MPTCP's preference is unchanged: {}", journal::chain(&error));
         }
         let routed = async {
-            let bus: Connection = connection::Builder::system().build().await?;
+            let bus: Connection = connection::Builder::system().build().await.map_err(ServiceError::Bus)?;
             resolved::route_names_through(&bus, &now.chosen, &others).await
         };
         match routed.await {
             Ok(()) => reported = false,
             Err(error) if !reported => {
-                tracing::info!("names are asked for through every uplink: {error}");
+                tracing::info!("names are asked for through every uplink: {}", journal::chain(&error));
                 reported = true;
             }
             Err(_) => {}

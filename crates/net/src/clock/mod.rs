@@ -11,6 +11,8 @@ use robocast_config::Settings;
 use robocast_daemon::backoff::Backoff;
 use robocast_daemon::signals::{SignalEvent, Signals};
 use robocast_daemon::{epoch, journal, paths};
+use robocast_system::ServiceError;
+use robocast_system::timesyncd::set_time_servers;
 use sources::{Candidates, best_time};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -85,8 +87,8 @@ async fn name_servers(servers: &[String]) {
         return;
     }
     let named = async {
-        let bus = connection::Builder::system().build().await?;
-        sources::set_ntp_servers(&bus, servers).await
+        let bus = connection::Builder::system().build().await.map_err(ServiceError::Bus)?;
+        set_time_servers(&bus, servers).await
     };
     match named.await {
         Ok(true) => tracing::info!("NTP servers: {}", servers.join(", ")),

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
-use zbus::{Connection, fdo};
 
 /// The file of the saved clock, in the folder of state.
 pub const SAVED_CLOCK: &str = "clock";
@@ -85,35 +84,6 @@ pub fn set_clock(to: SystemTime) -> io::Result<()> {
     let since = to.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
     let time = nix::sys::time::TimeSpec::from_duration(since);
     nix::time::clock_settime(nix::time::ClockId::CLOCK_REALTIME, time).map_err(io::Error::from)
-}
-
-/// systemd-timesyncd.
-#[zbus::proxy(
-    interface = "org.freedesktop.timesync1.Manager",
-    default_service = "org.freedesktop.timesync1",
-    default_path = "/org/freedesktop/timesync1"
-)]
-trait Timesync {
-    /// The servers to ask before any other, until it is restarted.
-    #[zbus(name = "SetRuntimeNTPServers")]
-    fn set_runtime_ntp_servers(&self, runtime_servers: &[&str]) -> fdo::Result<()>;
-
-    /// These servers.
-    #[zbus(property(emits_changed_signal = "false"), name = "RuntimeNTPServers")]
-    fn runtime_ntp_servers(&self) -> fdo::Result<Vec<String>>;
-}
-
-/// Passes the servers of `[time] ntp` to systemd-timesyncd; returns whether it had others before.
-///
-/// # Errors
-/// When it does not run, or refuses.
-pub async fn set_ntp_servers(bus: &Connection, servers: &[String]) -> fdo::Result<bool> {
-    let timesync = TimesyncProxy::new(bus).await?;
-    if timesync.runtime_ntp_servers().await? == servers {
-        return Ok(false);
-    }
-    timesync.set_runtime_ntp_servers(&servers.iter().map(String::as_str).collect::<Vec<_>>()).await?;
-    Ok(true)
 }
 
 /// Asks an NTP server over a socket, which may belong to another network namespace. `image` decides the era of the answer.

@@ -5,11 +5,11 @@ use crate::world::{World, world};
 use robocast_config::Url;
 use robocast_daemon::journal;
 use robocast_dial::Resolver;
-use robocast_net::clock::sources;
 use robocast_net::uplink::desired::ProbeTarget;
 use robocast_net::uplink::egress::Egress;
 use robocast_net::uplink::probe::probe_uplink;
 use robocast_net::uplink::{UplinkManager, resolved};
+use robocast_system::timesyncd::set_time_servers;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -131,7 +131,7 @@ fn the_resolver_follows_the_chosen_uplink_and_the_clock_its_servers() {
         let servers = ["pool.example.net".to_owned(), "10.0.0.1".to_owned()];
         // Neither is there: said, and nothing breaks.
         assert!(resolved::route_names_through(&asking, "wl0", &[]).await.is_err());
-        assert!(sources::set_ntp_servers(&asking, &servers).await.is_err());
+        assert!(set_time_servers(&asking, &servers).await.is_err());
         let calls = Calls::default();
         let bus = connection::Builder::system()
             .serve_at("/org/freedesktop/resolve1", Resolved(calls.clone()))
@@ -144,8 +144,8 @@ fn the_resolver_follows_the_chosen_uplink_and_the_clock_its_servers() {
         let index = |name: &str| i32::try_from(nix::net::if_::if_nametoindex(name).unwrap()).unwrap();
         resolved::route_names_through(&asking, "eth1", &["wl0".into(), "gone0".into()]).await.unwrap();
         assert_eq!(*calls.lock().unwrap(), [(index("eth1"), true), (index("wl0"), false)]);
-        assert!(sources::set_ntp_servers(&asking, &servers).await.unwrap());
-        assert!(!sources::set_ntp_servers(&asking, &servers).await.unwrap(), "once is enough");
+        assert!(set_time_servers(&asking, &servers).await.unwrap());
+        assert!(!set_time_servers(&asking, &servers).await.unwrap(), "once is enough");
         bus.close().await.unwrap();
     });
 }
