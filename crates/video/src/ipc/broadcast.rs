@@ -70,3 +70,61 @@ impl Subscriber {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::MonoTime;
+    use bytes::Bytes;
+    use std::time::Duration;
+
+    fn broadcast() -> Broadcast {
+        Broadcast::new(Limits { lag: Duration::from_secs(1), bytes: 1000 })
+    }
+
+    fn unit(number: u64, keyframe: bool) -> AccessUnit {
+        let at = MonoTime(number * 40_000_000);
+        AccessUnit {
+            data: Bytes::from_static(b"x"),
+            pts: MonoTime(number),
+            dts: MonoTime(number),
+            arrived: at,
+            keyframe,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_that_waits_is_woken_by_the_first_keyframe_through_any_clone() {
+        let broadcast = broadcast();
+        let mut subscriber = broadcast.subscribe();
+        let waiting = tokio::spawn(async move { subscriber.next().await });
+        let clone = broadcast.clone();
+        clone.push(unit(1, false));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "nothing to start from");
+        clone.push(unit(2, true));
+        let (found, skipped) = tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+        assert_eq!((found.pts, skipped), (MonoTime(2), 0));
+    }
+
+    #[test]
+    fn each_subscriber_has_a_position_of_its_own_and_none_gets_what_was_forgotten() {
+        let broadcast = broadcast();
+        let (mut first, mut second) = (broadcast.subscribe(), broadcast.subscribe());
+        let next = |subscriber: &mut Subscriber| match subscriber.try_next() {
+            Next::Unit { unit, skipped } => Some((unit.pts.0, skipped)),
+            Next::Nothing => None,
+        };
+        broadcast.push(unit(1, true));
+        broadcast.push(unit(2, false));
+        assert_eq!(
+            [next(&mut first), next(&mut first), next(&mut first)],
+            [Some((1, 0)), Some((2, 0)), None]
+        );
+        assert_eq!(next(&mut second), Some((1, 0)));
+        broadcast.clear();
+        assert_eq!((next(&mut second), next(&mut broadcast.subscribe())), (None, None));
+        broadcast.push(unit(3, true));
+        assert_eq!((next(&mut first), next(&mut second)), (Some((3, 0)), Some((3, 1))));
+    }
+}
