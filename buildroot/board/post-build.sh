@@ -13,7 +13,7 @@ if [ "$BOOT_CHAIN" = u-boot ]; then
     for tree in "$BINARIES_DIR"/*.dtb; do
         [ ! -e "$tree" ] || install -D -m 644 "$tree" "$root/boot/dtb/${tree##*/}"
     done
-    [ -z "$DTB" ] || [ -e "$root/boot/dtb/$DTB" ] || fail "board.conf wants $DTB, and the kernel did not make it"
+    [ -z "$DTB" ] || [ -e "$root/boot/dtb/$DTB" ] || fail "board.conf names $DTB, and the kernel did not make it"
 fi
 
 # The updates that the box accepts.

@@ -103,7 +103,7 @@ class Container(Machine):
     def _live(self):
         try:
             self._go_on()
-        except Exception as error:  # told by whoever waits for the board
+        except Exception as error:  # reported by the caller that waits for the board
             self.broken = error
         self.process = None
 
