@@ -4,6 +4,7 @@
 
 make_programs() {
     local to=$1 build=$cache/programs-build registry=${CARGO_HOME:-$HOME/.cargo}/registry
+    local places=()
     if [[ " ${ROBOCAST_ANEW:-} " == *" programs "* ]]; then
         build+=-anew
         rm -rf "$build"
@@ -11,10 +12,11 @@ make_programs() {
     mkdir -p "$build" "$registry"
     (cd "$repository" && cargo fetch --locked --quiet --target aarch64-unknown-linux-gnu)
     # Fixed paths inside, so that no path of this machine gets into the programs.
-    mkdir -p "$toolbox/cargo/registry" "$toolbox/build"
+    places=("$registry:/cargo/registry" "$build:/build")
+    [ -z "$host_rust" ] || places+=("$host_rust:/rust")
     # shellcheck disable=SC2016  # expanded in the toolbox
-    in_toolbox "$registry:/cargo/registry" "$build:/build" -- sh -ec '
-        export CARGO_HOME=/cargo CARGO_TARGET_DIR=/build \
+    in_toolbox "${places[@]}" -- sh -ec '
+        export PATH=/rust/bin:$PATH CARGO_HOME=/cargo CARGO_TARGET_DIR=/build \
             PKG_CONFIG_aarch64_unknown_linux_gnu=aarch64-linux-gnu-pkgconf PKG_CONFIG_ALLOW_CROSS=1 \
             CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
             RUSTFLAGS="--remap-path-prefix=/cargo=cargo --remap-path-prefix=/repository=robocast --remap-path-prefix=/build=build"
@@ -28,6 +30,6 @@ make_programs() {
 # programs: sets `programs` to the folder with the two executables.
 programs() {
     kept programs "$({ declare -f make_programs; git -C "$repository" ls-files -z Cargo.toml Cargo.lock .cargo crates ":!crates/*/tests/*" ":!*proptest-regressions*" |
-        (cd "$repository" && xargs -0 sha256sum --) } | key "$toolbox")" make_programs
+        (cd "$repository" && xargs -0 sha256sum --) } | key "$toolbox" "$host_rust" "$(rustc -vV)")" make_programs
     programs=$kept
 }

@@ -1,9 +1,26 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 # Sourced by image, beside common.sh, whose variables it shares.
-# The toolbox: an amd64 Debian trixie with everything to make the image: Rust for both architectures, the
-# cross compiler with the libraries it links, tools for file systems, disks, bundles and U-Boot.
+# The toolbox: an amd64 Debian trixie with everything to make the image: the cross compiler with the libraries it links,
+# tools for file systems, disks, bundles and U-Boot; and Rust for both architectures, where the host's has no standard
+# library for the board.
 
+# Debian's Rust. Its two architectures can be installed beside each other only when they have the same version. In the
+# backports they differ for days after each upload, so the host's Rust is preferred.
 rust=(rustc cargo libstd-rust-dev:amd64 libstd-rust-dev:arm64)
+# The host's Rust, where it can build for the board; else empty.
+host_rust=
+
+find_rust() {
+    local sysroot target=aarch64-unknown-linux-gnu
+    sysroot=$(rustc --print sysroot)
+    if [ ! -d "$sysroot/lib/rustlib/$target/lib" ] && command -v rustup >/dev/null; then
+        rustup target add "$target" || note "rustup has no standard library for $target: Debian's Rust is used"
+    fi
+    if [ -d "$sysroot/lib/rustlib/$target/lib" ]; then
+        host_rust=$sysroot
+        rust=()
+    fi
+}
 toolbox_packages=(
     ca-certificates apt
     gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev:arm64 pkgconf pkgconf:arm64
@@ -35,12 +52,13 @@ PREF
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
         --setup-hook="install -D -m 644 '$to/rust.pref' \"\$1/etc/apt/preferences.d/rust\"" \
-        --include="$(IFS=, && echo "${rust[*]},${toolbox_packages[*]}")" \
+        --include="$(set -- "${rust[@]}" "${toolbox_packages[@]}" && IFS=, && echo "$*")" \
         --format=directory trixie "$to/root" "$to/sources.list"
 }
 
 # toolbox: sets `toolbox` to its root.
 toolbox() {
+    find_rust
     kept toolbox "$(declare -f make_toolbox | key "${rust[@]}" "${toolbox_packages[@]}")" make_toolbox
     toolbox=$kept/root
 }
