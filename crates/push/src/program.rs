@@ -12,6 +12,7 @@ use robocast_daemon::notify::{self, Heartbeat};
 use robocast_daemon::signals::{SignalEvent, Signals};
 use robocast_daemon::{journal, paths};
 use robocast_dial::{Resolver, Roots};
+use robocast_video::DEFAULT_SIZE;
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::{AccessUnit, ParameterSets};
 use robocast_video::ipc::{Broadcast, CameraMessage, Limits, Request};
@@ -28,8 +29,6 @@ use tokio::time::MissedTickBehavior;
 const KEPT: Limits = Limits { lag: Duration::from_secs(3), bytes: 8 << 20 };
 /// A slate is made once the robot's video runs, so as not to hold up its start.
 const SLATE_AFTER: Duration = Duration::from_secs(2);
-/// The size of a slate before any picture was seen.
-const USUAL: Size = Size { width: 1280, height: 720 };
 
 /// The push program cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -245,7 +244,7 @@ impl<D: CameraDoor> Push<D> {
         let settled = self.live_since.is_some_and(|since| now.since(since) > SLATE_AFTER);
         if away || settled {
             let picture = self.sets.format().map(|p| Size { width: p.width, height: p.height });
-            let size = picture.or(self.stream.size).unwrap_or(USUAL);
+            let size = picture.or(self.stream.size).unwrap_or(DEFAULT_SIZE);
             let text = format!("{} {}: waiting for the robot", self.settings.device.name, self.stream.name);
             self.slate.prepare(size, text, self.stream.keyframe_interval, &self.stream.name);
         }

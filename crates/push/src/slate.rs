@@ -112,8 +112,7 @@ impl SlateStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const USUAL: Size = Size { width: 1280, height: 720 };
+    use robocast_video::DEFAULT_SIZE;
 
     fn slate_frames() -> Vec<SlateFrame> {
         vec![SlateFrame { data: vec![0, 0, 0, 1, 0x65].into(), keyframe: true }]
@@ -122,9 +121,9 @@ mod tests {
     #[test]
     fn a_slate_is_made_once_for_each_size_and_again_after_other_settings() {
         let (small, mut slate) = (Size { width: 640, height: 360 }, SlateStore::default());
-        assert!(slate.wants(USUAL) && !slate.wants(USUAL), "also when it cannot be made");
-        slate.deliver.try_send((USUAL, slate_frames())).unwrap();
-        assert!(slate.frames().is_none() && !slate.wants(USUAL) && slate.frames().is_some());
+        assert!(slate.wants(DEFAULT_SIZE) && !slate.wants(DEFAULT_SIZE), "also when it cannot be made");
+        slate.deliver.try_send((DEFAULT_SIZE, slate_frames())).unwrap();
+        assert!(slate.frames().is_none() && !slate.wants(DEFAULT_SIZE) && slate.frames().is_some());
         assert!(slate.wants(small) && slate.frames().is_some(), "the one that is there serves meanwhile");
         slate.forget_if(false);
         assert!(!slate.wants(small));

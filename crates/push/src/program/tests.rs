@@ -172,7 +172,7 @@ impl Rig {
         let stream = settings.stream("front").unwrap().clone();
         let mut push = Push::with(surroundings, &path, settings, stream);
         // As if it had been made: no process is started for it.
-        push.slate = SlateStore::with(USUAL, slate_frames());
+        push.slate = SlateStore::with(DEFAULT_SIZE, slate_frames());
         let (out, mut units) = (Arc::<Mutex<Vec<Out>>>::default(), push.broadcast.subscribe());
         let goes = out.clone();
         tokio::spawn(async move {
