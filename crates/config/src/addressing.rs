@@ -1,4 +1,4 @@
-//! How an interface of the uplinks gets its address.
+//! How an uplink's interface gets its address.
 
 use std::net::IpAddr;
 
@@ -11,9 +11,9 @@ use crate::robot::ip;
 pub struct Addressing {
     /// The address and its network.
     pub address: Option<Cidr>,
-    /// Router, within the network of `address`.
+    /// The router, in the network of `address`.
     pub gateway: Option<IpAddr>,
-    /// Name servers; beside a fixed address the only ones, else before those of DHCP.
+    /// Name servers. With a fixed address they are the only ones; with DHCP they come before the server's.
     pub dns: Vec<IpAddr>,
 }
 

@@ -26,7 +26,7 @@ impl Bitrate {
     }
 }
 
-/// The bounds between which a stream's bitrate may move; `min <= max`.
+/// The range in which a stream's bitrate may change; `min <= max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BitrateRange {
     /// The stream never asks for less.
@@ -44,7 +44,7 @@ impl Default for BitrateRange {
 
 const HINT: &str = "write it with its unit, such as \"300 kbit/s\" or \"1.4 Mbit/s\"";
 
-/// Accepts `300 kbit/s`, `1.4 Mbit/s`, `4Mbit/s`, `2500000 bit/s`, `300 kbps`, `4 Mbps`. The value must come to whole bits.
+/// Accepts `300 kbit/s`, `1.4 Mbit/s`, `4Mbit/s`, `2500000 bit/s`, `300 kbps`, `4 Mbps`. The value must be a whole number of bits.
 impl FromStr for Bitrate {
     type Err = ParseError;
 
@@ -53,36 +53,36 @@ impl FromStr for Bitrate {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, unit) = (&text[..end], text[end..].trim_start());
         if number.is_empty() {
-            return Err(ParseError::new(format!("{} is not a bitrate", quote(text))).hint(HINT));
+            return Err(ParseError::new(format!("{} is not a bitrate", quote(text))).with_hint(HINT));
         }
         let scale = match unit {
             "" => {
-                return Err(ParseError::new(format!("bitrate {} has no unit", quote(text))).hint(HINT));
+                return Err(ParseError::new(format!("bitrate {} has no unit", quote(text))).with_hint(HINT));
             }
             "bit/s" | "bps" | "b/s" => 1,
             "kbit/s" | "kbps" | "kb/s" | "Kbit/s" | "Kbps" | "Kb/s" => 1_000,
             "Mbit/s" | "Mbps" | "Mb/s" | "mbit/s" | "mbps" | "mb/s" => 1_000_000,
             "B/s" | "kB/s" | "KB/s" | "MB/s" | "MBps" | "kBps" | "KBps" => {
                 return Err(ParseError::new(format!("bitrate {} is in bytes", quote(text)))
-                    .hint("a bitrate is in bits: bit/s, kbit/s or Mbit/s"));
+                    .with_hint("a bitrate is in bits: bit/s, kbit/s or Mbit/s"));
             }
             other => {
                 let meant = nearest(other, &["bit/s", "kbit/s", "Mbit/s", "kbps", "Mbps"]);
                 let fault = ParseError::new(format!("unknown unit {} of a bitrate", quote(other)));
                 return Err(match meant {
-                    Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
-                    None => fault.hint("the units are bit/s, kbit/s and Mbit/s"),
+                    Some(meant) => fault.with_hint(format!("did you mean `{meant}`?")),
+                    None => fault.with_hint("the units are bit/s, kbit/s and Mbit/s"),
                 });
             }
         };
         scaled(number, scale)
             .map(Self)
-            .ok_or_else(|| ParseError::new(format!("{} is not a bitrate", quote(text))).hint(HINT))
+            .ok_or_else(|| ParseError::new(format!("{} is not a bitrate", quote(text))).with_hint(HINT))
     }
 }
 
-/// `number` (digits with at most one point) times `scale` (a power of ten), exactly; `None` if it is not whole,
-/// not a number or too large.
+/// `number` (digits with at most one point) times `scale` (a power of ten), exactly. `None` if the result is not whole or too
+/// large, or `number` is not a number.
 pub(crate) fn scaled(number: &str, scale: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
@@ -101,7 +101,7 @@ pub(crate) fn scaled(number: &str, scale: u64) -> Option<u64> {
     Some(total)
 }
 
-/// Exact; in Mbit/s, kbit/s or bit/s, whichever needs at most three decimals.
+/// Exact, in the largest of Mbit/s, kbit/s and bit/s that needs at most three decimals.
 impl fmt::Display for Bitrate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bps = self.0;
@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(bps in any::<u64>(), small in 0u64..200_000_000) {
+        fn a_displayed_bitrate_is_parsed_back(bps in any::<u64>(), small in 0u64..200_000_000) {
             for bps in [bps, small, small / 1_000 * 1_000] {
                 prop_assert_eq!(Bitrate(bps).to_string().parse::<Bitrate>(), Ok(Bitrate(bps)));
             }

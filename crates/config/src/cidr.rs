@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::parse_error::{ParseError, quote};
 
-/// An address of a host together with the length of its network's prefix, such as `192.168.50.10/24`.
+/// A host's address with the prefix length of its network, such as `192.168.50.10/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {
     /// The host's own address.
@@ -16,7 +16,7 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// Whether an address lies in this network.
+    /// Whether an address is in this network.
     pub fn contains(&self, other: IpAddr) -> bool {
         let (ours, theirs, width) = match (self.address, other) {
             (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits()), u128::from(b.to_bits()), 32),
@@ -27,7 +27,7 @@ impl Cidr {
         ours.checked_shr(host_bits).unwrap_or(0) == theirs.checked_shr(host_bits).unwrap_or(0)
     }
 
-    /// Whether an address of this network names the network itself or everybody in it (IPv4), so that no host can have it.
+    /// Whether an address of this network is the network's own or its broadcast address (IPv4), which no host can have.
     pub(crate) fn reserves(&self, other: IpAddr) -> bool {
         let IpAddr::V4(address) = other else { return false };
         if self.prefix > 30 {
@@ -47,14 +47,14 @@ impl FromStr for Cidr {
         let Some((address, prefix)) = text.split_once('/') else {
             let fault = ParseError::new(format!("{} has no prefix length", quote(text)));
             return Err(match text.parse::<IpAddr>() {
-                Ok(IpAddr::V4(a)) => fault.hint(format!("add the network's, such as \"{a}/24\"")),
-                Ok(IpAddr::V6(a)) => fault.hint(format!("add the network's, such as \"{a}/64\"")),
-                Err(_) => fault.hint("write an address and its network, such as \"192.168.50.10/24\""),
+                Ok(IpAddr::V4(a)) => fault.with_hint(format!("add the network's, such as \"{a}/24\"")),
+                Ok(IpAddr::V6(a)) => fault.with_hint(format!("add the network's, such as \"{a}/64\"")),
+                Err(_) => fault.with_hint("write an address and its network, such as \"192.168.50.10/24\""),
             });
         };
         let address: IpAddr = address.parse().map_err(|_| {
             ParseError::new(format!("{} is not an IP address", quote(address)))
-                .hint("write an address and its network, such as \"192.168.50.10/24\"")
+                .with_hint("write an address and its network, such as \"192.168.50.10/24\"")
         })?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix
@@ -65,7 +65,7 @@ impl FromStr for Cidr {
             .filter(|p| *p <= longest)
             .ok_or_else(|| {
                 ParseError::new(format!("{} is not a prefix length", quote(prefix)))
-                    .hint(format!("write a number from 0 to {longest}, such as \"{address}/24\""))
+                    .with_hint(format!("write a number from 0 to {longest}, such as \"{address}/24\""))
             })?;
         Ok(Self { address, prefix })
     }
@@ -126,7 +126,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(address in any::<IpAddr>(), prefix in 0u8..=128) {
+        fn a_displayed_cidr_is_parsed_back(address in any::<IpAddr>(), prefix in 0u8..=128) {
             let prefix = if address.is_ipv4() { prefix.min(32) } else { prefix };
             let cidr = Cidr { address, prefix };
             prop_assert_eq!(cidr.to_string().parse::<Cidr>(), Ok(cidr));

@@ -15,19 +15,19 @@ pub struct Control {
     pub mqtt: Url,
     /// User at the broker.
     pub username: Option<String>,
-    /// Password at the broker; never without a user.
+    /// Password at the broker; only with a user.
     pub password: Option<Secret<String>>,
-    /// Where topics start: default `robocast/DEVICE`.
+    /// Prefix of all topics; default `robocast/DEVICE`.
     pub topic: String,
 }
 
 impl Control {
-    /// Whether the broker is spoken to over TLS.
+    /// Whether the connection to the broker uses TLS.
     pub fn is_encrypted(&self) -> bool {
         self.mqtt.scheme() == "mqtts"
     }
 
-    /// The broker's port: the written one, else 8883 with TLS and 1883 without.
+    /// The broker's port: the one in the URL, else 8883 with TLS and 1883 without.
     pub fn port(&self) -> u16 {
         self.mqtt.port().unwrap_or(if self.is_encrypted() { 8883 } else { 1883 })
     }
@@ -55,18 +55,18 @@ fn broker(text: &str) -> Result<Url, ParseError> {
         other => {
             let fault = ParseError::new(format!("no broker speaks {}", quote(&format!("{other}://"))));
             return Err(match nearest(other, &["mqtts", "mqtt"]) {
-                Some(meant) => fault.hint(format!("did you mean `{meant}://`?")),
-                None => fault.hint(format!("the form is {FORM}")),
+                Some(meant) => fault.with_hint(format!("did you mean `{meant}://`?")),
+                None => fault.with_hint(format!("the form is {FORM}")),
             });
         }
     }
     if parts.user.is_some() {
         return fault("the broker's URL has a user in it")
-            .map_err(|f: ParseError| f.hint("use the keys `username` and `password`"));
+            .map_err(|f: ParseError| f.with_hint("use the keys `username` and `password`"));
     }
     if !parts.path.trim_matches('/').is_empty() || parts.query.is_some() || parts.fragment.is_some() {
         return fault("the broker's URL has more than host and port")
-            .map_err(|f: ParseError| f.hint(format!("the form is {FORM}")));
+            .map_err(|f: ParseError| f.with_hint(format!("the form is {FORM}")));
     }
     Ok(url)
 }
@@ -74,7 +74,7 @@ fn broker(text: &str) -> Result<Url, ParseError> {
 fn topic(text: &str) -> Result<String, ParseError> {
     let fault = |why: &str| {
         Err(ParseError::new(format!("the topic {} {why}", quote(text)))
-            .hint("words with `/` between them, such as \"robocast/spot-07\""))
+            .with_hint("write words separated by `/`, such as \"robocast/spot-07\""))
     };
     match text {
         "" => fault("is empty"),

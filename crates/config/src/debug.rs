@@ -1,8 +1,8 @@
-//! `[debug]`: what is open to whoever repairs the box.
+//! `[debug]`: access for those who repair the box.
 
 use crate::reader::{Reader, Section};
 
-/// What is open to whoever mends the box.
+/// Access for those who repair the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Debugging {
     /// Whether the box runs an SSH server for the keys in the stick's `authorized_keys`; default false.

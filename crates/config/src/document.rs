@@ -1,4 +1,4 @@
-//! The document as written: TOML with spans, and what the parser says about it in our words.
+//! The document as written: TOML with spans, and the parser's errors in our words.
 
 use std::ops::Range;
 
@@ -9,13 +9,13 @@ use crate::parse_error::{ParseError, quote};
 use crate::problem::{Collector, SHOWN};
 use crate::text::Lines;
 
-/// How deep tables and arrays may nest, dotted keys counted by their dots. The settings need 5.
+/// How deep tables and arrays may nest; each dot of a key counts as a level. The settings need 5.
 pub(crate) const DEEPEST: usize = 32;
 
-/// What the brackets of a text say, told token by token and without recursion, before anything recursive sees the text.
+/// The bracket structure of a text, found token by token and without recursion, before any recursive parser reads the text.
 #[derive(Default)]
 struct Brackets {
-    /// Where it nests deeper than [`DEEPEST`].
+    /// Where the text nests deeper than [`DEEPEST`].
     too_deep: Option<Range<usize>>,
     /// From the first bracket to the end of the line of each table header.
     headers: Vec<Range<usize>>,
@@ -26,7 +26,7 @@ struct Brackets {
 impl Brackets {
     fn of(text: &str) -> Self {
         let mut found = Self::default();
-        // Each open bracket, the outermost first, with the dots of the key being read in it; first of all the file itself.
+        // Each open bracket, outermost first, with the dots of the key being read in it. The first entry is the file itself.
         let mut open = vec![(0..0, 0_usize)];
         let (mut line_is_empty, mut in_header) = (true, false);
         for token in toml_parser::Source::new(text).lex() {
@@ -88,14 +88,14 @@ pub(crate) fn tree<'t>(text: &'t str, lines: &Lines<'_>, out: &mut Collector) ->
         out.syntax(
             span,
             ParseError::new(format!("nested deeper than {DEEPEST} levels"))
-                .hint("the settings need no more than a table in a list in a table"),
+                .with_hint("the settings need at most a table in a list in a table"),
         );
         return DeTable::new();
     }
     let (root, errors) = DeTable::parse_recoverable(text);
     let runs_out =
         |message: &str| message.starts_with("unclosed array,") || message.starts_with("unclosed inline");
-    // All that follows a list without an end was read as part of it.
+    // The parser read everything after an unclosed list as part of that list.
     let open = brackets.open.clone().filter(|_| errors.iter().any(|e| runs_out(e.message())));
     let mut found: Vec<(Range<usize>, &str)> = errors
         .iter()
@@ -105,11 +105,11 @@ pub(crate) fn tree<'t>(text: &'t str, lines: &Lines<'_>, out: &mut Collector) ->
         })
         .filter(|(span, _)| open.as_ref().is_none_or(|open| span.start <= open.start))
         .collect();
-    // One mistake makes several errors: the first of a line tells it best.
+    // One mistake causes several errors: the first on a line describes it best.
     found.sort_by_key(|(span, _)| span.start);
     found.dedup_by_key(|(span, _)| lines.line(span.start));
     for (number, (mut span, message)) in found.into_iter().enumerate() {
-        // Those that are only counted need no words.
+        // Errors that are only counted need no text.
         let fault = if number <= SHOWN {
             explain(message, text.get(span.clone()).unwrap_or(""))
         } else {
@@ -120,7 +120,7 @@ pub(crate) fn tree<'t>(text: &'t str, lines: &Lines<'_>, out: &mut Collector) ->
             let word = before.char_indices().rfind(|(_, c)| c.is_whitespace() || "=[{,".contains(*c));
             span.start = word.map_or(0, |(at, c)| at + c.len_utf8());
         }
-        // A broken header leaves it open which table the lines below belong to.
+        // After a broken header nobody knows which table the lines below belong to.
         if brackets.in_header(span.start) && !message.starts_with("duplicate key") {
             out.bracket(span, fault);
         } else {
@@ -129,60 +129,60 @@ pub(crate) fn tree<'t>(text: &'t str, lines: &Lines<'_>, out: &mut Collector) ->
     }
     if let Some(span) = open {
         let (what, end) = if text[span.clone()].starts_with('[') { ("list", "]") } else { ("table", "}") };
-        out.bracket(span, ParseError::new(format!("unclosed {what}")).hint(format!("it ends with `{end}`")));
+        out.bracket(span, ParseError::new(format!("unclosed {what}")).with_hint(format!("it ends with `{end}`")));
     }
     root.into_inner()
 }
 
-const UNQUOTED: &str = "a text without quotes";
+const UNQUOTED: &str = "text without quotes";
 
-/// The parser's message with a mend for the common mistakes. The messages are constants of the parser; `source` is shown only
-/// where it is a key.
+/// The parser's message, with a hint for common mistakes. The messages are constants of the parser; `source` is shown only
+/// if it is a key.
 fn explain(message: &str, source: &str) -> ParseError {
     let (what, rest) = message.split_once(", expected").unwrap_or((message, ""));
     match what {
         _ if what.ends_with("string") && rest.contains("characters") => {
-            ParseError::new("a control character in a text")
-                .hint("write it as an escape, such as `\\t` or `\\u0007`")
+            ParseError::new("a control character in the text")
+                .with_hint("write it as an escape, such as `\\t` or `\\u0007`")
         }
         "duplicate key" => ParseError::new(format!("duplicate key {}", quote(source)))
-            .hint("it is given above already: remove one of the two"),
+            .with_hint("it is already given above: remove one of the two"),
         "key with no value" | "missing value for key" | "missing value" => {
-            ParseError::new(what).hint("the form is `key = value`, a text in double quotes")
+            ParseError::new(what).with_hint("the form is `key = value`, with text in double quotes")
         }
         "string values must be quoted" if source.is_empty() => {
-            ParseError::new("missing value").hint("the form is `key = value`, a text in double quotes")
+            ParseError::new("missing value").with_hint("the form is `key = value`, with text in double quotes")
         }
         "unquoted keys cannot be empty" => {
-            ParseError::new("missing key").hint("the form is `key = value` or `[table]`")
+            ParseError::new("missing key").with_hint("the form is `key = value` or `[table]`")
         }
         "invalid unquoted key" | "invalid key-value pair" => ParseError::new("not a key")
-            .hint("the form is `key = value`; a key has only letters, digits, `_` and `-`"),
+            .with_hint("the form is `key = value`; a key has only letters, digits, `_` and `-`"),
         "unexpected leading zero" => {
-            ParseError::new(what).hint("write the number without it, a text in double quotes")
+            ParseError::new(what).with_hint("write the number without it, or text in double quotes")
         }
-        "unclosed table" => ParseError::new("the table's header is not closed").hint("the form is `[table]`"),
+        "unclosed table" => ParseError::new("the table's header is not closed").with_hint("the form is `[table]`"),
         "unclosed array table" => {
-            ParseError::new("the table's header is not closed").hint("the form is `[[table]]`")
+            ParseError::new("the table's header is not closed").with_hint("the form is `[[table]]`")
         }
         "missing comma between array elements" => {
-            ParseError::new("missing comma between the entries of a list").hint("put a comma between them")
+            ParseError::new("missing comma between the entries of a list").with_hint("put a comma between them")
         }
         "missing escaped value" => ParseError::new("a `\\` that starts no escape")
-            .hint("write a backslash as `\\\\`, or put the text in single quotes"),
+            .with_hint("write a backslash as `\\\\`, or put the text in single quotes"),
         "invalid basic string" | "invalid literal string" => ParseError::new("the text is not closed")
-            .hint("a text ends with the quotes it starts with, on the same line"),
+            .with_hint("text must end on the same line, with the quotes it starts with"),
         "invalid multi-line basic string" | "invalid multi-line literal string" => {
-            ParseError::new("the text is not closed").hint("a text over several lines ends with three quotes")
+            ParseError::new("the text is not closed").with_hint("text over several lines ends with three quotes")
         }
-        "unexpected key or value" => ParseError::new("something after the value")
-            .hint("one `key = value` a line, a text in double quotes"),
-        _ if unquoted(what) => ParseError::new(UNQUOTED).hint("put it in double quotes"),
+        "unexpected key or value" => ParseError::new("unexpected text after the value")
+            .with_hint("write one `key = value` per line, with text in double quotes"),
+        _ if unquoted(what) => ParseError::new(UNQUOTED).with_hint("put it in double quotes"),
         _ => ParseError::new(message.strip_suffix(", expected nothing").unwrap_or(message)),
     }
 }
 
-/// Whether the parser took a word for a number, a date or a truth value.
+/// Whether the parser took a word for a number, a date or a boolean.
 fn unquoted(what: &str) -> bool {
     let kinds = ["boolean", "date-time", "datetime", "float", "integer", "hexadecimal", "octal", "binary"];
     what == "string values must be quoted"
@@ -192,7 +192,7 @@ fn unquoted(what: &str) -> bool {
 /// A value's type in plain words.
 pub(crate) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "text",
         DeValue::Integer(_) => "a whole number",
         DeValue::Float(_) => "a decimal number",
         DeValue::Boolean(_) => "true or false",
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_that_of_brackets_and_dots_together() {
+    fn depth_counts_brackets_and_dots_together() {
         for (text, refused) in [
             ("a = [[[1]]]", false),
             ("x = '[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[['", false),

@@ -1,4 +1,4 @@
-//! Durations as the settings write them: `2s`, `40 ms`, `1.5 s`, `2 min`.
+//! Durations as written in the settings: `2s`, `40 ms`, `1.5 s`, `2 min`.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use crate::parse_error::{ParseError, quote};
 
 const HINT: &str = "write it with its unit, such as \"2 s\" or \"40 ms\"";
 
-/// Reads a duration. Units: `ms`, `s`, `min`; a decimal point is allowed; the value must come to whole microseconds.
+/// Reads a duration. Units: `ms`, `s`, `min`; a decimal point is allowed; the value must be a whole number of
+/// microseconds.
 ///
 /// # Errors
 /// The text has no unit, an unknown unit, or no number.
@@ -15,25 +16,25 @@ pub fn parse(text: &str) -> Result<Duration, ParseError> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = (&text[..end], text[end..].trim_start());
-    let wrong = || ParseError::new(format!("{} is not a duration", quote(text))).hint(HINT);
+    let wrong = || ParseError::new(format!("{} is not a duration", quote(text))).with_hint(HINT);
     if number.is_empty() {
         return Err(wrong());
     }
     let (factor, scale) = match unit {
-        "" => return Err(ParseError::new(format!("duration {} has no unit", quote(text))).hint(HINT)),
+        "" => return Err(ParseError::new(format!("duration {} has no unit", quote(text))).with_hint(HINT)),
         "ms" => (1, 1_000),
         "s" => (1, 1_000_000),
         "min" => (60, 1_000_000),
         other => {
             return Err(ParseError::new(format!("unknown unit {} of a duration", quote(other)))
-                .hint("the units are ms, s and min"));
+                .with_hint("the units are ms, s and min"));
         }
     };
     let micros = scaled(number, scale).and_then(|m| m.checked_mul(factor)).ok_or_else(wrong)?;
     Ok(Duration::from_micros(micros))
 }
 
-/// Shows a duration so that [`parse`] reads it back, exact to the microsecond.
+/// Formats a duration so that [`parse`] reads it back, exact to the microsecond.
 pub fn format(duration: Duration) -> String {
     let micros = duration.as_micros();
     if micros.is_multiple_of(1_000_000) {
@@ -77,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(micros in 0u64..u64::MAX / 1_000_000) {
+        fn a_formatted_duration_is_parsed_back(micros in 0u64..u64::MAX / 1_000_000) {
             let duration = Duration::from_micros(micros);
             prop_assert_eq!(parse(&format(duration)), Ok(duration));
         }

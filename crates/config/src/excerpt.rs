@@ -1,11 +1,11 @@
-//! Problems with the line they are on, as a compiler shows them, but never a line that may hold a secret.
+//! Shows problems with their source line, as a compiler does, but never a line that may hold a secret.
 
 use std::fmt::Write as _;
 
 use crate::parse_error::printable;
 use crate::problem::{Problem, Problems, Severity};
 
-/// Keys whose whole line may be shown. Any other line shows its key alone, or nothing: an unknown key may be a misspelt
+/// Keys whose whole line may be shown. Of any other line only the key is shown, or nothing: an unknown key may be a misspelt
 /// `password`, and a line without a key may be part of a longer value.
 const OPEN_KEYS: [&str; 33] = [
     "schema",
@@ -43,14 +43,14 @@ const OPEN_KEYS: [&str; 33] = [
     "lte",
 ];
 
-/// Words that make even an open key's line a hidden one: a URL, an inline table with a secret, a talkative comment.
+/// Words that hide even the line of such a key: a URL, an inline table with a secret, a comment that reveals too much.
 const CLOSED_WORDS: [&str; 9] = ["://", "pass", "pin", "seal", "push", "secret", "token", "key", "@"];
 
 const LONGEST: usize = 120;
 
 impl Problem {
-    /// The problem with the source line and a mark under the place, like a compiler's. The line is left out, or cut after its
-    /// key, where it may hold a secret. `source` is the whole file; `colour` adds ANSI colours. Ends with a newline.
+    /// The problem with its source line and a mark under the place, as a compiler shows it. A line that may hold a secret is
+    /// left out, or cut after its key. `source` is the whole file; `colour` adds ANSI colours. Ends with a newline.
     pub fn render(&self, file: &str, source: &str, colour: bool) -> String {
         let paint = |code: &'static str, text: &str| {
             if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
@@ -74,7 +74,7 @@ impl Problem {
         out
     }
 
-    /// The line as it may be shown, the mark's indent and its width, in characters.
+    /// The part of the line that may be shown, and the mark's indent and width in characters.
     fn excerpt(&self, source: &str) -> Option<(String, usize, usize)> {
         let source = source.strip_prefix('\u{feff}').unwrap_or(source);
         let line = source.split('\n').nth(self.line.checked_sub(1)?)?.trim_end_matches('\r');
@@ -100,7 +100,7 @@ impl Problem {
     }
 }
 
-/// What of a line may be shown when the place is its character `at`.
+/// The part of a line that may be shown when the problem is at character `at`.
 fn visible(line: &str, at: usize) -> Option<String> {
     let trimmed = line.trim_start();
     let bare =

@@ -10,7 +10,7 @@ use crate::{Checked, Unseal, parse, parse_with};
 /// The largest settings file that is read, in bytes (256 KiB).
 pub const LIMIT: usize = 256 * 1024;
 
-/// Why a settings file was not taken.
+/// Why a settings file was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
@@ -18,20 +18,20 @@ pub enum LoadError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is read, but not valid (or too large to be).
+    /// The file can be read but is not valid, or is too large.
     #[error("{}", problems.display(&path.to_string_lossy()))]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// All that is wrong with it.
+        /// Everything that is wrong with it.
         problems: Problems,
     },
 }
 
-/// Reads a file's bytes, at most [`LIMIT`]; no more than that is read of a larger one.
+/// Reads a file's bytes, at most [`LIMIT`]; the rest of a larger file is not read.
 ///
 /// # Errors
 /// The file cannot be read, or is too large.
@@ -47,7 +47,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 pub(crate) fn too_large() -> Problem {
-    let hint = "this is hardly a settings file".to_owned();
+    let hint = "this is probably not a settings file".to_owned();
     Problem {
         hint: Some(hint),
         ..Problem::error(1, 1, format!("the file is larger than {} KiB", LIMIT / 1024))
@@ -62,7 +62,7 @@ pub fn load(path: &Path) -> Result<Checked, LoadError> {
     parse(&read(path)?).map_err(|problems| LoadError::Invalid { path: path.to_owned(), problems })
 }
 
-/// As [`load`], opening sealed values.
+/// Like [`load`], and opens sealed values.
 ///
 /// # Errors
 /// The file cannot be read, or is not valid, or a sealed value cannot be opened.

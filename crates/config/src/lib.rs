@@ -1,11 +1,11 @@
 //! The settings document of robocast.
 //!
-//! This crate owns the schema of `robocast.toml`: its keys, units, defaults and secrets, the rules between them, and what a user
-//! is told about a mistake. Bytes come in; [`Settings`] with every default filled in go out, or *all* that is wrong, each with
-//! line, column and the mend. It does no I/O but to read a file, and knows no other part of robocast.
+//! This crate owns the schema of `robocast.toml`: its keys, units, defaults and secrets, the rules between them, and the messages
+//! about mistakes. It turns bytes into [`Settings`] with every default filled in, or into a list of *all* mistakes, each with
+//! line, column and hint. Its only I/O is to read a file, and it depends on no other part of robocast.
 //!
-//! The way through: bytes → text (`text`) → TOML with spans (`document`) → the current schema (`migration`) → values, read one by
-//! one without stopping at a fault (`reader` and the types' own files) → rules between values (`rules`).
+//! The steps: bytes → text (`text`) → TOML with spans (`document`) → the current schema (`migration`) → values, read one by one
+//! without stopping at an error (`reader` and the types' own files) → rules between values (`rules`).
 
 mod addressing;
 mod bitrate;
@@ -80,24 +80,24 @@ use rewriting::Held;
 use secret::Seals;
 use text::Lines;
 
-/// Valid settings, and what their author should know.
+/// Valid settings, and warnings for their author.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
     /// The settings.
     pub settings: Settings,
-    /// By position; at most 50.
+    /// Sorted by position; at most 50.
     pub warnings: Vec<Problem>,
 }
 
 /// Checks a settings file's bytes as found: a byte order mark and CRLF are fine.
 ///
 /// # Errors
-/// Everything that is wrong, by position. A sealed value is: it can only be read on its box, with [`parse_with`].
+/// Everything that is wrong, by position. A sealed value is an error: only its box can read it, with [`parse_with`].
 pub fn parse(text: &[u8]) -> Result<Checked, Problems> {
     examine(text, Seals::Refuse, STEPS)
 }
 
-/// As [`parse`], opening sealed values with the box's own key.
+/// Like [`parse`], and opens sealed values with the box's own key.
 ///
 /// # Errors
 /// Everything that is wrong, by position.
@@ -105,7 +105,7 @@ pub fn parse_with(text: &[u8], key: &dyn Unseal) -> Result<Checked, Problems> {
     examine(text, Seals::Open(key), STEPS)
 }
 
-/// Checks a file on a machine that is not its box: sealed values are taken as good. Returns the warnings.
+/// Checks a file on a machine that is not its box: sealed values are assumed to be valid. Returns the warnings.
 ///
 /// # Errors
 /// Everything that is wrong, by position.
@@ -117,11 +117,11 @@ fn examine(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Checked, Pr
     examined(bytes, seals, steps).map(|examined| examined.checked)
 }
 
-/// The keys that each table of a document could have, by the table's path, such as `uplink.wifi[]`; the document's own is the
-/// empty path. Tables that the document does not have are not there.
+/// The keys that each table of a document can have, by the table's path, such as `uplink.wifi[]`; the path of the root is empty.
+/// Only tables that the document has are listed.
 ///
 /// # Errors
-/// Everything that is wrong, by position; sealed values are taken as good.
+/// Everything that is wrong, by position; sealed values are assumed to be valid.
 pub fn vocabulary(text: &[u8]) -> Result<Vocabulary, Problems> {
     examined(text, Seals::Trust, STEPS).map(|examined| examined.vocabulary)
 }
@@ -129,7 +129,7 @@ pub fn vocabulary(text: &[u8]) -> Result<Vocabulary, Problems> {
 /// Keys by the path of their table.
 pub type Vocabulary = BTreeMap<String, BTreeSet<&'static str>>;
 
-/// A document that was read.
+/// A document that has been read.
 struct Examined {
     checked: Checked,
     /// Its secrets, with their places in the text without a byte order mark.
@@ -150,7 +150,7 @@ fn examined(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Examined, 
     let mut out = Collector::default();
     let mut root = document::tree(text, &lines, &mut out);
     if !migration::migrate(&mut root, steps, &mut out) {
-        // Of another schema nothing can be judged but its number.
+        // Of a document with another schema only the schema number can be checked.
         root.clear();
     }
     let mut reader = Reader { text, seals, out, ..Reader::default() };

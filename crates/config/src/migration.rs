@@ -1,4 +1,4 @@
-//! Older schemas are brought up to the current one before anything is read from them.
+//! Brings documents of older schemas up to the current one before anything is read from them.
 
 use toml::de::{DeTable, DeValue};
 
@@ -9,26 +9,26 @@ use crate::problem::Collector;
 /// The schema this release writes and reads.
 pub const SCHEMA: u32 = 1;
 
-/// Brings a document from one schema to the next. Keys keep the spans they were written at.
+/// Brings a document from one schema to the next. Keys keep their original spans.
 pub(crate) type Step = fn(&mut DeTable<'_>);
 
-/// The steps up to [`SCHEMA`], the last one last. Schema 1 is the first, so there is none yet.
+/// The steps up to [`SCHEMA`], in order. Schema 1 is the first, so there is none yet.
 pub(crate) const STEPS: &[Step] = &[];
 
-/// Brings the document up to [`SCHEMA`]. False when it cannot be: then nothing else in it can be judged.
+/// Brings the document up to [`SCHEMA`]. False if that is impossible: then nothing else in it can be checked.
 pub(crate) fn migrate(root: &mut DeTable<'_>, steps: &[Step], out: &mut Collector) -> bool {
-    const MEND: &str = "write `schema = 1`";
+    const HINT: &str = "write `schema = 1`";
     let Some((key, value)) = root.get_key_value("schema") else {
         out.absence(
             0..0,
-            ParseError::new("the schema is missing").hint("add `schema = 1` as the first line"),
+            ParseError::new("the schema is missing").with_hint("add `schema = 1` as the first line"),
         );
         return true;
     };
     let span = if value.span().is_empty() { key.span() } else { value.span() };
     let DeValue::Integer(number) = value.get_ref() else {
         let found = kind(value.get_ref());
-        out.error(span, ParseError::new(format!("`schema` is {found}, expected a whole number")).hint(MEND));
+        out.error(span, ParseError::new(format!("`schema` is {found}, expected a whole number")).with_hint(HINT));
         return true;
     };
     let shown: String = number.to_string().chars().take(20).collect();
@@ -36,13 +36,13 @@ pub(crate) fn migrate(root: &mut DeTable<'_>, steps: &[Step], out: &mut Collecto
     let written = i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(beyond);
     if written > i64::from(SCHEMA) {
         let fault = ParseError::new(format!("schema {shown} is newer than this release knows"))
-            .hint(format!("update the box first, or write for schema {SCHEMA}"));
+            .with_hint(format!("update the box first, or write schema {SCHEMA}"));
         out.error(span, fault);
         return false;
     }
     let age = usize::try_from(i64::from(SCHEMA).saturating_sub(written)).unwrap_or(usize::MAX);
     let Some(first) = steps.len().checked_sub(age) else {
-        out.error(span, ParseError::new(format!("there is no schema {shown}")).hint(MEND));
+        out.error(span, ParseError::new(format!("there is no schema {shown}")).with_hint(HINT));
         return false;
     };
     for step in &steps[first..] {
@@ -58,7 +58,7 @@ mod tests {
     use crate::secret::{Seals, Secret};
     use crate::{Checked, Problems, Value, examine};
 
-    /// Schema 0, which never was, called the robot's address `ip`.
+    /// Schema 0 never existed; here it calls the robot's address `ip`.
     fn from_zero(root: &mut DeTable<'_>) {
         let Some(robot) = root.get_mut("robot") else { return };
         let DeValue::Table(robot) = robot.get_mut() else { return };
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_in_an_older_schema_is_told_where_it_was_written() {
+    fn an_error_in_an_older_schema_is_reported_where_it_was_written() {
         let problems = parse("schema = 0\n[robot]\nip = \"10.0.0\"\n").unwrap_err();
         assert_eq!(
             problems.to_string().lines().next(),

@@ -23,9 +23,9 @@ impl Page {
             reader.secret(&section, "password", example, |text| match text.chars().count() {
                 6.. => Ok(()),
                 0 => Err(ParseError::new("the page's password is empty")
-                    .hint("leave [page] out to turn the page off")),
+                    .with_hint("leave [page] out to turn the page off")),
                 length => Err(ParseError::new(format!("the page's password has only {length} characters"))
-                    .hint("use at least 6")),
+                    .with_hint("use at least 6")),
             })?;
         Some(Self { password })
     }

@@ -1,10 +1,10 @@
-//! What is wrong with one value, without its place in a file.
+//! What is wrong with one value, without its position in a file.
 
 use std::fmt;
 
-/// A text that is not of the form its key asks for. `Display` gives the message, without the hint.
+/// A value that does not have the form its key requires. `Display` shows the message without the hint.
 ///
-/// Neither ever holds the text of a secret.
+/// Neither ever contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     message: String,
@@ -12,14 +12,14 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    /// A fault in plain lower-case words.
+    /// An error with a message in plain lower-case words.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None }
     }
 
-    /// Adds how to mend it.
+    /// Adds a hint: how to fix it.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -29,8 +29,8 @@ impl ParseError {
         &self.message
     }
 
-    /// How to mend it.
-    pub fn mend(&self) -> Option<&str> {
+    /// How to fix it.
+    pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
@@ -47,7 +47,7 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// A text from the file as it may stand in a message: in backticks, short, nothing a terminal would act on.
+/// Text from the file, made safe for a message: in backticks, short, without anything that a terminal would act on.
 pub(crate) fn quote(text: &str) -> String {
     const LIMIT: usize = 40;
     let mut out = String::from("`");
@@ -62,14 +62,14 @@ pub(crate) fn quote(text: &str) -> String {
     out
 }
 
-/// Whether a character may go to a terminal as it is: no control characters, none that reorder or hide text.
+/// Whether a character may be printed to a terminal as it is: no control character, and none that reorders or hides text.
 pub fn printable(c: char) -> bool {
     !(c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'))
 }
 
-/// The known word that was most likely meant, if any is near enough.
+/// The known word that was most likely meant, if one is close enough.
 pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     const LONGEST: usize = 64;
     if word.len() > LONGEST {
@@ -102,11 +102,11 @@ pub(crate) fn list(words: &[&str]) -> String {
     words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The fault of a word that is none of the known ones.
+/// The error for a word that is not one of the known ones.
 pub(crate) fn unknown_word(what: &str, word: &str, known: &[&str]) -> ParseError {
     let fault = ParseError::new(format!("unknown {what} {}", quote(word)));
     match nearest(word, known) {
-        Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
-        None => fault.hint(format!("write {}", choice(known))),
+        Some(meant) => fault.with_hint(format!("did you mean `{meant}`?")),
+        None => fault.with_hint(format!("write {}", choice(known))),
     }
 }

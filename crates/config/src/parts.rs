@@ -1,5 +1,5 @@
-//! Which part of the settings is whose: a program is told of a change only when its own part changed. A key that is added
-//! to a stream must be given to one of them, or this does not compile.
+//! Which part of the settings belongs to which program: a program is told of a change only when its own part changed. A key that
+//! is added to a stream must be given to at least one program, or this does not compile.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::source::Source;
 use crate::stream::{Encode, Start, Stream};
 use crate::tls::Tls;
 
-/// What the camera program of a stream looks at.
+/// The settings that a stream's camera program uses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CameraPart<'a> {
     robot: &'a Robot,
@@ -28,23 +28,23 @@ pub struct CameraPart<'a> {
     jitter_buffer: Duration,
 }
 
-/// What the push program of a stream looks at.
+/// The settings that a stream's push program uses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PushPart<'a> {
     device: &'a Device,
     tls: &'a Tls,
     name: &'a str,
     push: &'a [SinkUrl],
-    /// Of the slate, while the robot's own is not known.
+    /// For the slate, while the size of the robot's video is not known.
     size: Option<Size>,
-    /// Of the slate.
+    /// For the slate.
     keyframe_interval: Duration,
     start: Start,
     slate: bool,
 }
 
 impl Settings {
-    /// The camera's part of the settings of a stream; none without such a stream.
+    /// The camera's part of a stream's settings; none if there is no such stream.
     pub fn camera_part(&self, stream: &str) -> Option<CameraPart<'_>> {
         let Self { robot, tls, .. } = self;
         let Stream {
@@ -75,7 +75,7 @@ impl Settings {
         })
     }
 
-    /// The push program's part of the settings of a stream; none without such a stream.
+    /// The push program's part of a stream's settings; none if there is no such stream.
     pub fn push_part(&self, stream: &str) -> Option<PushPart<'_>> {
         let Self { device, tls, .. } = self;
         let Stream {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_is_the_cameras_or_pushs_or_both() {
+    fn each_key_belongs_to_the_camera_or_to_push_or_to_both() {
         let before = read("", "");
         for (head, rest, camera, push) in [
             ("", "", false, false),

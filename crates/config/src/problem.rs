@@ -11,7 +11,7 @@ use crate::text::Lines;
 pub enum Severity {
     /// The file is refused.
     Error,
-    /// The file is taken, but its author should know.
+    /// The file is accepted, but its author should know.
     Warning,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One thing wrong with a file. Neither message nor hint ever holds a secret.
+/// One thing that is wrong with a file. Neither message nor hint ever contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Line, from 1.
@@ -35,14 +35,14 @@ pub struct Problem {
     pub severity: Severity,
     /// What is wrong; lower case, one line.
     pub message: String,
-    /// How to mend it, if that can be told; one line.
+    /// How to fix it, if that is known; one line.
     pub hint: Option<String>,
-    /// How many characters from the column on the problem spans, at least 1.
+    /// How many characters the problem spans, from the column on; at least 1.
     pub(crate) width: usize,
 }
 
 impl Problem {
-    /// An error of one character's width without a hint.
+    /// An error that is one character wide and has no hint.
     pub fn error(line: usize, column: usize, message: impl Into<String>) -> Self {
         Self { line, column, severity: Severity::Error, message: message.into(), hint: None, width: 1 }
     }
@@ -71,7 +71,7 @@ impl fmt::Display for Problem {
 /// Name of a file that has none.
 const NO_FILE: &str = "<settings>";
 
-/// Every error of a file, by position; never empty. After the first 50 a last one says how many more there are.
+/// Every error of a file, by position; never empty. After the first 50, one more entry gives the number of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
@@ -86,7 +86,7 @@ impl Problems {
         self.0.iter()
     }
 
-    /// All errors as `FILE:LINE:COL: error: MESSAGE` with their hints, one below the other. No newline at the end.
+    /// All errors as `FILE:LINE:COL: error: MESSAGE` with their hints, one below another. No newline at the end.
     pub fn display<'a>(&'a self, file: &'a str) -> impl fmt::Display + 'a {
         struct Shown<'a>(&'a Problems, &'a str);
         impl fmt::Display for Shown<'_> {
@@ -122,20 +122,20 @@ impl std::error::Error for Problems {}
 /// How many errors are reported one by one.
 pub(crate) const SHOWN: usize = 50;
 
-/// What a problem says about the others.
+/// How a problem affects the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The text is not TOML here: what was read from the same line is not trusted.
+    /// The text is not TOML here: values from the same line are not trusted.
     Syntax,
-    /// A bracket is missing: nothing read from here on is trusted, as it may stand in another table than was meant.
+    /// A bracket is missing: nothing from here on is trusted, as it may be in another table than was meant.
     Bracket,
-    /// Something is not there: not trusted when anything could not be parsed.
+    /// Something is missing: not trusted if any part of the file could not be parsed.
     Absence,
     Fault,
 }
 
-enum Mend {
-    Said(Option<String>),
+enum Hint {
+    Ready(Option<String>),
     /// Looked up only if the problem is shown.
     Nearest(String, &'static [&'static str], &'static str),
 }
@@ -145,10 +145,10 @@ struct Entry {
     severity: Severity,
     kind: Kind,
     message: String,
-    mend: Mend,
+    hint: Hint,
 }
 
-/// Gathers problems in any order.
+/// Collects problems in any order.
 #[derive(Default)]
 pub(crate) struct Collector {
     entries: Vec<Entry>,
@@ -157,7 +157,7 @@ pub(crate) struct Collector {
 impl Collector {
     fn add(&mut self, span: Range<usize>, severity: Severity, kind: Kind, fault: ParseError) {
         let (message, hint) = fault.into_parts();
-        self.entries.push(Entry { span, severity, kind, message, mend: Mend::Said(hint) });
+        self.entries.push(Entry { span, severity, kind, message, hint: Hint::Ready(hint) });
     }
 
     pub fn syntax(&mut self, span: Range<usize>, fault: ParseError) {
@@ -180,7 +180,7 @@ impl Collector {
         self.add(span, Severity::Warning, Kind::Fault, fault);
     }
 
-    /// An error whose hint is the nearest of the known words, or `all` of them.
+    /// An error whose hint is the nearest known word, or `all` followed by every known word.
     pub fn unknown(
         &mut self,
         span: Range<usize>,
@@ -189,11 +189,11 @@ impl Collector {
         known: &'static [&'static str],
         all: &'static str,
     ) {
-        let mend = Mend::Nearest(word.chars().take(80).collect(), known, all);
-        self.entries.push(Entry { span, severity: Severity::Error, kind: Kind::Fault, message, mend });
+        let hint = Hint::Nearest(word.chars().take(80).collect(), known, all);
+        self.entries.push(Entry { span, severity: Severity::Error, kind: Kind::Fault, message, hint });
     }
 
-    /// The problems by position, or the warnings when there is no error.
+    /// All errors by position, or the warnings if there is no error.
     pub fn finish(mut self, lines: &Lines<'_>) -> Result<Vec<Problem>, Problems> {
         let unparsed = |e: &Entry| matches!(e.kind, Kind::Syntax | Kind::Bracket);
         self.entries.sort_by_key(|e| (e.span.start, !unparsed(e)));
@@ -232,9 +232,9 @@ impl Entry {
     fn place(self, lines: &Lines<'_>) -> Problem {
         let (line, column) = lines.position(self.span.start);
         let width = lines.width(&self.span);
-        let hint = match self.mend {
-            Mend::Said(hint) => hint,
-            Mend::Nearest(word, known, all) => Some(match nearest(&word, known) {
+        let hint = match self.hint {
+            Hint::Ready(hint) => hint,
+            Hint::Nearest(word, known, all) => Some(match nearest(&word, known) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("{all}{}", list(known)),
             }),

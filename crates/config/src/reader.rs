@@ -1,4 +1,4 @@
-//! Reads values out of the document. Nothing stops at the first fault: each is reported and reading goes on.
+//! Reads values from the document. An error does not stop the reader: it is reported, and reading continues.
 
 mod secrets;
 
@@ -16,27 +16,27 @@ use crate::spans::Spans;
 
 pub(crate) use secrets::SecretText;
 
-/// A reader with what it has found so far.
+/// A reader and everything it has found so far.
 #[derive(Default)]
 pub(crate) struct Reader<'a> {
     pub text: &'a str,
     pub out: Collector,
     pub spans: Spans,
     pub seals: Seals<'a>,
-    /// The secrets met so far.
+    /// The secrets found so far.
     pub held: Vec<Held>,
-    /// The tables met so far, with the keys they could have.
+    /// The tables found so far, with the keys they can have.
     pub vocabulary: Vocabulary,
 }
 
-/// A value with its place.
+/// A value and its place.
 pub(crate) struct Node<'d> {
     pub path: String,
     pub span: Range<usize>,
     value: &'d DeValue<'d>,
 }
 
-/// A table with its place.
+/// A table and its place.
 pub(crate) struct Section<'d> {
     pub path: String,
     /// As written in the file: `[robot]`, `[[stream]]`; empty for the root.
@@ -59,7 +59,7 @@ impl<'d> Section<'d> {
     }
 }
 
-/// The path of a table wherever it stands in its lists: `uplink.wifi[]` of `uplink.wifi.3`.
+/// The path of a table without its positions in lists: `uplink.wifi[]` for `uplink.wifi.3`.
 fn without_numbers(path: &str) -> String {
     path.split('.').fold(String::new(), |mut out, word| {
         if word.bytes().all(|b| b.is_ascii_digit()) && !word.is_empty() {
@@ -73,7 +73,7 @@ fn without_numbers(path: &str) -> String {
 }
 
 impl Reader<'_> {
-    /// Reports every key of a table that is not known.
+    /// Reports every unknown key of a table.
     pub fn known(&mut self, section: &Section<'_>, keys: &'static [&'static str]) {
         self.vocabulary.entry(without_numbers(&section.path)).or_default().extend(keys);
         for (key, value) in section.table {
@@ -103,7 +103,7 @@ impl Reader<'_> {
         Some(Node { path, span, value: value.get_ref() })
     }
 
-    /// Reports a fault of a value, whose stand-in no rule will then judge.
+    /// Reports an invalid value and marks its path, so that no rule checks the placeholder.
     pub fn fault(&mut self, node: &Node<'_>, fault: ParseError) {
         self.spans.mark_invalid(&node.path);
         self.out.error(node.span.clone(), fault);
@@ -114,33 +114,33 @@ impl Reader<'_> {
         let found = kind(node.value);
         let entry = if node.path.ends_with(|c: char| c.is_ascii_digit()) { "an entry of " } else { "" };
         let fault = ParseError::new(format!("{entry}`{name}` is {found}, expected {expected}"));
-        self.fault(node, fault.hint(format!("write {example}")));
+        self.fault(node, fault.with_hint(format!("write {example}")));
     }
 
     pub fn has(&self, section: &Section<'_>, key: &str) -> bool {
         section.table.contains_key(key)
     }
 
-    /// Reports a key that must be there.
+    /// Reports that a required key is missing.
     pub fn missing(&mut self, section: &Section<'_>, key: &str, example: &str) {
         self.spans.mark_invalid(&section.path_of(key));
         let place = if section.title.is_empty() { String::new() } else { format!(" in {}", section.title) };
-        let fault = ParseError::new(format!("missing key `{key}`{place}")).hint(format!("add {example}"));
+        let fault = ParseError::new(format!("missing key `{key}`{place}")).with_hint(format!("add {example}"));
         self.out.absence(section.span(), fault);
     }
 
-    /// A text.
+    /// A string.
     pub fn text<'n>(&mut self, node: &'n Node<'_>, example: &str) -> Option<&'n str> {
         match node.value {
             DeValue::String(text) => Some(text),
             _ => {
-                self.wrong_type(node, "a text", example);
+                self.wrong_type(node, "text", example);
                 None
             }
         }
     }
 
-    /// A text of some form. `example` is the whole line: `` `size = "1280x720"` ``.
+    /// A string that `parse` accepts. `example` is the whole line: `` `size = "1280x720"` ``.
     pub fn parsed<T>(
         &mut self,
         section: &Section<'_>,
@@ -159,7 +159,7 @@ impl Reader<'_> {
         }
     }
 
-    /// As [`Reader::parsed`], of a key that must be there.
+    /// Like [`Reader::parsed`], for a required key.
     pub fn required<T>(
         &mut self,
         section: &Section<'_>,
@@ -198,7 +198,7 @@ impl Reader<'_> {
         };
         let value = u32::from_str_radix(number.as_str(), number.radix()).ok().filter(|n| bounds.contains(n));
         if value.is_none() {
-            let fault = ParseError::new(format!("`{key}` is out of range")).hint(format!(
+            let fault = ParseError::new(format!("`{key}` is out of range")).with_hint(format!(
                 "write a number from {} to {}",
                 bounds.start(),
                 bounds.end()
@@ -208,7 +208,7 @@ impl Reader<'_> {
         value
     }
 
-    /// The values of a list, with their places; empty when there is none.
+    /// The values of a list with their places; empty if there is no list.
     pub fn list<'d>(&mut self, section: &Section<'d>, key: &str, example: &str) -> Vec<Node<'d>> {
         let Some(node) = self.node(section, key) else { return Vec::new() };
         let DeValue::Array(items) = node.value else {
@@ -225,7 +225,7 @@ impl Reader<'_> {
         nodes
     }
 
-    /// The texts of a list, each of some form.
+    /// The strings of a list, each of which `parse` must accept.
     pub fn texts<T>(
         &mut self,
         section: &Section<'_>,
@@ -247,7 +247,7 @@ impl Reader<'_> {
         values
     }
 
-    /// A table written once.
+    /// A table that may occur once.
     pub fn section<'d>(
         &mut self,
         outer: &Section<'d>,
@@ -259,7 +259,7 @@ impl Reader<'_> {
             DeValue::Table(table) => Some(Section { path: node.path, title, span: node.span, table }),
             DeValue::Array(items) if items.first().is_some_and(|i| i.get_ref().is_table()) => {
                 let fault = ParseError::new(format!("`{key}` can be given only once"));
-                self.fault(&node, fault.hint(format!("write `{title}` with single brackets")));
+                self.fault(&node, fault.with_hint(format!("write `{title}` with single brackets")));
                 None
             }
             _ => {
@@ -269,7 +269,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The bounds of a bitrate: a table, most often written inline.
+    /// The range of a bitrate: a table, usually written inline.
     pub fn bounds<'d>(&mut self, node: &Node<'d>) -> Option<Section<'d>> {
         let DeValue::Table(table) = node.value else {
             self.wrong_type(node, "a table", "`bitrate = { min = \"300 kbit/s\", max = \"4 Mbit/s\" }`");
@@ -278,13 +278,13 @@ impl Reader<'_> {
         Some(Section { path: node.path.clone(), title: "`bitrate`", span: node.span.clone(), table })
     }
 
-    /// A table written any number of times.
+    /// A table that may occur any number of times.
     pub fn sections<'d>(&mut self, outer: &Section<'d>, key: &str, title: &'static str) -> Vec<Section<'d>> {
         let Some(node) = self.node(outer, key) else { return Vec::new() };
         let example = format!("`{title}` and its keys on the lines below");
         if node.value.is_table() {
             let fault = ParseError::new(format!("`{key}` is a single table, expected a list of tables"));
-            self.fault(&node, fault.hint(format!("write `{title}` with double brackets")));
+            self.fault(&node, fault.with_hint(format!("write `{title}` with double brackets")));
             return Vec::new();
         }
         let mut sections = Vec::new();

@@ -1,13 +1,13 @@
-//! URLs as written: taken apart without losing a byte, and shown without their secrets.
+//! URLs as written: split into parts without losing a byte, and shown without their secrets.
 
 use url::Url;
 
 use crate::parse_error::ParseError;
 
-/// What stands for a secret where a URL is shown.
+/// Replaces a secret when a URL is shown.
 pub(crate) const HIDDEN: &str = "***";
 
-/// A URL's parts as written; nothing is decoded. The boundaries are those of the URL standard.
+/// A URL's parts as written; nothing is decoded. They are split where the URL standard splits them.
 #[derive(Clone, Copy)]
 pub(crate) struct Parts<'t> {
     pub scheme: &'t str,
@@ -47,18 +47,19 @@ fn cut(text: &str, at: char) -> (&str, Option<&str>) {
     }
 }
 
-/// What of a path may be shown.
+/// Which part of a path may be shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PathRule {
     /// The first segment (an RTMP app); the rest is a stream key.
     First,
-    /// All but segments that look like credentials (RTSP).
+    /// Everything except segments that look like credentials (RTSP).
     Plain,
     /// Nothing (WHIP: some services put the key first).
     Nothing,
 }
 
-/// A URL without its secrets: scheme, host and port stay; user and password, query values and what `rule` says become `***`.
+/// A URL without its secrets. Scheme, host and port stay; user, password, query values and the path parts that `rule` hides
+/// become `***`.
 pub(crate) fn redact(parts: &Parts<'_>, rule: PathRule) -> String {
     let mut out = format!("{}://", parts.scheme);
     if parts.user.is_some() {
@@ -100,7 +101,7 @@ pub(crate) fn redact(parts: &Parts<'_>, rule: PathRule) -> String {
     out
 }
 
-/// `name=value` without the value. A bare token, or one whose `=` is base64 padding, is hidden whole; so is a name that is
+/// `name=value` without the value. A bare token, or one whose `=` is base64 padding, is hidden entirely; so is a name that is
 /// not a plain lower-case word, as it may be a token.
 fn redact_pair(pair: &str) -> String {
     const LONGEST_NAME: usize = 16;
@@ -117,27 +118,27 @@ fn redact_pair(pair: &str) -> String {
     }
 }
 
-/// Takes a URL apart and checks that it is one, with a host. No fault repeats the text.
+/// Splits a URL and checks that it is valid and has a host. No error repeats the text.
 pub(crate) fn dissect<'t>(text: &'t str, form: &str) -> Result<(Parts<'t>, Url), ParseError> {
     let example = || format!("the form is {form}");
     if text.trim().is_empty() {
-        return Err(ParseError::new("the URL is empty").hint(example()));
+        return Err(ParseError::new("the URL is empty").with_hint(example()));
     }
     if let Some(c) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
         let name = if c == ' ' { "a space" } else { "white space or a control character" };
         return Err(
-            ParseError::new(format!("the URL contains {name}")).hint("write a space within a key as %20")
+            ParseError::new(format!("the URL contains {name}")).with_hint("write a space within a key as %20")
         );
     }
     let Some(parts) = Parts::of(text) else {
-        return Err(ParseError::new("not a URL").hint(example()));
+        return Err(ParseError::new("not a URL").with_hint(example()));
     };
     if host_name(parts.host).is_empty() {
-        return Err(ParseError::new("the URL has no host").hint(example()));
+        return Err(ParseError::new("the URL has no host").with_hint(example()));
     }
-    let url = Url::parse(text).map_err(|e| ParseError::new(format!("not a URL: {e}")).hint(example()))?;
+    let url = Url::parse(text).map_err(|e| ParseError::new(format!("not a URL: {e}")).with_hint(example()))?;
     if url.port() == Some(0) {
-        return Err(ParseError::new("port 0 cannot be reached").hint(example()));
+        return Err(ParseError::new("port 0 cannot be reached").with_hint(example()));
     }
     Ok((parts, url))
 }
@@ -149,13 +150,13 @@ fn host_name(host: &str) -> &str {
     }
 }
 
-/// The fault of a scheme that nothing here speaks.
+/// The error for a scheme that is not supported here.
 pub(crate) fn unknown_scheme(scheme: &str, what: &str, known: &[&str]) -> ParseError {
     use crate::parse_error::{nearest, quote};
     let fault = ParseError::new(format!("no {what} speaks {}", quote(&format!("{scheme}://"))));
     let known_list = known.iter().map(|k| format!("{k}://")).collect::<Vec<_>>().join(", ");
     match nearest(&scheme.to_lowercase(), known) {
-        Some(meant) => fault.hint(format!("did you mean `{meant}://`? known are {known_list}")),
-        None => fault.hint(format!("known are {known_list}")),
+        Some(meant) => fault.with_hint(format!("did you mean `{meant}://`? known: {known_list}")),
+        None => fault.with_hint(format!("known: {known_list}")),
     }
 }

@@ -1,4 +1,4 @@
-//! A settings text with other secrets in it: comments, order and everything else stay byte for byte.
+//! Replaces secrets in a settings text; comments, order and everything else stay byte for byte.
 
 use std::ops::Range;
 
@@ -9,34 +9,34 @@ use crate::problem::Problems;
 use crate::secret::{Seals, Secret};
 use crate::{examined, text};
 
-/// A secret as it stands in a settings file.
+/// A secret as written in a settings file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// As it is.
+    /// In plain text.
     Plain(Secret<String>),
-    /// What stands in `{ sealed = "..." }`.
+    /// The string in `{ sealed = "..." }`.
     Sealed(String),
 }
 
 /// A secret and its place.
 pub(crate) struct Held {
-    /// What is replaced, in bytes of the text without a byte order mark.
+    /// The bytes to replace, in the text without a byte order mark.
     pub span: Range<usize>,
-    /// Whether the span begins behind the key: `.sealed = "..."`.
+    /// Whether the span begins right after the key: `.sealed = "..."`.
     pub dotted: bool,
     pub value: Value,
 }
 
-/// Replaces the secrets of a settings text for which `change` has another value. These are secrets: passwords, PINs, private
-/// keys, and the URLs that are shown with `***` in them.
+/// Replaces the secrets of a settings text for which `change` returns a new value. Secrets are passwords, PINs, private keys, and
+/// the URLs that are shown with `***` in them.
 ///
 /// # Errors
-/// Everything that is wrong with the text, by position; sealed values are taken as good.
+/// Everything that is wrong with the text, by position; sealed values are assumed to be valid.
 pub fn rewrite(text: &str, change: impl FnMut(&Value) -> Option<Value>) -> Result<String, Problems> {
     rewrite_from(text, change, STEPS)
 }
 
-/// As [`rewrite`], of a text of any schema that `steps` know.
+/// Like [`rewrite`], for any schema that `steps` can migrate.
 pub(crate) fn rewrite_from(
     written: &str,
     mut change: impl FnMut(&Value) -> Option<Value>,
@@ -44,7 +44,7 @@ pub(crate) fn rewrite_from(
 ) -> Result<String, Problems> {
     let mut held = examined(written.as_bytes(), Seals::Trust, steps)?.held;
     held.sort_by_key(|held| held.span.start);
-    // Spans are those of the text without its byte order mark.
+    // Spans refer to the text without its byte order mark.
     let text = text::decode(written.as_bytes()).unwrap_or(written);
     let mut out = written[..written.len() - text.len()].to_owned();
     let mut done = 0;
@@ -67,11 +67,11 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// A text as TOML writes it: in double quotes, on one line.
+/// A string in TOML: in double quotes, on one line.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let mut out = String::new();
-    // Nothing can fail in memory.
+    // Writing to memory cannot fail.
     let _ = TomlStringBuilder::new(text).as_basic().write_toml_value(&mut out);
     out
 }

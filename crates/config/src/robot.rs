@@ -1,4 +1,4 @@
-//! `[device]` and `[robot]`: the box and what carries it.
+//! `[device]` and `[robot]`: the box and the robot that carries it.
 
 use std::net::IpAddr;
 
@@ -28,13 +28,13 @@ pub enum RobotKind {
     Spot,
     /// Unitree Go2.
     Go2,
-    /// No robot that the box talks to.
+    /// Another robot, or none.
     #[default]
     None,
 }
 
 impl RobotKind {
-    /// The robot's address and the box's own in its network, as the robot leaves the factory.
+    /// The robot's address and the box's own address in its network, as the robot is set up by its maker.
     fn addresses(self) -> Option<(IpAddr, Cidr)> {
         let net = |robot: [u8; 4], own: [u8; 4]| (robot.into(), Cidr { address: own.into(), prefix: 24 });
         match self {
@@ -50,32 +50,32 @@ impl RobotKind {
 pub struct Robot {
     /// Default none.
     pub kind: RobotKind,
-    /// The robot's address; default that of the kind.
+    /// The robot's address; the default depends on the kind.
     pub address: Option<IpAddr>,
     /// The interface towards the robot, default `eth0`.
     pub interface: String,
-    /// The box's own address in the robot's network; default that of the kind. None when the robot is reached over the
-    /// loopback (a simulator) and none is written.
+    /// The box's own address in the robot's network; the default depends on the kind. None if the robot is on the loopback
+    /// (a simulator) and no address is given.
     pub own_address: Option<Cidr>,
     /// User on the robot.
     pub username: Option<String>,
     /// Password on the robot.
     pub password: Option<Secret<String>>,
-    /// How addresses are given on the wire; default [`Dhcp::Off`].
+    /// How addresses are assigned on the wire; default [`Dhcp::Off`].
     pub dhcp: Dhcp,
-    /// What the robot may reach on the box, besides answers to what the box asked; default nothing. None twice.
+    /// The ports of the box that the robot may reach, besides replies to the box's own requests; default none. No duplicates.
     pub allow: Vec<AllowedPort>,
 }
 
-/// Who gives addresses on the wire to the robot.
+/// Who assigns addresses on the wire to the robot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Dhcp {
-    /// `off`: the box has `own_address`, the robot its own.
+    /// `off`: the box uses `own_address`; the robot has its own address.
     #[default]
     Off,
-    /// `client`: the box takes an address from a server there, and nothing else: no router, no name server.
+    /// `client`: the box takes an address from a DHCP server there, but no router and no name server.
     Client,
-    /// `server`: the box gives out addresses after `own_address`.
+    /// `server`: the box gives out the addresses that follow `own_address`.
     Server,
 }
 
@@ -88,7 +88,7 @@ pub struct AllowedPort {
     pub port: u16,
 }
 
-/// What has ports.
+/// A protocol that has ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// `tcp`
@@ -119,7 +119,7 @@ impl std::str::FromStr for AllowedPort {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         const FORM: &str = "write the protocol and the port, such as \"tcp/554\"";
         let Some((protocol, port)) = text.split_once('/') else {
-            return Err(ParseError::new(format!("{} is not a protocol and a port", quote(text))).hint(FORM));
+            return Err(ParseError::new(format!("{} is not a protocol and a port", quote(text))).with_hint(FORM));
         };
         let protocol = match protocol {
             "tcp" => Protocol::Tcp,
@@ -130,7 +130,7 @@ impl std::str::FromStr for AllowedPort {
         match port.parse() {
             Ok(port) if digits && port != 0 => Ok(Self { protocol, port }),
             _ => Err(ParseError::new(format!("{} is not a port", quote(port)))
-                .hint("write a number from 1 to 65535, such as \"tcp/554\"")),
+                .with_hint("write a number from 1 to 65535, such as \"tcp/554\"")),
         }
     }
 }
@@ -150,16 +150,16 @@ impl Default for Robot {
     }
 }
 
-/// Checks a name that goes into host names, topics and unit names.
+/// Checks a name that is used in host names, topics and unit names.
 pub(crate) fn name(text: &str) -> Result<String, ParseError> {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let fault = |why: &str| {
         ParseError::new(format!("the name {} {why}", quote(text)))
-            .hint("1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as \"spot-07\"")
+            .with_hint("use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as \"spot-07\"")
     };
     match text {
         "" => Err(fault("is empty")),
-        _ if !text.bytes().all(legal) => Err(fault("has other characters than a-z, 0-9 and `-`")),
+        _ if !text.bytes().all(legal) => Err(fault("has characters other than a-z, 0-9 and `-`")),
         _ if text.len() > 32 => Err(fault("is longer than 32 characters")),
         _ if text.starts_with('-') || text.ends_with('-') => Err(fault("starts or ends with `-`")),
         _ => Ok(text.to_owned()),
@@ -171,18 +171,18 @@ pub(crate) fn ip(text: &str) -> Result<IpAddr, ParseError> {
     text.parse().map_err(|_| {
         let fault = ParseError::new(format!("{} is not an IP address", quote(text)));
         match text.parse::<Cidr>() {
-            Ok(cidr) => fault.hint(format!("leave the prefix length out: \"{}\"", cidr.address)),
+            Ok(cidr) => fault.with_hint(format!("leave out the prefix length: \"{}\"", cidr.address)),
             Err(_) => {
-                fault.hint("write four numbers with dots, such as \"192.168.50.3\", or an IPv6 address")
+                fault.with_hint("write four numbers with dots, such as \"192.168.50.3\", or an IPv6 address")
             }
         }
     })
 }
 
-/// Checks a text that must only not be empty.
+/// Checks a string whose only rule is that it is not empty.
 pub(crate) fn filled(text: &str) -> Result<String, ParseError> {
     if text.is_empty() {
-        return Err(ParseError::new("the text is empty").hint("leave the key out, or give it a value"));
+        return Err(ParseError::new("the text is empty").with_hint("leave the key out, or give it a value"));
     }
     Ok(text.to_owned())
 }
@@ -238,7 +238,7 @@ impl Robot {
             let Some(text) = reader.text(&node, ALLOW) else { continue };
             match text.parse() {
                 Ok(opening) => {
-                    // The rules count the good ones.
+                    // The rules refer to entries by their position among the valid ones.
                     reader.spans.set(format!("robot.opening.{}", robot.allow.len()), node.span.clone());
                     robot.allow.push(opening);
                 }

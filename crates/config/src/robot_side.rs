@@ -1,5 +1,5 @@
-//! Which interfaces are the robot's side of the box, and which sources are reached there: the one rule that the network
-//! program, NetworkManager's profiles, systemd's units and the settings' own checks follow.
+//! Which interfaces belong to the robot's side of the box, and which sources are reached there. The network program,
+//! NetworkManager's profiles, systemd's units and the checks of the settings all use this one rule.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -14,31 +14,31 @@ use crate::source::Source;
 pub struct RobotSide {
     /// The interface of `[robot]`.
     pub interface: String,
-    /// The box's own address there; none when a DHCP server of the robot's gives it.
+    /// The box's own address there; none if a DHCP server of the robot assigns it.
     pub own: Option<Cidr>,
-    /// How addresses are given on the wire.
+    /// How addresses are assigned on the wire.
     pub dhcp: Dhcp,
     /// The robot's own address.
     pub robot: Option<IpAddr>,
-    /// Other interfaces that sources name, without an address of their own: they only receive.
+    /// Other interfaces that sources name. They have no address and only receive.
     pub others: BTreeSet<String>,
 }
 
 impl Robot {
-    /// Whether there is a wire to the robot: the box has an address on it, or asks for one. A robot on the loopback (a
-    /// simulator) has none.
+    /// Whether there is a wire to the robot: the box has an address on it, or requests one. A robot on the loopback (a
+    /// simulator) has no wire.
     pub(crate) fn is_wired(&self) -> bool {
         self.interface != "lo" && (self.dhcp == Dhcp::Client || self.wire_address().is_some())
     }
 
-    /// The box's own address on the wire, unless that is the loopback.
+    /// The box's own address on the wire, unless the interface is the loopback.
     fn wire_address(&self) -> Option<Cidr> {
         self.own_address.filter(|own| !own.address.is_loopback())
     }
 }
 
 impl Settings {
-    /// The robot's side; none without a wire to a robot. The interface of `[uplink.ethernet]` is never on it.
+    /// The robot's side; none without a wire to a robot. The interface of `[uplink.ethernet]` never belongs to it.
     pub fn robot_side(&self) -> Option<RobotSide> {
         let robot = &self.robot;
         let uplink = self.uplink.ethernet.as_ref().map(|ethernet| ethernet.interface.as_str());
@@ -49,7 +49,7 @@ impl Settings {
         let named = self.streams.iter().filter_map(|stream| stream.source.interface());
         Some(RobotSide {
             interface: robot.interface.clone(),
-            // With a network of everything the address would be a default route.
+            // With a prefix length of 0 the address would be a default route.
             own: robot.wire_address().filter(|own| robot.dhcp != Dhcp::Client && own.prefix != 0),
             dhcp: robot.dhcp,
             robot: robot.address,
@@ -62,14 +62,14 @@ impl Settings {
 }
 
 impl RobotSide {
-    /// Every interface on it, that of `[robot]` first.
+    /// Every interface of the robot's side, that of `[robot]` first.
     pub fn interfaces(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.interface.as_str()).chain(self.others.iter().map(String::as_str))
     }
 
-    /// Whether `source` is reached from there. An interface that a source names decides by itself; without one, the robot's
-    /// own sources, every multicast group and addresses of the robot's network are there. While a DHCP server gives the
-    /// network, nobody knows it in advance: the robot's address is there, and every private one.
+    /// Whether `source` is reached on the robot's side. If the source names an interface, only that decides. Without one, the
+    /// robot's own sources, every multicast group and addresses of the robot's network are there. If a DHCP server assigns the
+    /// network, it is not known in advance: then the robot's address and every private address are there.
     pub fn reaches(&self, source: &Source) -> bool {
         if let Some(name) = source.interface() {
             return self.interfaces().any(|interface| interface == name);
@@ -77,7 +77,7 @@ impl RobotSide {
         match source {
             Source::Spot | Source::Go2 { .. } => true,
             Source::Rtp(rtp) => rtp.address.is_multicast() || self.holds(rtp.address),
-            // Only the host is looked at, which is no secret.
+            // Only the host is used, which is no secret.
             Source::Rtsp(rtsp) => {
                 let host = rtsp.url.expose().host_str().unwrap_or_default();
                 host.trim_matches(['[', ']']).parse().is_ok_and(|address| self.holds(address))
@@ -125,16 +125,16 @@ mod tests {
     }
 
     #[test]
-    fn the_robots_side_is_there_when_the_box_has_or_asks_for_an_address_on_its_wire() {
+    fn the_robots_side_exists_when_the_box_has_or_requests_an_address_on_its_wire() {
         for (text, expected) in [
             ("", "-"),
             ("[robot]\nkind = \"spot\"\n", "eth0 192.168.50.10/24"),
             ("[robot]\nkind = \"go2\"\ninterface = \"end0\"\n", "end0 192.168.123.222/24"),
-            // A simulator on the loopback: the port is anybody's.
+            // A simulator on the loopback leaves the interface to anybody.
             ("[robot]\nkind = \"go2\"\naddress = \"127.0.0.1\"\n", "-"),
             ("[robot]\nkind = \"go2\"\ninterface = \"lo\"\n", "-"),
             ("[robot]\nkind = \"go2\"\ndhcp = \"client\"\n", "eth0 leased"),
-            // Another robot, that the settings only give an address.
+            // Another robot, for which the settings only give an address.
             ("[robot]\nkind = \"none\"\nown_address = \"10.0.0.2/24\"\n", "eth0 10.0.0.2/24"),
             ("[robot]\nkind = \"none\"\ndhcp = \"client\"\n", "eth0 leased"),
         ] {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_that_sources_name_are_there_but_not_an_uplink_and_not_the_loopback() {
+    fn interfaces_that_sources_name_belong_to_it_except_an_uplink_and_the_loopback() {
         let stream =
             |name: &str, source: &str| format!("[[stream]]\nname = \"{name}\"\nsource = \"{source}\"\n");
         let streams = stream("a", "go2:?interface=eth1")

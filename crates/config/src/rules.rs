@@ -1,5 +1,5 @@
-//! What must hold between several settings. Each rule looks at resolved settings and speaks at a place in the file; a value
-//! that could not be read is not judged again.
+//! Rules between several settings. Each rule checks resolved settings and reports at a place in the file. A value that could
+//! not be read is not checked again.
 
 mod wire;
 
@@ -44,14 +44,14 @@ impl Rules<'_> {
     }
 
     pub fn error(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.out.error(self.spans.at(path), ParseError::new(message).hint(hint));
+        self.out.error(self.spans.at(path), ParseError::new(message).with_hint(hint));
     }
 
     pub fn warn(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.out.warning(self.spans.at(path), ParseError::new(message).hint(hint));
+        self.out.warning(self.spans.at(path), ParseError::new(message).with_hint(hint));
     }
 
-    /// The robot's address is another one of the network that the box has an address in.
+    /// The robot and the box must have different addresses in the same network.
     fn robot(&mut self, robot: &Robot) {
         const OWN: &str = "robot.own_address";
         if !self.is_valid(&["robot.kind", "robot.address", OWN]) {
@@ -66,7 +66,7 @@ impl Rules<'_> {
                     neighbour(address)
                 )
             } else {
-                format!("add own_address = \"{}\", or another free address there", neighbour(address))
+                format!("add own_address = \"{}\", or another free address in that network", neighbour(address))
             };
             self.error(
                 at,
@@ -75,19 +75,19 @@ impl Rules<'_> {
             );
         } else if own.address == address {
             let hint =
-                "own_address is the box's own address in the robot's network, another than the robot's";
+                "own_address is the box's own address in the robot's network; it must differ from the robot's";
             self.error(at, format!("the robot and the box have the same address {address}"), hint);
         } else if own.reserves(own.address) {
             self.error(
                 OWN,
                 format!("{own} is the network or its broadcast, not a host"),
-                "choose another number at its end",
+                "change its last number",
             );
         } else if own.reserves(address) {
             self.error(
                 at,
                 format!("{address} is the network or its broadcast, not a robot"),
-                "choose another number at its end",
+                "change its last number",
             );
         }
     }
@@ -100,7 +100,7 @@ impl Rules<'_> {
                 continue;
             }
             if seen.insert(stream.name.as_str(), number).is_some() {
-                let message = format!("a stream named `{}` is given above already", stream.name);
+                let message = format!("a stream named `{}` is already given above", stream.name);
                 self.error(&path, message, "give each stream its own name");
             }
         }
@@ -122,7 +122,7 @@ impl Rules<'_> {
             };
             self.error(&path, message, hint);
         } else if *source == Source::Spot {
-            let hint = "its stream shows the slate meanwhile";
+            let hint = "until it does, the stream shows the slate";
             self.warn(&path, "this version does not read Spot's cameras yet", hint);
         }
     }
@@ -170,7 +170,7 @@ impl Rules<'_> {
                 }
                 Some(_) => {
                     let message = format!("another stream is pushed to {sink} too");
-                    self.warn(&path, message, "two streams on one key cut each other off: use a key each");
+                    self.warn(&path, message, "two streams with one key cut each other off: give each its own key");
                 }
                 None => {}
             }
@@ -179,13 +179,13 @@ impl Rules<'_> {
                 self.warn(
                     &path,
                     message,
-                    "push to rtmp:// or rtmps:// meanwhile; nothing is sent to this URL",
+                    "nothing is sent to this URL: push to rtmp:// or rtmps:// instead",
                 );
             }
             if sink.bares_password() {
                 let scheme = sink.url.expose().scheme().to_owned();
                 let message = format!("`{scheme}://` sends the password in the clear");
-                self.warn(&path, message, format!("use `{scheme}s://` if the server speaks it"));
+                self.warn(&path, message, format!("use `{scheme}s://` if the server supports it"));
             }
         }
     }
@@ -202,13 +202,13 @@ impl Rules<'_> {
             self.warn(
                 "control.mqtt",
                 "`mqtt://` sends the password in the clear",
-                "use `mqtts://` if the broker speaks it",
+                "use `mqtts://` if the broker supports it",
             );
         }
     }
 }
 
-/// An address next to another, as an example.
+/// An address in the same network as another, as an example.
 fn neighbour(address: std::net::IpAddr) -> crate::cidr::Cidr {
     match address {
         std::net::IpAddr::V4(v4) => {

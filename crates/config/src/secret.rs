@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A value that prints as `***`, in `Debug` and in `Display`.
+/// A value that `Debug` and `Display` print as `***`.
 ///
 /// It has no `Serialize`: a secret leaves the process only where [`Secret::expose`] is called.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -43,17 +43,17 @@ pub trait Unseal {
     /// The plain text of a sealed value.
     ///
     /// # Errors
-    /// Says in plain words why the value cannot be opened. The words are shown to the user: no secret in them.
+    /// The reason why the value cannot be opened, in plain words. It is shown to the user and must not contain a secret.
     fn unseal(&self, sealed: &str) -> Result<String, String>;
 }
 
-/// What a reader does with a sealed value.
+/// How a reader treats a sealed value.
 #[derive(Clone, Copy, Default)]
 pub(crate) enum Seals<'a> {
-    /// No key here and the value is needed: an error at its place.
+    /// The value is needed but there is no key: an error at its place.
     #[default]
     Refuse,
-    /// No key here, but only the form is wanted: taken as good.
+    /// There is no key, but only the form is checked: the value is assumed to be valid.
     Trust,
     /// This box's key.
     Open(&'a dyn Unseal),

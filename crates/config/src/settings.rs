@@ -14,16 +14,16 @@ use crate::tls::Tls;
 use crate::update::Update;
 use crate::uplink::Uplink;
 
-/// Everything the box is told, with every default filled in.
+/// All settings of the box, with every default filled in.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The box.
     pub device: Device,
-    /// What it is mounted on.
+    /// The robot that it is mounted on.
     pub robot: Robot,
     /// The streams, in the order of the file; names are unique.
     pub streams: Vec<Stream>,
-    /// The ways into the world.
+    /// The uplinks.
     pub uplink: Uplink,
     /// Control over MQTT; off when absent.
     pub control: Option<Control>,
@@ -33,16 +33,16 @@ pub struct Settings {
     pub update: Option<Update>,
     /// The clock.
     pub time: Time,
-    /// Trust.
+    /// The trusted certificates.
     pub tls: Tls,
-    /// What is open to whoever mends the box.
+    /// Access for those who repair the box.
     pub debug: Debugging,
-    /// Whether the stick's file is written anew with sealed values once these settings are proven; default false.
+    /// Whether the stick's file is rewritten with sealed values once these settings are proven; default false.
     pub erase_secrets: bool,
 }
 
 impl Settings {
-    /// The stream of a name.
+    /// The stream with this name.
     pub fn stream(&self, name: &str) -> Option<&Stream> {
         self.streams.iter().find(|stream| stream.name == name)
     }
@@ -74,7 +74,7 @@ impl Settings {
         }
         if streams.is_empty() && reader.spans.is_valid("stream") {
             let fault = ParseError::new("no [[stream]]: the box will push nothing");
-            reader.out.warning(0..0, fault.hint("add a [[stream]] with `name`, `source` and `push`"));
+            reader.out.warning(0..0, fault.with_hint("add a [[stream]] with `name`, `source` and `push`"));
         }
         let control = Control::read(reader, &root, &device.name);
         Self {

@@ -1,4 +1,4 @@
-//! Where a stream is pushed to.
+//! The servers that a stream is pushed to.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,14 +18,14 @@ const SCHEMES: [&str; 7] = ["rtmp", "rtmps", "srt", "whip", "whips", "rtsp", "rt
 /// A push URL. `Debug` and `Display` show it redacted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SinkUrl {
-    /// The URL as the URL standard normalises it; some characters of a key may be percent-encoded.
+    /// The URL as normalised by the URL standard; some characters of a key may be percent-encoded.
     pub url: Secret<Url>,
-    /// What the URL says, by protocol.
+    /// The parsed URL, by protocol.
     pub target: SinkTarget,
     written: Secret<String>,
 }
 
-/// Where a stream is pushed to, by the protocol that is spoken there.
+/// A server that a stream is pushed to, by its protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SinkTarget {
     /// `rtmp://`, and `rtmps://` over TLS.
@@ -41,7 +41,7 @@ pub enum SinkTarget {
 /// An SRT listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SrtTarget {
-    /// Host name or address, an IPv6 address without brackets.
+    /// Host name or address; an IPv6 address has no brackets.
     pub host: String,
     /// UDP port.
     pub port: u16,
@@ -50,27 +50,27 @@ pub struct SrtTarget {
 /// A WHIP endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhipTarget {
-    /// Host name or address, an IPv6 address without brackets.
+    /// Host name or address; an IPv6 address has no brackets.
     pub host: String,
-    /// TCP port of the HTTP server: 80, or 443 for TLS, unless written.
+    /// TCP port of the HTTP server; default 80, or 443 for TLS.
     pub port: u16,
-    /// Whether HTTPS is spoken.
+    /// Whether to use HTTPS.
     pub tls: bool,
 }
 
-/// An RTSP server that is recorded to.
+/// An RTSP server that accepts a stream (`ANNOUNCE`, `RECORD`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RtspTarget {
-    /// Host name or address, an IPv6 address without brackets.
+    /// Host name or address; an IPv6 address has no brackets.
     pub host: String,
-    /// TCP port: 554, or 322 for TLS, unless written.
+    /// TCP port; default 554, or 322 for TLS.
     pub port: u16,
-    /// Whether TLS is spoken.
+    /// Whether to use TLS.
     pub tls: bool,
 }
 
 impl SinkTarget {
-    /// Host name or address, an IPv6 address without brackets.
+    /// Host name or address; an IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         match self {
             Self::Rtmp(RtmpTarget { host, .. })
@@ -80,7 +80,7 @@ impl SinkTarget {
         }
     }
 
-    /// The TCP port to connect to; none where the server is reached over UDP.
+    /// The TCP port to connect to; none if the server is reached over UDP.
     pub fn tcp_port(&self) -> Option<u16> {
         match self {
             Self::Rtmp(RtmpTarget { port, .. })
@@ -105,8 +105,8 @@ impl SinkUrl {
         &self.written
     }
 
-    /// The URL without its secrets: scheme, host, port and an RTMP app stay; user and password, stream key and query values
-    /// become `***`. Of a WHIP endpoint no path is shown, as some services put the key there.
+    /// The URL without its secrets. Scheme, host, port and an RTMP app stay; user, password, stream key and query values become
+    /// `***`. The path of a WHIP endpoint is not shown, because some services put the key there.
     pub fn redacted(&self) -> String {
         match Parts::of(self.written.expose()) {
             Some(parts) => redact(&parts, self.target.path_rule()),
@@ -114,7 +114,7 @@ impl SinkUrl {
         }
     }
 
-    /// Whether user and password go over the wire in the clear.
+    /// Whether user and password are sent in the clear.
     pub(crate) fn bares_password(&self) -> bool {
         let url = self.url.expose();
         let plain = matches!(url.scheme(), "rtmp" | "rtsp" | "whip");
@@ -149,7 +149,7 @@ impl FromStr for SinkUrl {
         let (parts, url) = dissect(text, &form)?;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         if host.is_empty() {
-            return Err(ParseError::new("the URL has no host").hint(format!("the form is {form}")));
+            return Err(ParseError::new("the URL has no host").with_hint(format!("the form is {form}")));
         }
         let target = match scheme.as_str() {
             "rtmp" => SinkTarget::Rtmp(rtmp::target(&parts, &url, &form, 1935)?),
@@ -157,7 +157,7 @@ impl FromStr for SinkUrl {
             "srt" => {
                 let Some(port) = url.port() else {
                     return Err(
-                        ParseError::new("the SRT URL has no port").hint(format!("the form is {form}"))
+                        ParseError::new("the SRT URL has no port").with_hint(format!("the form is {form}"))
                     );
                 };
                 without_fragment(&parts)?;
@@ -166,7 +166,7 @@ impl FromStr for SinkUrl {
             _ => {
                 without_fragment(&parts)?;
                 if parts.path.trim_matches('/').is_empty() {
-                    return Err(ParseError::new("the URL has no path").hint(format!("the form is {form}")));
+                    return Err(ParseError::new("the URL has no path").with_hint(format!("the form is {form}")));
                 }
                 let port = |default| url.port().unwrap_or(default);
                 match scheme.as_str() {
@@ -181,19 +181,19 @@ impl FromStr for SinkUrl {
     }
 }
 
-/// What is wrong with a URL of a scheme that no sink has.
+/// The error for a URL whose scheme no sink has.
 fn not_a_sink(text: &str, scheme: &str) -> ParseError {
     match scheme {
         "" => dissect(text, "rtmps://HOST/APP/KEY").err().unwrap_or_else(|| ParseError::new("not a URL")),
-        "http" => ParseError::new("no sink speaks `http://`").hint("a WHIP endpoint is written `whip://`"),
-        "https" => ParseError::new("no sink speaks `https://`").hint("a WHIP endpoint is written `whips://`"),
+        "http" => ParseError::new("no sink speaks `http://`").with_hint("a WHIP endpoint is written `whip://`"),
+        "https" => ParseError::new("no sink speaks `https://`").with_hint("a WHIP endpoint is written `whips://`"),
         other => unknown_scheme(other, "sink", &SCHEMES),
     }
 }
 
 fn without_fragment(parts: &Parts<'_>) -> Result<(), ParseError> {
     if parts.fragment.is_some() {
-        return Err(ParseError::new("the URL contains `#`, which ends it").hint("write `#` as %23"));
+        return Err(ParseError::new("the URL contains `#`, which ends it").with_hint("write `#` as %23"));
     }
     Ok(())
 }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_left_out_is_the_schemes() {
+    fn a_missing_port_is_the_default_of_the_scheme() {
         for (text, port) in [
             ("rtmp://h/a/k", Some(1935)),
             ("rtmps://h/a/k", Some(443)),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_no_server_takes_is_refused() {
+    fn a_url_that_no_server_accepts_is_refused() {
         for (text, message) in [
             ("", "the URL is empty"),
             ("KEY", "not a URL"),

@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use crate::parse_error::{ParseError, quote};
 
-/// A picture size in pixels; both even, 16 to 7680.
+/// A picture size in pixels; width and height are even, 16 to 7680.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Size {
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub height: u32,
 }
 
@@ -25,15 +25,15 @@ impl FromStr for Size {
             .and_then(|(w, h)| Some((side(w.trim())?, side(h.trim())?)))
             .ok_or_else(|| {
                 ParseError::new(format!("{} is not a picture size", quote(text)))
-                    .hint("write width x height in pixels, such as \"1280x720\"")
+                    .with_hint("write width x height in pixels, such as \"1280x720\"")
             })?;
         for (name, value) in [("width", width), ("height", height)] {
             if !(16..=7680).contains(&value) {
                 return Err(ParseError::new(format!("{name} {value} is out of range"))
-                    .hint("width and height are 16 to 7680 pixels"));
+                    .with_hint("width and height are 16 to 7680 pixels"));
             }
             if value % 2 != 0 {
-                return Err(ParseError::new(format!("{name} {value} is odd")).hint(format!(
+                return Err(ParseError::new(format!("{name} {value} is odd")).with_hint(format!(
                     "an encoder needs even numbers: {} or {}",
                     value - 1,
                     value + 1
@@ -56,7 +56,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_size_that_no_encoder_takes_is_refused() {
+    fn a_size_that_no_encoder_accepts_is_refused() {
         for (text, message) in [
             ("1280", "`1280` is not a picture size"),
             ("1280x", "`1280x` is not a picture size"),
@@ -71,7 +71,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(w in 8u32..=3840, h in 8u32..=3840) {
+        fn a_displayed_size_is_parsed_back(w in 8u32..=3840, h in 8u32..=3840) {
             let size = Size { width: 2 * w, height: 2 * h };
             prop_assert_eq!(size.to_string().parse::<Size>(), Ok(size));
         }

@@ -18,16 +18,16 @@ pub enum Source {
     Spot,
     /// `go2:`: the camera of the Go2 under `[robot]`.
     Go2 {
-        /// `?interface=`: the network interface towards the robot, when it is not that of `[robot]`.
+        /// `?interface=`: the network interface towards the robot, if it is not that of `[robot]`.
         interface: Option<String>,
     },
-    /// `rtp://ADDRESS:PORT`: bare RTP, multicast or to an own address.
+    /// `rtp://ADDRESS:PORT`: plain RTP, to a multicast group or to an address of the box.
     Rtp(RtpSource),
     /// `rtsp://` and `rtsps://`: an IP camera.
     Rtsp(RtspSource),
     /// `v4l2:/dev/video0`: a USB camera or capture device.
     V4l2 {
-        /// The device node, absolute.
+        /// Absolute path of the device node.
         device: PathBuf,
     },
     /// `libcamera:0`: a CSI camera of a Raspberry Pi.
@@ -42,10 +42,10 @@ pub enum Source {
     },
     /// `test:` or `test:ball`: a pattern with a running clock.
     Test {
-        /// Name of the pattern; the program's own choice when absent.
+        /// Name of the pattern; if absent, the program chooses.
         pattern: Option<String>,
     },
-    /// `file:/path.mp4`: a file, played over and over.
+    /// `file:/path.mp4`: a file, played in a loop.
     File {
         /// Absolute path.
         path: PathBuf,
@@ -55,24 +55,24 @@ pub enum Source {
 /// An RTP source: `rtp://230.1.1.1:1720?interface=eth0&payload=96`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RtpSource {
-    /// A multicast group, or the own address to listen at (`0.0.0.0` for all).
+    /// A multicast group, or the box's address to listen on (`0.0.0.0` for all).
     pub address: IpAddr,
     /// UDP port, not 0.
     pub port: u16,
     /// `?interface=`: the interface on which the group is joined.
     pub interface: Option<String>,
-    /// `&payload=`: the only RTP payload type that is taken, 0 to 127.
+    /// `&payload=`: the only RTP payload type that is accepted, 0 to 127.
     pub payload_type: Option<u8>,
 }
 
-/// An RTSP source. The keys `transport`, `verify` and `interface` are taken out of the query; the rest is the camera's own.
+/// An RTSP source. The keys `transport`, `verify` and `interface` are removed from the query; the rest is sent to the camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RtspSource {
-    /// What to ask the camera for, with user and password where it needs them.
+    /// The URL to request from the camera, with user and password if it needs them.
     pub url: Secret<Url>,
     /// `?transport=tcp`, `udp` or `auto`.
     pub transport: RtspTransport,
-    /// Whether a `rtsps://` camera must show a trusted certificate; `?verify=off` takes any.
+    /// Whether a `rtsps://` camera must present a trusted certificate; `?verify=off` accepts any.
     pub verify: bool,
     /// `?interface=`: the network interface towards the camera.
     pub interface: Option<String>,
@@ -81,12 +81,12 @@ pub struct RtspSource {
 /// How an RTSP camera sends its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum RtspTransport {
-    /// UDP, and TCP when no packet comes.
+    /// UDP, or TCP if no packet arrives.
     #[default]
     Auto,
-    /// Within the RTSP connection.
+    /// Inside the RTSP connection.
     Tcp,
-    /// UDP alone.
+    /// Only UDP.
     Udp,
 }
 
@@ -114,14 +114,14 @@ impl FromStr for Source {
         let Some(rest) = rest else {
             let fault = ParseError::new("the source has no `:`");
             return Err(match nearest(kind, &KINDS).filter(|_| plain) {
-                Some(meant) => fault.hint(format!("did you mean `{meant}:`?")),
-                None => fault.hint(FORMS),
+                Some(meant) => fault.with_hint(format!("did you mean `{meant}:`?")),
+                None => fault.with_hint(FORMS),
             });
         };
         match kind.to_ascii_lowercase().as_str() {
             "spot" if rest.is_empty() => Ok(Self::Spot),
             "spot" => Err(ParseError::new("`spot:` takes nothing after the colon")
-                .hint("address, user and password of the robot stand under [robot]")),
+                .with_hint("give the robot's address, user and password under [robot]")),
             "go2" => go2(rest),
             "rtp" => rtp(text).map(Self::Rtp),
             "rtsp" | "rtsps" => rtsp(text).map(Self::Rtsp),
@@ -131,13 +131,13 @@ impl FromStr for Source {
                 absolute("file", path, "file:/media/clip.mp4").map(|path| Self::File { path })
             }
             "libcamera" if rest.is_empty() || rest.chars().any(char::is_control) => {
-                Err(ParseError::new("`libcamera:` does not say which camera").hint("the form is libcamera:0"))
+                Err(ParseError::new("`libcamera:` does not say which camera").with_hint("the form is libcamera:0"))
             }
             "libcamera" => Ok(Self::Libcamera { camera: rest.to_owned() }),
             "argus" => match rest.parse() {
                 Ok(sensor) if !rest.starts_with('+') => Ok(Self::Argus { sensor }),
                 _ => {
-                    Err(ParseError::new("`argus:` needs the number of a sensor").hint("the form is argus:0"))
+                    Err(ParseError::new("`argus:` needs the number of a sensor").with_hint("the form is argus:0"))
                 }
             },
             "test" if rest.is_empty() => Ok(Self::Test { pattern: None }),
@@ -145,16 +145,16 @@ impl FromStr for Source {
                 Ok(Self::Test { pattern: Some(rest.to_owned()) })
             }
             "test" => Err(ParseError::new(format!("{} is not the name of a pattern", quote(rest)))
-                .hint("the form is test: or test:ball")),
-            _ if !plain || kind.is_empty() => Err(ParseError::new("not a source").hint(FORMS)),
+                .with_hint("the form is test: or test:ball")),
+            _ if !plain || kind.is_empty() => Err(ParseError::new("not a source").with_hint(FORMS)),
             other if rest.starts_with("//") => {
                 Err(unknown_scheme(other, "source", &["rtsp", "rtsps", "rtp"]))
             }
             other => {
                 let fault = ParseError::new(format!("unknown source {}", quote(&format!("{other}:"))));
                 Err(match nearest(other, &KINDS) {
-                    Some(meant) => fault.hint(format!("did you mean `{meant}:`?")),
-                    None => fault.hint(FORMS),
+                    Some(meant) => fault.with_hint(format!("did you mean `{meant}:`?")),
+                    None => fault.with_hint(FORMS),
                 })
             }
         }
@@ -165,16 +165,16 @@ fn absolute(kind: &str, path: &str, form: &str) -> Result<PathBuf, ParseError> {
     if path.starts_with('/') && path.len() > 1 && !path.contains('\0') {
         return Ok(PathBuf::from(path));
     }
-    Err(ParseError::new(format!("`{kind}:` needs an absolute path")).hint(format!("the form is {form}")))
+    Err(ParseError::new(format!("`{kind}:` needs an absolute path")).with_hint(format!("the form is {form}")))
 }
 
-/// The own options in a query. Each may stand once.
+/// The options in a query that are for robocast. Each may occur once.
 struct Options<'t> {
     pairs: Vec<(&'t str, &'t str)>,
 }
 
 impl<'t> Options<'t> {
-    /// Splits a query into the pairs named in `own` and, in order, the others.
+    /// Splits a query into the pairs named in `own` and the others, in order.
     fn split(query: Option<&'t str>, own: &[&str]) -> Result<(Self, Vec<&'t str>), ParseError> {
         let mut options = Self { pairs: Vec::new() };
         let mut others = Vec::new();
@@ -184,7 +184,7 @@ impl<'t> Options<'t> {
                 others.push(pair);
             } else if options.get(name).is_some() {
                 return Err(
-                    ParseError::new(format!("`{name}` is given twice in the URL")).hint("remove one of them")
+                    ParseError::new(format!("`{name}` is given twice in the URL")).with_hint("remove one of them")
                 );
             } else {
                 options.pairs.push((name, value));
@@ -207,7 +207,7 @@ fn unknown_option(pair: &str, own: &[&str]) -> ParseError {
     unknown_word("option", name, own)
 }
 
-/// Checks the name of a network interface: 1 to 15 bytes, as the kernel takes them.
+/// Checks the name of a network interface: 1 to 15 bytes, as the kernel requires.
 pub(crate) fn interface(name: &str) -> Result<String, ParseError> {
     let legal = (1..=15).contains(&name.len())
         && name != "."
@@ -217,7 +217,7 @@ pub(crate) fn interface(name: &str) -> Result<String, ParseError> {
         return Ok(name.to_owned());
     }
     Err(ParseError::new(format!("{} is not the name of a network interface", quote(name)))
-        .hint("1 to 15 letters, digits, `.`, `_` or `-`, such as \"eth0\""))
+        .with_hint("1 to 15 letters, digits, `.`, `_` or `-`, such as \"eth0\""))
 }
 
 fn go2(rest: &str) -> Result<Source, ParseError> {
@@ -226,7 +226,7 @@ fn go2(rest: &str) -> Result<Source, ParseError> {
         Some(("", query)) => Some(query),
         _ => {
             return Err(ParseError::new("`go2:` takes only `?interface=` after the colon")
-                .hint("the form is go2: or go2:?interface=eth0"));
+                .with_hint("the form is go2: or go2:?interface=eth0"));
         }
     };
     let (options, others) = Options::split(query, &["interface"])?;
@@ -239,19 +239,19 @@ fn go2(rest: &str) -> Result<Source, ParseError> {
 fn rtp(text: &str) -> Result<RtpSource, ParseError> {
     const OWN: [&str; 2] = ["interface", "payload"];
     const FORM: &str = "rtp://230.1.1.1:1720";
-    let mend = || format!("the form is {FORM}, or rtp://0.0.0.0:5004 to listen");
+    let hint = || format!("the form is {FORM}, or rtp://0.0.0.0:5004 to listen");
     let (parts, url) = dissect(text, FORM)?;
-    // The scheme is none of the URL standard's own, so it leaves an IPv4 address as a name.
+    // The URL standard does not know this scheme, so the parser treats an IPv4 address as a name.
     let address = match url.host() {
         Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
         Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
         Some(Host::Domain(name)) => name.parse().ok(),
         None => None,
     };
-    let address = address.ok_or_else(|| ParseError::new("an RTP source needs an IP address").hint(mend()))?;
-    let port = url.port().ok_or_else(|| ParseError::new("the RTP URL has no port").hint(mend()))?;
+    let address = address.ok_or_else(|| ParseError::new("an RTP source needs an IP address").with_hint(hint()))?;
+    let port = url.port().ok_or_else(|| ParseError::new("the RTP URL has no port").with_hint(hint()))?;
     if parts.user.is_some() || !parts.path.trim_matches('/').is_empty() || parts.fragment.is_some() {
-        return Err(ParseError::new("an RTP URL has only address, port and options").hint(mend()));
+        return Err(ParseError::new("an RTP URL has only address, port and options").with_hint(hint()));
     }
     let (options, others) = Options::split(parts.query, &OWN)?;
     if let Some(other) = others.first() {
@@ -261,7 +261,7 @@ fn rtp(text: &str) -> Result<RtpSource, ParseError> {
         let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u8>().ok()).flatten();
         number.filter(|n| *n <= 127).ok_or_else(|| {
             ParseError::new(format!("{} is not an RTP payload type", quote(text)))
-                .hint("write a number from 0 to 127, such as payload=96")
+                .with_hint("write a number from 0 to 127, such as payload=96")
         })
     });
     Ok(RtpSource { address, port, interface: options.interface()?, payload_type: payload_type.transpose()? })
@@ -270,7 +270,7 @@ fn rtp(text: &str) -> Result<RtpSource, ParseError> {
 fn rtsp(text: &str) -> Result<RtspSource, ParseError> {
     let (parts, _) = dissect(text, "rtsp://USER:PASSWORD@HOST/PATH")?;
     if parts.fragment.is_some() {
-        return Err(ParseError::new("the URL contains `#`, which ends it").hint("write `#` as %23"));
+        return Err(ParseError::new("the URL contains `#`, which ends it").with_hint("write `#` as %23"));
     }
     let (options, others) = Options::split(parts.query, &["transport", "verify", "interface"])?;
     let transport = match options.get("transport") {
@@ -282,8 +282,8 @@ fn rtsp(text: &str) -> Result<RtspSource, ParseError> {
     let verify = match options.get("verify") {
         None | Some("on") => true,
         Some("off") if parts.scheme.eq_ignore_ascii_case("rtsp") => {
-            return Err(ParseError::new("`verify` is of no use without TLS")
-                .hint("leave it out, or write `rtsps://`"));
+            return Err(ParseError::new("`verify` has no effect without TLS")
+                .with_hint("leave it out, or write `rtsps://`"));
         }
         Some("off") => false,
         Some(other) => return Err(unknown_word("value of `verify`", other, &["on", "off"])),
@@ -299,7 +299,7 @@ fn rtsp(text: &str) -> Result<RtspSource, ParseError> {
 }
 
 impl Source {
-    /// The network interface that it names.
+    /// The network interface that the source names.
     pub fn interface(&self) -> Option<&str> {
         match self {
             Self::Go2 { interface } => interface.as_deref(),

@@ -1,4 +1,4 @@
-//! Where each setting stands in the file, for rules that compare several.
+//! The place of each setting in the file, for rules that compare several settings.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::ops::Range;
 #[derive(Default)]
 pub(crate) struct Spans {
     spans: HashMap<String, Range<usize>>,
-    spoilt: HashSet<String>,
+    invalid: HashSet<String>,
 }
 
 impl Spans {
@@ -15,14 +15,14 @@ impl Spans {
         self.spans.insert(path, span);
     }
 
-    /// Marks a setting as not readable: its value in the settings is a stand-in.
+    /// Marks a setting as invalid: its value in the settings is a placeholder.
     pub fn mark_invalid(&mut self, path: &str) {
-        self.spoilt.insert(path.to_owned());
+        self.invalid.insert(path.to_owned());
     }
 
-    /// Whether the settings hold what was written, or the default of what was not.
+    /// Whether the settings contain the value that was written, or the default if none was.
     pub fn is_valid(&self, path: &str) -> bool {
-        !self.spoilt.contains(path)
+        !self.invalid.contains(path)
     }
 
     pub fn written(&self, path: &str) -> bool {

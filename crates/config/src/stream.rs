@@ -1,4 +1,4 @@
-//! `[[stream]]`: one camera and where it is pushed.
+//! `[[stream]]`: one camera and the sinks it is pushed to.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -16,20 +16,20 @@ use crate::source::Source;
 /// One stream: a source, and the sinks it is pushed to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stream {
-    /// Unique among the streams; form as of [`Device::name`](crate::Device::name).
+    /// Unique among the streams; same form as [`Device::name`](crate::Device::name).
     pub name: String,
     /// Where the video comes from.
     pub source: Source,
-    /// Where it is pushed to; empty for a camera that only the page shows. No URL stands twice.
+    /// The sinks it is pushed to; empty for a camera that only the page shows. No duplicate URLs.
     pub push: Vec<SinkUrl>,
     /// Default [`Encode::Auto`].
     pub encode: Encode,
     /// Default 300 kbit/s to 4 Mbit/s; `0 < min <= max <= 100 Mbit/s`.
     pub bitrate: BitrateRange,
-    /// Picture size when encoding; when absent the source's own, or what a camera of the box has near 1280x720.
+    /// Picture size when encoding. If absent, the source's own; for a camera of the box, its size nearest to 1280x720.
     pub size: Option<Size>,
-    /// Frames a second when encoding, 1 to 240; when absent the source's own, or what a camera of the box has
-    /// near 30.
+    /// Frames per second when encoding, 1 to 240. If absent, the source's own; for a camera of the box, its rate nearest to
+    /// 30.
     pub fps: Option<u32>,
     /// Longest time between keyframes when encoding: 100 ms to 60 s, default 2 s.
     pub keyframe_interval: Duration,
@@ -37,19 +37,19 @@ pub struct Stream {
     pub start: Start,
     /// Whether a slate keeps the session alive while the source is away; default true.
     pub slate: bool,
-    /// How long a missing RTP packet is waited for: up to 5 s, default 40 ms.
+    /// How long to wait for a missing RTP packet: up to 5 s, default 40 ms.
     pub jitter_buffer: Duration,
 }
 
 /// When the box encodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Encode {
-    /// H.264 passes through when it fits, else it is encoded.
+    /// H.264 passes through if it meets the settings; otherwise it is encoded.
     #[default]
     Auto,
     /// The source's H.264 always passes through.
     Never,
-    /// Always decoded and encoded anew.
+    /// The video is always decoded and re-encoded.
     Always,
 }
 
@@ -59,7 +59,7 @@ pub enum Start {
     /// From boot on.
     #[default]
     Always,
-    /// When somebody asks for it.
+    /// On request.
     OnDemand,
 }
 
@@ -77,7 +77,7 @@ const KEYS: &[&str] = &[
     "jitter_buffer",
 ];
 
-/// The highest bitrate that is taken.
+/// The highest bitrate that is accepted.
 const FASTEST: Bitrate = Bitrate::from_bps(100_000_000);
 
 impl Stream {
@@ -125,7 +125,7 @@ fn time(
         if (least..=most).contains(&value) {
             return Ok(value);
         }
-        Err(ParseError::new(format!("`{key}` is out of range")).hint(format!(
+        Err(ParseError::new(format!("`{key}` is out of range")).with_hint(format!(
             "write a duration from {} to {}",
             duration::format(least),
             duration::format(most)
@@ -134,13 +134,13 @@ fn time(
     value.unwrap_or(default)
 }
 
-/// The source; a stand-in, spoilt, when there is none to be read.
+/// The source; if there is none, or it is invalid, a placeholder that is marked as invalid.
 fn read_source(reader: &mut Reader<'_>, section: &Section<'_>) -> Source {
     const EXAMPLE: &str = "`source = \"spot:\"` or another source, such as \"rtsp://192.168.1.5/stream\"";
-    let stand_in = Source::Test { pattern: None };
+    let placeholder = Source::Test { pattern: None };
     let Some(node) = reader.node(section, "source") else {
         reader.missing(section, "source", EXAMPLE);
-        return stand_in;
+        return placeholder;
     };
     match reader.secret_text(&node, EXAMPLE) {
         Some(SecretText::Plain(text)) => match text.parse() {
@@ -155,7 +155,7 @@ fn read_source(reader: &mut Reader<'_>, section: &Section<'_>) -> Source {
         Some(SecretText::Trusted) => reader.spans.mark_invalid(&node.path),
         None => {}
     }
-    stand_in
+    placeholder
 }
 
 fn read_push(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<SinkUrl> {
@@ -165,7 +165,7 @@ fn read_push(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<SinkUrl> {
         let Some(SecretText::Plain(text)) = reader.secret_text(&node, EXAMPLE) else { continue };
         match text.parse::<SinkUrl>() {
             Ok(sink) => {
-                // The rules count the good ones.
+                // The rules refer to entries by their position among the valid ones.
                 reader.spans.set(format!("{}.sink.{}", section.path, push.len()), node.span.clone());
                 if sink.redacted().contains(HIDDEN) {
                     reader.hold_plain(&node, &text);
@@ -187,10 +187,10 @@ fn read_bitrate(reader: &mut Reader<'_>, section: &Section<'_>) -> BitrateRange 
         let rate: Bitrate = text.parse()?;
         match rate {
             _ if rate.bps() == 0 => {
-                Err(ParseError::new("a bitrate of 0 carries nothing").hint("write at least \"1 kbit/s\""))
+                Err(ParseError::new("a bitrate of 0 carries nothing").with_hint("write at least \"1 kbit/s\""))
             }
             _ if rate > FASTEST => Err(ParseError::new(format!("bitrate {rate} is too high"))
-                .hint(format!("write at most \"{FASTEST}\""))),
+                .with_hint(format!("write at most \"{FASTEST}\""))),
             _ => Ok(rate),
         }
     };

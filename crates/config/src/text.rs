@@ -5,12 +5,12 @@ use crate::parse_error::ParseError;
 /// The text of a settings file without its byte order mark.
 ///
 /// # Errors
-/// The bytes are not UTF-8 text; with the offset of the first bad byte within `Ok`'s would-be text (its valid start is
-/// given along, so that a position can be told).
+/// The bytes are not UTF-8 text. The valid text before the first bad byte is returned with the error, so that its position can
+/// be reported.
 pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (&str, ParseError)> {
     let utf16 = || {
         ParseError::new("the file is UTF-16, not UTF-8")
-            .hint("save it again with the encoding UTF-8 (Notepad: Save as, Encoding)")
+            .with_hint("save it again as UTF-8 (Notepad: Save as, Encoding)")
     };
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") || looks_utf16(bytes) {
@@ -25,7 +25,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (&str, ParseError)> {
             }
             let byte = bytes.get(e.valid_up_to()).copied().unwrap_or(0);
             let fault = ParseError::new(format!("byte 0x{byte:02x} is not UTF-8"))
-                .hint("save the file with the encoding UTF-8");
+                .with_hint("save the file as UTF-8");
             return Err((good, fault));
         }
     };
@@ -34,7 +34,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (&str, ParseError)> {
     }
     if let Some(lone) = lone_return(text) {
         let fault = ParseError::new("a carriage return without a line feed")
-            .hint("save the file with the line ends of Unix (LF) or Windows (CRLF)");
+            .with_hint("save the file with Unix (LF) or Windows (CRLF) line endings");
         return Err((&text[..lone], fault));
     }
     Ok(text)
@@ -42,7 +42,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (&str, ParseError)> {
 
 fn binary() -> ParseError {
     ParseError::new("a zero byte: this is not a text file")
-        .hint("the settings are a plain text file in UTF-8")
+        .with_hint("the settings are a plain text file in UTF-8")
 }
 
 /// Whether the first characters are plain ASCII in UTF-16: every other byte is zero.
@@ -58,11 +58,11 @@ fn lone_return(text: &str) -> Option<usize> {
     (0..bytes.len()).find(|i| bytes[*i] == b'\r' && bytes.get(i + 1) != Some(&b'\n'))
 }
 
-/// Where each line of a text begins, and which line each byte is on.
+/// Where each line of a text begins, and on which line each byte is.
 pub(crate) struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
-    /// By offset, the end of the text included.
+    /// By offset, including the end of the text.
     lines: Vec<u32>,
 }
 
@@ -87,21 +87,21 @@ impl<'t> Lines<'t> {
         self.lines[offset.min(self.text.len())] as usize
     }
 
-    /// A line's text without its end.
+    /// A line's text without its line ending.
     pub fn content(&self, line: usize) -> &'t str {
         let start = self.starts.get(line).copied().unwrap_or(self.text.len());
         let end = self.starts.get(line + 1).copied().unwrap_or(self.text.len());
         self.text[start..end].trim_end_matches(['\n', '\r'])
     }
 
-    /// Line and column (characters) of a byte offset, both from 1; an offset past its line's text is put at its end.
+    /// Line and column (in characters) of a byte offset, both from 1. An offset past the text of its line counts as its end.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let line = self.line(offset);
         let inside = offset.saturating_sub(self.starts[line]);
         (line + 1, self.content(line).char_indices().take_while(|(i, _)| *i < inside).count() + 1)
     }
 
-    /// How many characters of a span stand on its first line, at least 1.
+    /// How many characters of a span are on its first line, at least 1.
     pub fn width(&self, span: &std::ops::Range<usize>) -> usize {
         let line = self.line(span.start);
         let start = self.starts[line];

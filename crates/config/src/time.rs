@@ -6,7 +6,7 @@ use crate::reader::{Reader, Section};
 /// The clock.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Time {
-    /// Names or addresses of NTP servers; the system's own when empty.
+    /// Names or addresses of NTP servers; if empty, the system's own are used.
     pub ntp: Vec<String>,
 }
 
@@ -30,5 +30,5 @@ fn server(text: &str) -> Result<String, ParseError> {
         return Ok(text.to_owned());
     }
     Err(ParseError::new(format!("{} is not the name of a server", quote(text)))
-        .hint("write a name or an address alone, such as \"pool.example.net\""))
+        .with_hint("write only a name or an address, such as \"pool.example.net\""))
 }

@@ -3,10 +3,10 @@
 use crate::parse_error::ParseError;
 use crate::reader::{Reader, Section};
 
-/// Trust.
+/// The trusted certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Tls {
-    /// One or more root certificates in PEM, trusted besides the system's.
+    /// One or more root certificates in PEM, trusted in addition to the system's.
     pub ca: Option<String>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn certificates(text: &str) -> Result<String, ParseError> {
         "a certificate in PEM, from `-----BEGIN CERTIFICATE-----` to `-----END CERTIFICATE-----`";
     if text.contains("PRIVATE KEY") {
         return Err(ParseError::new("there is a private key among the certificates")
-            .hint("take it out, and make a new one: this one has been handed around"));
+            .with_hint("take it out, and make a new one: this one is no longer secret"));
     }
     let mut inside = false;
     let mut count = 0;
@@ -39,17 +39,17 @@ pub(crate) fn certificates(text: &str) -> Result<String, ParseError> {
                 count += 1;
             }
             (BEGIN | END, _) => {
-                return Err(ParseError::new("a certificate is cut off").hint(format!("write {FORM}")));
+                return Err(ParseError::new("a certificate is incomplete").with_hint(format!("write {FORM}")));
             }
             (line, true) if !line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)) => {
-                return Err(ParseError::new("a certificate is not in base64").hint(format!("write {FORM}")));
+                return Err(ParseError::new("a certificate is not in base64").with_hint(format!("write {FORM}")));
             }
             _ => {}
         }
     }
     match count {
-        _ if inside => Err(ParseError::new("a certificate is cut off").hint(format!("write {FORM}"))),
-        0 => Err(ParseError::new("there is no certificate here").hint(format!("write {FORM}"))),
+        _ if inside => Err(ParseError::new("a certificate is incomplete").with_hint(format!("write {FORM}"))),
+        0 => Err(ParseError::new("there is no certificate here").with_hint(format!("write {FORM}"))),
         _ => Ok(text.to_owned()),
     }
 }

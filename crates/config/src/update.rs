@@ -10,9 +10,9 @@ use crate::window::Window;
 /// Where updates come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
-    /// `https://` alone, without user and password.
+    /// `https://` only, without user and password.
     pub url: Url,
-    /// When an update may be installed; any time when absent.
+    /// When an update may be installed; if absent, at any time.
     pub window: Option<Window>,
 }
 
@@ -26,12 +26,12 @@ impl Update {
                 if url.scheme() != "https" {
                     let scheme = quote(&format!("{}://", url.scheme()));
                     return Err(
-                        ParseError::new(format!("updates do not come over {scheme}")).hint("use https://")
+                        ParseError::new(format!("updates cannot be downloaded over {scheme}")).with_hint("use https://")
                     );
                 }
                 if parts.user.is_some() {
                     return Err(ParseError::new("the update URL has a user in it")
-                        .hint("the URL is no secret: leave it out"));
+                        .with_hint("leave it out: this URL is not kept secret"));
                 }
                 Ok(url)
             });

@@ -1,4 +1,4 @@
-//! `[uplink]`: the ways into the world.
+//! `[uplink]`: the connections to the internet.
 
 use url::Url;
 
@@ -39,20 +39,20 @@ impl std::fmt::Display for UplinkKind {
     }
 }
 
-/// The uplinks and which goes first.
+/// The uplinks and their order.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Uplink {
-    /// The first that works carries the streams. Only configured ones, none twice; default all configured, in the order
-    /// wifi, lte, ethernet.
+    /// The first that works carries the streams. Only configured ones, without duplicates. Default: all that are configured, in
+    /// the order wifi, lte, ethernet.
     pub order: Vec<UplinkKind>,
-    /// Wi-Fi networks; no SSID twice.
+    /// Wi-Fi networks; no SSID occurs twice.
     pub wifi: Vec<Wifi>,
     /// The mobile network.
     pub lte: Option<Lte>,
     /// A second ethernet.
     pub ethernet: Option<Ethernet>,
-    /// A page that answers 200 or 204 where the way into the world is free, and is asked for through each uplink on which
-    /// nothing flows; a login page shows itself by another answer. Default: the media servers' own hosts are asked.
+    /// A page that answers 200 or 204 if the internet can be reached. It is requested through each uplink that carries no stream;
+    /// another answer means a login page. Default: the hosts of the media servers are probed.
     pub probe: Option<Url>,
 }
 
@@ -63,29 +63,29 @@ pub struct Lte {
     pub apn: String,
     /// PIN of the SIM, 4 to 8 digits.
     pub pin: Option<Secret<String>>,
-    /// User at the access point.
+    /// User name for the access point.
     pub username: Option<String>,
-    /// Password at the access point.
+    /// Password for the access point.
     pub password: Option<Secret<String>>,
-    /// Whether foreign networks are used; default false.
+    /// Whether roaming is allowed; default false.
     pub roaming: bool,
-    /// Whether each byte costs; default true.
+    /// Whether data costs money; default true.
     pub metered: bool,
 }
 
-/// A second ethernet; DHCP unless an address is given.
+/// A second ethernet; uses DHCP unless an address is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ethernet {
     /// Its interface; not the robot's.
     pub interface: String,
     /// Its address.
     pub ip: Addressing,
-    /// Whether each byte costs; default false.
+    /// Whether data costs money; default false.
     pub metered: bool,
 }
 
 impl Uplink {
-    /// What is configured, in the order of the default.
+    /// The configured uplinks, in the default order.
     pub fn configured(&self) -> Vec<UplinkKind> {
         let has = [
             (UplinkKind::Wifi, !self.wifi.is_empty()),
@@ -153,14 +153,14 @@ fn apn(text: &str) -> Result<String, ParseError> {
         return Ok(text.to_owned());
     }
     Err(ParseError::new(format!("{} is not an access point name", quote(text)))
-        .hint("letters, digits, `.`, `_` and `-`, as the operator gives it, such as \"internet\""))
+        .with_hint("letters, digits, `.`, `_` and `-`, as the operator gives it, such as \"internet\""))
 }
 
 fn pin(text: &str) -> Result<(), ParseError> {
     if (4..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(());
     }
-    Err(ParseError::new("the PIN is not 4 to 8 digits").hint("leave `pin` out for a SIM without one"))
+    Err(ParseError::new("the PIN is not 4 to 8 digits").with_hint("leave `pin` out for a SIM without one"))
 }
 
 impl Ethernet {
@@ -176,17 +176,17 @@ impl Ethernet {
     }
 }
 
-/// Checks the page that is asked for. Over TLS a login page cannot show itself: the certificate is wrong, as it may be for
-/// other reasons.
+/// Checks the probe's URL. A login page cannot be detected over TLS: its certificate is wrong, but a certificate may be wrong for
+/// other reasons too.
 fn probe(text: &str) -> Result<Url, ParseError> {
     let (parts, url) = dissect(text, "http://HOST/PATH")?;
     if url.scheme() != "http" {
         let scheme = quote(&format!("{}://", url.scheme()));
-        return Err(ParseError::new(format!("a login page is not seen over {scheme}"))
-            .hint("use http://: nothing secret is sent"));
+        return Err(ParseError::new(format!("a login page cannot be detected over {scheme}"))
+            .with_hint("use http://: nothing secret is sent"));
     }
     if parts.user.is_some() {
-        return Err(ParseError::new("the probe's URL has a user in it").hint("leave it out"));
+        return Err(ParseError::new("the probe's URL has a user in it").with_hint("leave it out"));
     }
     Ok(url)
 }

@@ -1,4 +1,4 @@
-//! What must hold between several settings of `[uplink]`.
+//! Rules between several settings of `[uplink]`.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ impl Rules<'_> {
             let path = format!("uplink.wifi.{number}");
             let ssid = format!("{path}.ssid");
             if self.spans.is_valid(&ssid) && seen.insert(wifi.ssid.as_str(), number).is_some() {
-                self.error(&ssid, "this Wi-Fi network is given above already", "remove one of the two");
+                self.error(&ssid, "this Wi-Fi network is already given above", "remove one of the two");
             }
             if let Access::Enterprise(enterprise) = &wifi.access
                 && enterprise.ca.is_none()
@@ -25,14 +25,14 @@ impl Rules<'_> {
             {
                 self.warn(
                     &format!("{path}.eap"),
-                    "without `ca` any network of this name is believed, and may ask for the password",
-                    "add `ca`, the certificate of who signs the network's own",
+                    "without `ca` the box trusts any network of this name, even with the password",
+                    "add `ca`: the certificate of the authority that signed the network's",
                 );
             }
             match (country, wifi.country.as_deref()) {
                 (Some(first), Some(own)) if first != own => self.warn(
                     &format!("{path}.country"),
-                    format!("the radio follows one country's rules: `{first}`, as given above"),
+                    format!("the radio can follow only one country's rules: `{first}` is already given above"),
                     "write one country",
                 ),
                 (None, own) => country = own,
@@ -58,7 +58,7 @@ impl Rules<'_> {
         for (number, kind) in uplink.order.iter().enumerate() {
             let path = format!("uplink.kind.{number}");
             if uplink.order[..number].contains(kind) {
-                self.error(&path, format!("`{kind}` stands twice in the order"), "remove one of the two");
+                self.error(&path, format!("`{kind}` is twice in the order"), "remove one of the two");
             } else if !configured.contains(kind) && self.spans.is_valid(&format!("uplink.{kind}")) {
                 let title = if kind.as_str() == "wifi" {
                     "[[uplink.wifi]]".to_owned()
@@ -76,7 +76,7 @@ impl Rules<'_> {
 
     fn interface(&mut self, ethernet: &Ethernet, robot: &Robot) {
         const INTERFACE: &str = "uplink.ethernet.interface";
-        // Without a robot on a wire the default `eth0` names nobody's interface.
+        // Without a robot on a wire, the default `eth0` is free.
         let wired = robot.is_wired()
             || ["interface", "address", "own_address"]
                 .iter()
@@ -90,7 +90,7 @@ impl Rules<'_> {
         }
     }
 
-    /// A router that can be reached from a fixed address.
+    /// Checks that the router can be reached from the fixed address.
     fn addressing(&mut self, path: &str, ip: &Addressing) {
         let (at_gateway, at_address) = (format!("{path}.gateway"), format!("{path}.address"));
         if !self.is_valid(&[&at_gateway, &at_address]) {
@@ -113,11 +113,11 @@ impl Rules<'_> {
                 self.error(
                     &at_address,
                     format!("{own} is the network or its broadcast, not a host"),
-                    "choose another number at its end",
+                    "change its last number",
                 );
             }
             (None, Some(own)) => {
-                let message = format!("{own} has no gateway: nothing beyond its network is reached");
+                let message = format!("{own} has no gateway: nothing beyond its network can be reached");
                 self.warn(&at_address, message, "add `gateway`, unless the media server is in this network");
             }
             _ => {}

@@ -12,60 +12,60 @@ use crate::tls::certificates;
 pub struct Wifi {
     /// Name of the network, 1 to 32 bytes.
     pub ssid: String,
-    /// What it asks for.
+    /// How the box authenticates.
     pub access: Access,
-    /// Two upper-case letters: whose radio rules apply.
+    /// Two upper-case letters: the country whose radio rules apply.
     pub country: Option<String>,
-    /// Whether the network does not announce its name; default false.
+    /// Whether the network hides its name; default false.
     pub hidden: bool,
     /// Its address.
     pub ip: Addressing,
-    /// Whether each byte costs; default false.
+    /// Whether data costs money; default false.
     pub metered: bool,
 }
 
-/// What a Wi-Fi network asks for. Which of WPA2 and WPA3 it speaks is found out on the air.
+/// How the box authenticates to a Wi-Fi network. Whether the network uses WPA2 or WPA3 is detected when connecting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing.
+    /// Without a password.
     Open,
     /// A passphrase of 8 to 63 characters, or a key of 64 hex digits.
     Personal(Secret<String>),
-    /// Who one is.
+    /// With an identity.
     Enterprise(Enterprise),
 }
 
-/// How the box says who it is (IEEE 802.1X).
+/// How the box identifies itself (IEEE 802.1X).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enterprise {
     /// The user, or the name in the certificate.
     pub identity: String,
     /// `eap`.
     pub proof: Credentials,
-    /// Certificates in PEM of who signs the network's own; without any, the network itself is not checked.
+    /// Certificates, in PEM, of the authority that signs the network's own. Without any, the network itself is not verified.
     pub ca: Option<String>,
 }
 
-/// What shows that it is so.
+/// What proves the identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credentials {
-    /// `peap`: a password, asked for within TLS.
+    /// `peap`: a password, sent inside TLS.
     Peap {
         /// The user's password.
         password: Secret<String>,
-        /// How it is asked for; default `mschapv2`.
+        /// The inner authentication method; default `mschapv2`.
         phase2: Phase2,
     },
     /// `tls`: a certificate.
     Tls {
         /// In PEM.
         certificate: String,
-        /// In PEM, without a password of its own.
+        /// In PEM, not protected by a password.
         private_key: Secret<String>,
     },
 }
 
-/// How PEAP asks for the password.
+/// The inner authentication method of PEAP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Phase2 {
     /// `mschapv2`
@@ -76,7 +76,7 @@ pub enum Phase2 {
 }
 
 impl Phase2 {
-    /// The word in the settings, which is NetworkManager's own.
+    /// The word in the settings, which NetworkManager uses too.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -91,7 +91,7 @@ const IDENTITY: &str = "`identity = \"robot\"`";
 const CERTIFICATE: &str = "`certificate = \"\"\"` and its lines";
 const PRIVATE_KEY: &str = "`private_key = \"\"\"` and its lines";
 const CA: &str = "`ca = \"\"\"` and the certificate's lines";
-/// What only an enterprise network has.
+/// Keys that only an enterprise network has.
 const ENTERPRISE: [&str; 5] = ["identity", "ca", "certificate", "private_key", "phase2"];
 
 impl Wifi {
@@ -134,9 +134,9 @@ fn access(reader: &mut Reader<'_>, section: &Section<'_>) -> Access {
     if !reader.has(section, "eap") {
         for key in ENTERPRISE {
             if let Some(node) = reader.node(section, key) {
-                let fault = ParseError::new(format!("`{key}` has no use without `eap`"));
+                let fault = ParseError::new(format!("`{key}` has no effect without `eap`"));
                 let hint = "add `eap = \"peap\"` (a user and a password) or `eap = \"tls\"` (a certificate)";
-                reader.fault(&node, fault.hint(hint));
+                reader.fault(&node, fault.with_hint(hint));
             }
         }
         let password = reader.secret(section, "password", PASSWORD, passphrase);
@@ -180,15 +180,15 @@ fn certificate(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Credent
 fn idle(reader: &mut Reader<'_>, section: &Section<'_>, keys: &[&str], eap: &str) {
     for key in keys {
         if let Some(node) = reader.node(section, key) {
-            let fault = ParseError::new(format!("`{key}` has no use with `eap = \"{eap}\"`"));
-            reader.fault(&node, fault.hint("leave it out"));
+            let fault = ParseError::new(format!("`{key}` has no effect with `eap = \"{eap}\"`"));
+            reader.fault(&node, fault.with_hint("leave it out"));
         }
     }
 }
 
-/// A private key in PEM. No fault repeats the text.
+/// Checks a private key in PEM. No error repeats the text.
 fn key(text: &str) -> Result<(), ParseError> {
-    let fault = |why: &str, hint: &str| Err(ParseError::new(why).hint(hint));
+    let fault = |why: &str, hint: &str| Err(ParseError::new(why).with_hint(hint));
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let kind = lines.next().and_then(|l| l.strip_prefix("-----BEGIN ")?.strip_suffix("PRIVATE KEY-----"));
     let Some(kind) = kind else {
@@ -199,27 +199,27 @@ fn key(text: &str) -> Result<(), ParseError> {
     };
     if kind == "ENCRYPTED " || text.contains("ENCRYPTED") {
         return fault(
-            "the private key has a password of its own",
-            "nobody types it at a box: take it off with `openssl pkey -in KEY -out PLAIN`",
+            "the private key is protected by a password",
+            "nobody can type it on the box: remove it with `openssl pkey -in KEY -out PLAIN`",
         );
     }
     match lines.next_back() {
         Some(end) if end == format!("-----END {kind}PRIVATE KEY-----") => Ok(()),
-        _ => fault("the private key is cut off", "write it with its last line, `-----END ...-----`"),
+        _ => fault("the private key is incomplete", "write it with its last line, `-----END ...-----`"),
     }
 }
 
 fn ssid(text: &str) -> Result<String, ParseError> {
     match text.len() {
         1..=32 => Ok(text.to_owned()),
-        0 => Err(ParseError::new("the SSID is empty").hint("write the name of the network, such as \"Lab\"")),
-        length => Err(ParseError::new(format!("the SSID has {length} bytes")).hint("an SSID has at most 32")),
+        0 => Err(ParseError::new("the SSID is empty").with_hint("write the name of the network, such as \"Lab\"")),
+        length => Err(ParseError::new(format!("the SSID has {length} bytes")).with_hint("an SSID has at most 32")),
     }
 }
 
 fn passphrase(text: &str) -> Result<(), ParseError> {
     let hint = "a WPA passphrase has 8 to 63 characters of ASCII, a key has 64 hex digits";
-    let fault = |why: String| Err(ParseError::new(why).hint(hint));
+    let fault = |why: String| Err(ParseError::new(why).with_hint(hint));
     let length = text.chars().count();
     match length {
         _ if !text.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
@@ -229,7 +229,7 @@ fn passphrase(text: &str) -> Result<(), ParseError> {
         64 if text.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(()),
         0 => {
             Err(ParseError::new("the Wi-Fi password is empty")
-                .hint("leave `password` out for an open network"))
+                .with_hint("leave `password` out for an open network"))
         }
         1..8 => fault(format!("the Wi-Fi password has only {length} characters")),
         _ => fault(format!("the Wi-Fi password has {length} characters")),
@@ -243,10 +243,10 @@ fn country(text: &str) -> Result<String, ParseError> {
     let fault = ParseError::new(format!("{} is not a country code", quote(text)));
     let upper = text.to_ascii_uppercase();
     Err(if upper == "UK" {
-        fault.hint("did you mean `GB`?")
+        fault.with_hint("did you mean `GB`?")
     } else if text.len() == 2 && upper.bytes().all(|b| b.is_ascii_uppercase()) {
-        fault.hint(format!("did you mean `{upper}`?"))
+        fault.with_hint(format!("did you mean `{upper}`?"))
     } else {
-        fault.hint("write two upper-case letters, such as \"US\" or \"DE\"")
+        fault.with_hint("write two upper-case letters, such as \"US\" or \"DE\"")
     })
 }

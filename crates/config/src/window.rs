@@ -1,21 +1,21 @@
-//! A window of the day.
+//! A time window in the day.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::parse_error::{ParseError, quote};
 
-/// A daily span of local time, such as `02:00-04:00`. It may run over midnight; it is never empty.
+/// A daily span of local time, such as `02:00-04:00`. It may cross midnight; it is never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// First minute of the day inside, 0 to 1439.
+    /// First minute of the day inside the window, 0 to 1439.
     pub start: u16,
-    /// First minute of the day outside again, 0 to 1439; not `start`.
+    /// First minute of the day after the window, 0 to 1439; never equal to `start`.
     pub end: u16,
 }
 
 impl Window {
-    /// Whether a minute of the day (0 to 1439) lies inside.
+    /// Whether a minute of the day (0 to 1439) is inside.
     pub fn contains(&self, minute: u16) -> bool {
         if self.start < self.end {
             (self.start..self.end).contains(&minute)
@@ -32,14 +32,14 @@ impl FromStr for Window {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let wrong = || {
             ParseError::new(format!("{} is not a window of the day", quote(text)))
-                .hint("write start and end in 24 hours, such as \"02:00-04:00\"")
+                .with_hint("write start and end in 24 hours, such as \"02:00-04:00\"")
         };
         let (start, end) = text.split_once('-').ok_or_else(wrong)?;
         let start = minute(start.trim()).ok_or_else(wrong)?;
         let end = minute(end.trim()).ok_or_else(wrong)?;
         if start == end {
             return Err(ParseError::new(format!("the window {} is empty", quote(text)))
-                .hint("leave `window` out to allow any time"));
+                .with_hint("leave `window` out to allow any time"));
         }
         Ok(Self { start, end })
     }
@@ -68,7 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_window_may_run_over_midnight() {
+    fn a_window_may_cross_midnight() {
         let window: Window = "22:30-01:00".parse().unwrap();
         assert_eq!(window, Window { start: 1350, end: 60 });
         assert!(window.contains(1400) && window.contains(0) && !window.contains(60) && !window.contains(600));
@@ -87,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(start in 0u16..1440, step in 1u16..1440) {
+        fn a_displayed_window_is_parsed_back(start in 0u16..1440, step in 1u16..1440) {
             let window = Window { start, end: (start + step) % 1440 };
             prop_assert_eq!(window.to_string().parse::<Window>(), Ok(window));
             prop_assert!(window.contains(start) && !window.contains(window.end));

@@ -1,12 +1,12 @@
-//! Keys that are unknown, missing or of another type. Each with all that is said about it.
+//! Keys that are unknown, missing or of the wrong type, with all the problems that they cause.
 
 mod table;
 
-use table::told;
+use table::expect_problems;
 
 #[test]
 fn an_unknown_key_gets_a_suggestion() {
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 adress = "192.168.50.3"
@@ -15,7 +15,7 @@ adress = "192.168.50.3"
   hint: did you mean `address`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -26,7 +26,7 @@ bitrat = 3
   hint: did you mean `bitrate`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -37,7 +37,7 @@ keyframe-interval = "2s"
   hint: did you mean `keyframe_interval`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [devise]
 name = "x"
@@ -46,7 +46,7 @@ name = "x"
   hint: did you mean `device`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [xyzzy]
 "#,
@@ -54,7 +54,7 @@ name = "x"
   hint: known here: `schema`, `erase_secrets`, `device`, `robot`, `stream`, `uplink`, `control`, `page`, `update`, `time`, `tls`, `debug`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 xyzzy = 1
 "#,
@@ -62,7 +62,7 @@ xyzzy = 1
   hint: known here: `schema`, `erase_secrets`, `device`, `robot`, `stream`, `uplink`, `control`, `page`, `update`, `time`, `tls`, `debug`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [page]
 password = "hunter2"
@@ -72,7 +72,7 @@ password = "hunter2"
   hint: did you mean `password`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -83,7 +83,7 @@ bitrate = { mix = "1 Mbit/s" }
   hint: did you mean `min`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 "\u001b[31m" = 1
 "#,
@@ -94,8 +94,8 @@ bitrate = { mix = "1 Mbit/s" }
 }
 
 #[test]
-fn a_wrong_type_is_told_with_the_right_form() {
-    told(
+fn a_wrong_type_is_reported_with_the_right_form() {
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -107,29 +107,29 @@ fps = "30"
 slate = "yes"
 keyframe_interval = 2
 "#,
-        r#"5:8: error: `push` is a text, expected a list
+        r#"5:8: error: `push` is text, expected a list
   hint: write `push = ["rtmps://HOST/APP/KEY"]`
-6:11: error: `bitrate` is a text, expected a table
+6:11: error: `bitrate` is text, expected a table
   hint: write `bitrate = { min = "300 kbit/s", max = "4 Mbit/s" }`
-7:8: error: `size` is a whole number, expected a text
+7:8: error: `size` is a whole number, expected text
   hint: write `size = "1280x720"`
-8:7: error: `fps` is a text, expected a whole number
+8:7: error: `fps` is text, expected a whole number
   hint: write `fps = 30`
-9:9: error: `slate` is a text, expected true or false
+9:9: error: `slate` is text, expected true or false
   hint: write `slate = true`
-10:21: error: `keyframe_interval` is a whole number, expected a text
+10:21: error: `keyframe_interval` is a whole number, expected text
   hint: write `keyframe_interval = "2 s"`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 device = "x"
 "#,
-        r#"2:10: error: `device` is a text, expected a table
+        r#"2:10: error: `device` is text, expected a table
   hint: write `[device]` and its keys on the lines below
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[page]]
 password = "abcdef"
@@ -138,7 +138,7 @@ password = "abcdef"
   hint: write `[page]` with single brackets
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [stream]
 name = "a"
@@ -147,7 +147,7 @@ name = "a"
   hint: write `[[stream]]` with double brackets
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 stream = [3]
 "#,
@@ -155,50 +155,50 @@ stream = [3]
   hint: write `[[stream]]` and its keys on the lines below
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [uplink.lte]
 apn = "a"
 pin = 1234
 "#,
-        r#"4:7: error: `pin` is a whole number, expected a text
+        r#"4:7: error: `pin` is a whole number, expected text
   hint: write `pin = "..."`, in quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [time]
 ntp = "pool"
 "#,
-        r#"3:7: error: `ntp` is a text, expected a list
+        r#"3:7: error: `ntp` is text, expected a list
   hint: write `ntp = ["pool.example.net"]`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [time]
 ntp = [1979-05-27, 1.5]
 "#,
-        r#"3:8: error: an entry of `ntp` is a date or time, expected a text
+        r#"3:8: error: an entry of `ntp` is a date or time, expected text
   hint: write `ntp = ["pool.example.net"]`
-3:20: error: an entry of `ntp` is a decimal number, expected a text
+3:20: error: an entry of `ntp` is a decimal number, expected text
   hint: write `ntp = ["pool.example.net"]`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [page]
 password = true
 "#,
-        r#"3:12: error: `password` is true or false, expected a text
+        r#"3:12: error: `password` is true or false, expected text
   hint: write `password = "..."`
 "#,
     );
 }
 
 #[test]
-fn a_missing_key_is_told() {
-    told(
+fn a_missing_key_is_reported() {
+    expect_problems(
         r#"schema = 1
 [[stream]]
 "#,
@@ -208,7 +208,7 @@ fn a_missing_key_is_told() {
   hint: add `source = "spot:"` or another source, such as "rtsp://192.168.1.5/stream"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [page]
 [control]

@@ -1,22 +1,22 @@
-//! Values that do not go together. Each with all that is said about it.
+//! Values that contradict each other, with all the problems that they cause.
 
 mod table;
 
-use table::told;
+use table::expect_problems;
 
 #[test]
 fn an_address_outside_its_network_is_refused() {
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "spot"
 address = "10.0.0.3"
 "#,
         r#"4:11: error: the robot's address 10.0.0.3 is outside the network of own_address 192.168.50.10/24
-  hint: add own_address = "10.0.0.10/24", or another free address there
+  hint: add own_address = "10.0.0.10/24", or another free address in that network
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "go2"
@@ -26,7 +26,7 @@ own_address = "10.0.0.3/24"
   hint: give both an address of one network, such as own_address = "192.168.123.10/24"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 address = "10.0.0.3"
@@ -36,41 +36,41 @@ own_address = "10.0.1.3/24"
   hint: give both an address of one network, such as own_address = "10.0.0.10/24"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "spot"
 address = "192.168.50.10"
 "#,
         r#"4:11: error: the robot and the box have the same address 192.168.50.10
-  hint: own_address is the box's own address in the robot's network, another than the robot's
+  hint: own_address is the box's own address in the robot's network; it must differ from the robot's
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "spot"
 own_address = "192.168.50.0/24"
 "#,
         r#"4:15: error: 192.168.50.0/24 is the network or its broadcast, not a host
-  hint: choose another number at its end
+  hint: change its last number
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "spot"
 address = "192.168.50.255"
 "#,
         r#"4:11: error: 192.168.50.255 is the network or its broadcast, not a robot
-  hint: choose another number at its end
+  hint: change its last number
 "#,
     );
 }
 
 #[test]
 fn two_streams_of_one_name_are_refused() {
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -79,7 +79,7 @@ source = "test:"
 name = "a"
 source = "test:"
 "#,
-        r#"6:8: error: a stream named `a` is given above already
+        r#"6:8: error: a stream named `a` is already given above
   hint: give each stream its own name
 "#,
     );
@@ -87,7 +87,7 @@ source = "test:"
 
 #[test]
 fn a_robots_source_needs_that_robot() {
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -97,7 +97,7 @@ source = "spot:"
   hint: add a table [robot] with `kind = "spot"`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -107,7 +107,7 @@ source = "go2:"
   hint: add a table [robot] with `kind = "go2"`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "spot"
@@ -123,7 +123,7 @@ source = "go2:"
 
 #[test]
 fn min_above_max_is_refused() {
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -134,7 +134,7 @@ bitrate = { min = "5 Mbit/s" }
   hint: write min and max, the lower one as min
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -145,7 +145,7 @@ bitrate = { max = "200 kbit/s" }
   hint: write min and max, the lower one as min
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -160,8 +160,8 @@ bitrate.max = "1 Mbit/s"
 }
 
 #[test]
-fn pushing_twice_to_one_place_is_refused() {
-    told(
+fn pushing_twice_to_one_url_is_refused() {
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -175,8 +175,8 @@ push = ["rtmp://h/app/KEY", "rtmp://h/app/KEY"]
 }
 
 #[test]
-fn the_order_names_what_is_configured() {
-    told(
+fn the_order_names_only_configured_uplinks() {
+    expect_problems(
         r#"schema = 1
 [uplink]
 order = ["wifi", "lte", "lte"]
@@ -187,17 +187,17 @@ ssid = "Lab"
 "#,
         r#"3:18: error: `lte` is not configured
   hint: add [uplink.lte], or take it out of the order
-3:25: error: `lte` stands twice in the order
+3:25: error: `lte` is twice in the order
   hint: remove one of the two
-7:8: error: this Wi-Fi network is given above already
+7:8: error: this Wi-Fi network is already given above
   hint: remove one of the two
 "#,
     );
 }
 
 #[test]
-fn a_second_ethernet_is_another_one() {
-    told(
+fn the_uplink_ethernet_differs_from_the_robots() {
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "spot"
@@ -211,7 +211,7 @@ gateway = "10.0.0.1"
   hint: add `address`, or leave `gateway` to DHCP
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [uplink.ethernet]
 interface = "eth1"
@@ -222,7 +222,7 @@ gateway = "10.0.1.1"
   hint: give both an address of one network
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [uplink.ethernet]
 interface = "eth1"
@@ -237,7 +237,7 @@ gateway = "10.0.0.2"
 
 #[test]
 fn a_password_needs_a_user() {
-    told(
+    expect_problems(
         r#"schema = 1
 [control]
 mqtt = "mqtts://h"
@@ -250,15 +250,15 @@ password = "hunter2"
 }
 
 #[test]
-fn what_is_legal_but_unwise_is_a_warning() {
-    told(
+fn a_legal_but_unwise_setting_is_a_warning() {
+    expect_problems(
         r#"schema = 1
 "#,
         r#"1:1: warning: no [[stream]]: the box will push nothing
   hint: add a [[stream]] with `name`, `source` and `push`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -278,20 +278,20 @@ password = "p"
         r#"6:7: warning: `fps` has no effect with `encode = "never"`
   hint: leave it out, or write `encode = "auto"`
 7:9: warning: `rtmp://` sends the password in the clear
-  hint: use `rtmps://` if the server speaks it
+  hint: use `rtmps://` if the server supports it
 11:9: warning: another stream is pushed to rtmp://h/mystream?user=***&pass=*** too
-  hint: two streams on one key cut each other off: use a key each
+  hint: two streams with one key cut each other off: give each its own key
 11:9: warning: `rtmp://` sends the password in the clear
-  hint: use `rtmps://` if the server speaks it
+  hint: use `rtmps://` if the server supports it
 13:8: warning: `mqtt://` sends the password in the clear
-  hint: use `mqtts://` if the broker speaks it
+  hint: use `mqtts://` if the broker supports it
 "#,
     );
 }
 
 #[test]
-fn a_fault_is_not_judged_twice() {
-    told(
+fn an_invalid_value_is_not_checked_by_the_rules() {
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "spto"
@@ -314,10 +314,10 @@ wifi = 3
   hint: did you mean `spot`?
 8:37: error: `x` is not a bitrate
   hint: write it with its unit, such as "300 kbit/s" or "1.4 Mbit/s"
-10:8: error: the name `A` has other characters than a-z, 0-9 and `-`
-  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
-13:8: error: the name `A` has other characters than a-z, 0-9 and `-`
-  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
+10:8: error: the name `A` has characters other than a-z, 0-9 and `-`
+  hint: use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as "spot-07"
+13:8: error: the name `A` has characters other than a-z, 0-9 and `-`
+  hint: use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as "spot-07"
 17:8: error: `wifi` is a whole number, expected a list
   hint: write `[[uplink.wifi]]` and its keys on the lines below
 "#,
@@ -325,8 +325,8 @@ wifi = 3
 }
 
 #[test]
-fn errors_come_by_position() {
-    told(
+fn errors_are_sorted_by_position() {
+    expect_problems(
         r#"schema = 1
 [page]
 password = "short"
@@ -338,8 +338,8 @@ source = "x:"
 "#,
         r#"3:12: error: the page's password has only 5 characters
   hint: use at least 6
-5:8: error: the name `A` has other characters than a-z, 0-9 and `-`
-  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
+5:8: error: the name `A` has characters other than a-z, 0-9 and `-`
+  hint: use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as "spot-07"
 8:10: error: unknown source `x:`
   hint: write one of spot:, go2:, rtsp://..., rtsps://..., rtp://ADDRESS:PORT, v4l2:/dev/video0, libcamera:0, argus:0, test: or file:/PATH
 "#,
@@ -347,8 +347,8 @@ source = "x:"
 }
 
 #[test]
-fn the_robots_wire_is_told_sense() {
-    told(
+fn the_settings_of_the_robots_wire_are_checked() {
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "spot"
@@ -365,11 +365,11 @@ allow = ["tcp/554", "tcp/0", "icmp/1", "554", "udp/70000", "tcp/554"]
   hint: write the protocol and the port, such as "tcp/554"
 5:47: error: `70000` is not a port
   hint: write a number from 1 to 65535, such as "tcp/554"
-5:60: error: `tcp/554` stands twice
+5:60: error: `tcp/554` is given twice
   hint: remove one of the two
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "go2"
@@ -380,7 +380,7 @@ own_address = "10.0.0.4/7"
   hint: write a prefix length of 8 or more, such as "10.0.0.10/24"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "go2"
@@ -388,17 +388,17 @@ address = "10.0.0.1"
 own_address = "10.0.0.2/30"
 dhcp = "server"
 "#,
-        r#"6:8: error: 10.0.0.2/30 has no room for a DHCP server to give addresses from
+        r#"6:8: error: 10.0.0.2/30 leaves a DHCP server no addresses to give out
   hint: give own_address a prefix length of 29 or less, such as "192.168.50.10/24"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 dhcp = "server"
 "#,
-        r#"3:8: error: a DHCP server without an address of its own
-  hint: add own_address = "192.168.50.10/24", or another network of the robot's
+        r#"3:8: error: a DHCP server needs an address of its own
+  hint: add own_address = "192.168.50.10/24", or another address in the robot's network
 "#,
     );
 }

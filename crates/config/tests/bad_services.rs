@@ -1,12 +1,12 @@
-//! Services and uplinks whose values are not what their key asks for. Each with all that is said about it.
+//! Services and uplinks with invalid values, with all the problems that they cause.
 
 mod table;
 
-use table::told;
+use table::expect_problems;
 
 #[test]
-fn a_service_of_another_form_is_refused() {
-    told(
+fn an_invalid_service_is_refused() {
+    expect_problems(
         r#"schema = 1
 [control]
 mqtt = "mqtts://u:hunter2@h"
@@ -15,10 +15,10 @@ topic = "a/#"
         r#"3:8: error: the broker's URL has a user in it
   hint: use the keys `username` and `password`
 4:9: error: the topic `a/#` has a wildcard
-  hint: words with `/` between them, such as "robocast/spot-07"
+  hint: write words separated by `/`, such as "robocast/spot-07"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [control]
 mqtt = "http://h"
@@ -27,7 +27,7 @@ mqtt = "http://h"
   hint: the form is mqtts://HOST or mqtt://HOST, with :PORT if it is not 8883 or 1883
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [control]
 mqtt = "mqtt://h/path"
@@ -36,7 +36,7 @@ mqtt = "mqtt://h/path"
   hint: the form is mqtts://HOST or mqtt://HOST, with :PORT if it is not 8883 or 1883
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [page]
 password = "short"
@@ -45,28 +45,28 @@ password = "short"
   hint: use at least 6
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [update]
 url = "http://h/x"
 window = "2-4"
 "#,
-        r#"3:7: error: updates do not come over `http://`
+        r#"3:7: error: updates cannot be downloaded over `http://`
   hint: use https://
 4:10: error: `2-4` is not a window of the day
   hint: write start and end in 24 hours, such as "02:00-04:00"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [time]
 ntp = ["pool.example.net:123"]
 "#,
         r#"3:8: error: `pool.example.net:123` is not the name of a server
-  hint: write a name or an address alone, such as "pool.example.net"
+  hint: write only a name or an address, such as "pool.example.net"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [tls]
 ca = "hello"
@@ -75,7 +75,7 @@ ca = "hello"
   hint: write a certificate in PEM, from `-----BEGIN CERTIFICATE-----` to `-----END CERTIFICATE-----`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [tls]
 ca = """
@@ -86,10 +86,10 @@ MIIB
 """
 "#,
         r#"3:6: error: there is a private key among the certificates
-  hint: take it out, and make a new one: this one has been handed around
+  hint: take it out, and make a new one: this one is no longer secret
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [tls]
 ca = """
@@ -97,15 +97,15 @@ ca = """
 MIIB
 """
 "#,
-        r#"3:6: error: a certificate is cut off
+        r#"3:6: error: a certificate is incomplete
   hint: write a certificate in PEM, from `-----BEGIN CERTIFICATE-----` to `-----END CERTIFICATE-----`
 "#,
     );
 }
 
 #[test]
-fn a_country_that_radios_know_by_another_code_is_refused() {
-    told(
+fn a_country_with_another_official_code_is_refused() {
+    expect_problems(
         r#"schema = 1
 [[uplink.wifi]]
 ssid = "Lab"
@@ -118,8 +118,8 @@ country = "UK"
 }
 
 #[test]
-fn an_uplink_of_another_form_is_refused() {
-    told(
+fn an_invalid_uplink_is_refused() {
+    expect_problems(
         r#"schema = 1
 [[uplink.wifi]]
 ssid = "Lab"
@@ -135,7 +135,7 @@ hidden = 1
   hint: write `hidden = false`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[uplink.wifi]]
 ssid = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -144,7 +144,7 @@ ssid = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   hint: an SSID has at most 32
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [uplink.wifi]
 ssid = "Lab"
@@ -153,7 +153,7 @@ ssid = "Lab"
   hint: write `[[uplink.wifi]]` with double brackets
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [uplink.lte]
 apn = "a b"
@@ -165,7 +165,7 @@ pin = "12"
   hint: leave `pin` out for a SIM without one
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [uplink]
 order = ["wlan"]
@@ -177,8 +177,8 @@ order = ["wlan"]
 }
 
 #[test]
-fn an_enterprise_network_says_what_it_lacks() {
-    told(
+fn the_missing_keys_of_an_enterprise_network_are_reported() {
+    expect_problems(
         r#"schema = 1
 [[uplink.wifi]]
 ssid = "Office"
@@ -204,9 +204,9 @@ eap = "leap"
   hint: add `certificate = """` and its lines
 5:1: error: missing key `private_key` in [[uplink.wifi]]
   hint: add `private_key = """` and its lines
-9:12: error: `password` has no use with `eap = "tls"`
+9:12: error: `password` has no effect with `eap = "tls"`
   hint: leave it out
-12:12: error: `identity` has no use without `eap`
+12:12: error: `identity` has no effect without `eap`
   hint: add `eap = "peap"` (a user and a password) or `eap = "tls"` (a certificate)
 16:7: error: unknown `eap` `leap`
   hint: did you mean `peap`?
@@ -218,39 +218,39 @@ eap = "leap"
              certificate = \"\"\"\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\"\"\"\n"
         )
     };
-    told(
+    expect_problems(
         &keyed("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----"),
-        r#"6:15: error: the private key has a password of its own
-  hint: nobody types it at a box: take it off with `openssl pkey -in KEY -out PLAIN`
+        r#"6:15: error: the private key is protected by a password
+  hint: nobody can type it on the box: remove it with `openssl pkey -in KEY -out PLAIN`
 "#,
     );
-    told(
+    expect_problems(
         &keyed("-----BEGIN EC PRIVATE KEY-----\nAAAA\n"),
-        r#"6:15: error: the private key is cut off
+        r#"6:15: error: the private key is incomplete
   hint: write it with its last line, `-----END ...-----`
 "#,
     );
-    told(
+    expect_problems(
         &keyed("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"),
         r#"6:15: error: there is no private key here
   hint: write a key in PEM, from `-----BEGIN PRIVATE KEY-----` to `-----END PRIVATE KEY-----`
 "#,
     );
-    // Valid, but the network could be anybody's.
+    // Valid, but anybody could run a network of this name.
     let valid = keyed("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----");
-    told(
+    expect_problems(
         &valid,
         r#"1:1: warning: no [[stream]]: the box will push nothing
   hint: add a [[stream]] with `name`, `source` and `push`
-4:7: warning: without `ca` any network of this name is believed, and may ask for the password
-  hint: add `ca`, the certificate of who signs the network's own
+4:7: warning: without `ca` the box trusts any network of this name, even with the password
+  hint: add `ca`: the certificate of the authority that signed the network's
 "#,
     );
 }
 
 #[test]
 fn a_fixed_address_of_wifi_follows_the_rules_of_ethernet() {
-    told(
+    expect_problems(
         r#"schema = 1
 [[uplink.wifi]]
 ssid = "Lab"
@@ -265,11 +265,11 @@ metered = "no"
   hint: give both an address of one network
 8:12: error: a password without a username
   hint: add `username`
-9:11: error: `metered` is a text, expected true or false
+9:11: error: `metered` is text, expected true or false
   hint: write `metered = true`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[uplink.wifi]]
 ssid = "Lab"
@@ -281,9 +281,9 @@ country = "DE"
 "#,
         r#"1:1: warning: no [[stream]]: the box will push nothing
   hint: add a [[stream]] with `name`, `source` and `push`
-4:11: warning: 10.0.0.2/24 has no gateway: nothing beyond its network is reached
+4:11: warning: 10.0.0.2/24 has no gateway: nothing beyond its network can be reached
   hint: add `gateway`, unless the media server is in this network
-8:11: warning: the radio follows one country's rules: `US`, as given above
+8:11: warning: the radio can follow only one country's rules: `US` is already given above
   hint: write one country
 "#,
     );
@@ -291,12 +291,12 @@ country = "DE"
 
 #[test]
 fn a_probe_is_a_plain_page() {
-    told(
+    expect_problems(
         r#"schema = 1
 [uplink]
 probe = "https://probe.example.net/generate_204"
 "#,
-        r#"3:9: error: a login page is not seen over `https://`
+        r#"3:9: error: a login page cannot be detected over `https://`
   hint: use http://: nothing secret is sent
 "#,
     );
@@ -304,7 +304,7 @@ probe = "https://probe.example.net/generate_204"
 
 #[test]
 fn a_sealed_value_needs_its_box() {
-    told(
+    expect_problems(
         r#"schema = 1
 [page]
 password = { sealed = "abc" }
@@ -312,7 +312,7 @@ password = { sealed = "abc" }
         r#"3:12: error: this value is sealed to a box; it can only be read there
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [page]
 password = { seald = "abc" }
@@ -323,16 +323,16 @@ password = { seald = "abc" }
   hint: did you mean `sealed`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [page]
 password = { sealed = 3 }
 "#,
-        r#"3:23: error: `sealed` is a whole number, expected a text
+        r#"3:23: error: `sealed` is a whole number, expected text
   hint: write `{ sealed = "..." }`, as `robocast stick seal` prints it
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"

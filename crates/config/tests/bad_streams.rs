@@ -1,62 +1,62 @@
-//! Streams and robots whose values are not what their key asks for. Each with all that is said about it.
+//! Streams and robots with invalid values, with all the problems that they cause.
 
 mod table;
 
-use table::told;
+use table::expect_problems;
 
 #[test]
-fn a_name_of_another_form_is_refused() {
-    told(
+fn an_invalid_name_is_refused() {
+    expect_problems(
         r#"schema = 1
 [device]
 name = "Spot 07"
 "#,
-        r#"3:8: error: the name `Spot 07` has other characters than a-z, 0-9 and `-`
-  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
+        r#"3:8: error: the name `Spot 07` has characters other than a-z, 0-9 and `-`
+  hint: use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as "spot-07"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [device]
 name = "-a"
 "#,
         r#"3:8: error: the name `-a` starts or ends with `-`
-  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
+  hint: use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as "spot-07"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [device]
 name = ""
 "#,
         r#"3:8: error: the name `` is empty
-  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
+  hint: use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as "spot-07"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [device]
 name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 "#,
         r#"3:8: error: the name `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa` is longer than 32 characters
-  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
+  hint: use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as "spot-07"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a/b"
 source = "test:"
 "#,
-        r#"3:8: error: the name `a/b` has other characters than a-z, 0-9 and `-`
-  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as "spot-07"
+        r#"3:8: error: the name `a/b` has characters other than a-z, 0-9 and `-`
+  hint: use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as "spot-07"
 "#,
     );
 }
 
 #[test]
 fn a_robot_that_does_not_exist_is_refused() {
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "spto"
@@ -65,7 +65,7 @@ kind = "spto"
   hint: did you mean `spot`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = "cat"
@@ -74,7 +74,7 @@ kind = "cat"
   hint: write `spot`, `go2` or `none`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 address = "192.168.50.10/24"
@@ -83,7 +83,7 @@ interface = "a/b"
 password = ""
 "#,
         r#"3:11: error: `192.168.50.10/24` is not an IP address
-  hint: leave the prefix length out: "192.168.50.10"
+  hint: leave out the prefix length: "192.168.50.10"
 4:15: error: `192.168.50.10` has no prefix length
   hint: add the network's, such as "192.168.50.10/24"
 5:13: error: `a/b` is not the name of a network interface
@@ -96,7 +96,7 @@ password = ""
 
 #[test]
 fn a_number_out_of_range_is_refused() {
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -116,7 +116,7 @@ jitter_buffer = "10 s"
   hint: write a duration from 0 s to 5 s
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -127,7 +127,7 @@ fps = 99999999999999
   hint: write a number from 1 to 240
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -140,7 +140,7 @@ bitrate = { min = "0 bit/s", max = "200 Mbit/s" }
   hint: write at most "100 Mbit/s"
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -149,11 +149,11 @@ bitrate = { min = "300", max = 400 }
 "#,
         r#"5:19: error: bitrate `300` has no unit
   hint: write it with its unit, such as "300 kbit/s" or "1.4 Mbit/s"
-5:32: error: `max` is a whole number, expected a text
+5:32: error: `max` is a whole number, expected text
   hint: write `max = "4 Mbit/s"`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -170,8 +170,8 @@ start = "ondemand"
 }
 
 #[test]
-fn a_source_that_nobody_has_is_refused() {
-    told(
+fn an_invalid_source_is_refused() {
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -181,7 +181,7 @@ source = "go3:"
   hint: did you mean `go2:`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -191,17 +191,17 @@ source = "spot"
   hint: did you mean `spot:`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
 source = "spot:front"
 "#,
         r#"4:10: error: `spot:` takes nothing after the colon
-  hint: address, user and password of the robot stand under [robot]
+  hint: give the robot's address, user and password under [robot]
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -211,7 +211,7 @@ source = "rtp://h:5004"
   hint: the form is rtp://230.1.1.1:1720, or rtp://0.0.0.0:5004 to listen
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -221,7 +221,7 @@ source = "rtp://230.1.1.1"
   hint: the form is rtp://230.1.1.1:1720, or rtp://0.0.0.0:5004 to listen
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -231,7 +231,7 @@ source = "rtp://230.1.1.1:0"
   hint: the form is rtp://230.1.1.1:1720
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -241,7 +241,7 @@ source = "rtp://230.1.1.1:1720?interfase=eth0"
   hint: did you mean `interface`?
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -251,17 +251,17 @@ source = "rtsp://h/?transport=quic"
   hint: write `tcp`, `udp` or `auto`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
 source = "rtps://u:hunter2@h/"
 "#,
         r#"4:10: error: no source speaks `rtps://`
-  hint: did you mean `rtsp://`? known are rtsp://, rtsps://, rtp://
+  hint: did you mean `rtsp://`? known: rtsp://, rtsps://, rtp://
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -271,17 +271,17 @@ source = "v4l2:0"
   hint: the form is v4l2:/dev/video0
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
 source = "http://h/video"
 "#,
         r#"4:10: error: no source speaks `http://`
-  hint: known are rtsp://, rtsps://, rtp://
+  hint: known: rtsp://, rtsps://, rtp://
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -294,8 +294,8 @@ source = ""
 }
 
 #[test]
-fn a_sink_that_nobody_speaks_is_refused() {
-    told(
+fn an_invalid_sink_is_refused() {
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -303,10 +303,10 @@ source = "test:"
 push = ["rtpm://h/app/KEY"]
 "#,
         r#"5:9: error: no sink speaks `rtpm://`
-  hint: did you mean `rtmp://`? known are rtmp://, rtmps://, srt://, whip://, whips://, rtsp://, rtsps://
+  hint: did you mean `rtmp://`? known: rtmp://, rtmps://, srt://, whip://, whips://, rtsp://, rtsps://
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -319,7 +319,7 @@ push = ["rtmp://h/app", "rtmp://h"]
   hint: the form is rtmp://HOST/APP/KEY
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -330,7 +330,7 @@ push = ["https://h/whip"]
   hint: a WHIP endpoint is written `whips://`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -341,7 +341,7 @@ push = ["srt://h"]
   hint: the form is srt://HOST:PORT?streamid=ID
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -349,10 +349,10 @@ source = "test:"
 push = ["gopher://h/x"]
 "#,
         r#"5:9: error: no sink speaks `gopher://`
-  hint: known are rtmp://, rtmps://, srt://, whip://, whips://, rtsp://, rtsps://
+  hint: known: rtmp://, rtmps://, srt://, whip://, whips://, rtsp://, rtsps://
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"

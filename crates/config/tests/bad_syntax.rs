@@ -1,89 +1,89 @@
-//! Text that is not the TOML it was meant to be. Each with all that is said about it.
+//! Text that is not valid TOML, with all the problems that it causes.
 
 mod table;
 
-use table::told;
+use table::expect_problems;
 
 #[test]
-fn a_missing_or_unknown_schema_is_told() {
-    told(
+fn a_missing_or_unknown_schema_is_reported() {
+    expect_problems(
         "",
         r#"1:1: error: the schema is missing
   hint: add `schema = 1` as the first line
 "#,
     );
-    told(
+    expect_problems(
         r#"# only a comment
 "#,
         r#"1:1: error: the schema is missing
   hint: add `schema = 1` as the first line
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 2
 [foo]
 "#,
         r#"1:10: error: schema 2 is newer than this release knows
-  hint: update the box first, or write for schema 1
+  hint: update the box first, or write schema 1
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 0
 "#,
         r#"1:10: error: there is no schema 0
   hint: write `schema = 1`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = -1
 "#,
         r#"1:10: error: there is no schema -1
   hint: write `schema = 1`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = "1"
 "#,
-        r#"1:10: error: `schema` is a text, expected a whole number
+        r#"1:10: error: `schema` is text, expected a whole number
   hint: write `schema = 1`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 99999999999999999999
 "#,
         r#"1:10: error: schema 99999999999999999999 is newer than this release knows
-  hint: update the box first, or write for schema 1
+  hint: update the box first, or write schema 1
 "#,
     );
 }
 
 #[test]
-fn a_text_without_quotes_is_told() {
-    told(
+fn text_without_quotes_is_reported() {
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = spot
 address = 192.168.50.3
 "#,
-        r#"3:8: error: a text without quotes
+        r#"3:8: error: text without quotes
   hint: put it in double quotes
-4:11: error: a text without quotes
+4:11: error: text without quotes
   hint: put it in double quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [update]
 url = https://x
 window = 02:00-04:00
 "#,
-        r#"3:7: error: a text without quotes
+        r#"3:7: error: text without quotes
   hint: put it in double quotes
-4:10: error: a text without quotes
+4:10: error: text without quotes
   hint: put it in double quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -92,73 +92,73 @@ size = 1280x720
 keyframe_interval = 2s
 slate = True
 "#,
-        r#"5:8: error: a text without quotes
+        r#"5:8: error: text without quotes
   hint: put it in double quotes
-6:21: error: a text without quotes
+6:21: error: text without quotes
   hint: put it in double quotes
-7:9: error: a text without quotes
+7:9: error: text without quotes
   hint: put it in double quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [uplink]
 order = [wifi, lte]
 "#,
-        r#"3:10: error: a text without quotes
+        r#"3:10: error: text without quotes
   hint: put it in double quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot]
 kind = “spot”
 "#,
-        r#"3:8: error: a text without quotes
+        r#"3:8: error: text without quotes
   hint: put it in double quotes
 "#,
     );
 }
 
 #[test]
-fn a_missing_quote_or_value_is_told() {
-    told(
+fn a_missing_quote_or_value_is_reported() {
+    expect_problems(
         r#"schema = 1
 [device]
 name = "a
 "#,
         r#"3:10: error: the text is not closed
-  hint: a text ends with the quotes it starts with, on the same line
+  hint: text must end on the same line, with the quotes it starts with
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [device]
 name = 'a
 "#,
         r#"3:10: error: the text is not closed
-  hint: a text ends with the quotes it starts with, on the same line
+  hint: text must end on the same line, with the quotes it starts with
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [device]
 name =
 "#,
         r#"3:7: error: missing value
-  hint: the form is `key = value`, a text in double quotes
+  hint: the form is `key = value`, with text in double quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [device]
 name
 "#,
         r#"3:5: error: key with no value
-  hint: the form is `key = value`, a text in double quotes
+  hint: the form is `key = value`, with text in double quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [device]
 name: "a"
@@ -167,16 +167,16 @@ name: "a"
   hint: the form is `key = value`; a key has only letters, digits, `_` and `-`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [device]
 name = "a" "b"
 "#,
-        r#"3:12: error: something after the value
-  hint: one `key = value` a line, a text in double quotes
+        r#"3:12: error: unexpected text after the value
+  hint: write one `key = value` per line, with text in double quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [device]
 name = "C:\q"
@@ -185,13 +185,13 @@ name = "C:\q"
   hint: write a backslash as `\\`, or put the text in single quotes
 "#,
     );
-    told(
+    expect_problems(
         "schema = 1\n[device]\nname = \"a\x07\"\n",
-        r#"3:10: error: a control character in a text
+        r#"3:10: error: a control character in the text
   hint: write it as an escape, such as `\t` or `\u0007`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [tls]
 ca = """
@@ -200,10 +200,10 @@ x
         r#"3:6: error: there is no certificate here
   hint: write a certificate in PEM, from `-----BEGIN CERTIFICATE-----` to `-----END CERTIFICATE-----`
 5:1: error: the text is not closed
-  hint: a text over several lines ends with three quotes
+  hint: text over several lines ends with three quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -211,21 +211,21 @@ source = "test:"
 fps = 030
 "#,
         r#"5:7: error: unexpected leading zero
-  hint: write the number without it, a text in double quotes
+  hint: write the number without it, or text in double quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1;
 "#,
-        r#"1:10: error: a text without quotes
+        r#"1:10: error: text without quotes
   hint: put it in double quotes
 "#,
     );
 }
 
 #[test]
-fn a_missing_bracket_is_told_once() {
-    told(
+fn a_missing_bracket_is_reported_once() {
+    expect_problems(
         r#"schema = 1
 [[stream]
 name = "A"
@@ -234,7 +234,7 @@ name = "A"
   hint: the form is `[[table]]`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [robot
 kind = "x"
@@ -243,7 +243,7 @@ kind = "x"
   hint: the form is `[table]`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 []
 x = 1
@@ -252,7 +252,7 @@ x = 1
   hint: the form is `key = value` or `[table]`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -268,7 +268,7 @@ ssid = "x"
   hint: it ends with `]`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 page = { password = "hunter2"
 [robot]
@@ -278,7 +278,7 @@ kind = "x"
   hint: it ends with `}`
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [[stream]]
 name = "a"
@@ -289,7 +289,7 @@ push = ["rtmp://h/a/b" "rtmp://h/a/c"]
   hint: put a comma between them
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 robot = ]
 "#,
@@ -299,38 +299,38 @@ robot = ]
 }
 
 #[test]
-fn something_twice_is_told() {
-    told(
+fn a_duplicate_is_reported() {
+    expect_problems(
         r#"schema = 1
 [device]
 name = "a"
 name = "b"
 "#,
         r#"4:1: error: duplicate key `name`
-  hint: it is given above already: remove one of the two
+  hint: it is already given above: remove one of the two
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [device]
 name = "a"
 [device]
 "#,
         r#"4:2: error: duplicate key `device`
-  hint: it is given above already: remove one of the two
+  hint: it is already given above: remove one of the two
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 robot.kind = "spot"
 [robot]
 interface = "eth0"
 "#,
         r#"3:2: error: duplicate key `robot`
-  hint: it is given above already: remove one of the two
+  hint: it is already given above: remove one of the two
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 [stream]
 [[stream]]
@@ -338,10 +338,10 @@ interface = "eth0"
         r#"2:1: error: `stream` is a single table, expected a list of tables
   hint: write `[[stream]]` with double brackets
 3:3: error: duplicate key `stream`
-  hint: it is given above already: remove one of the two
+  hint: it is already given above: remove one of the two
 "#,
     );
-    told(
+    expect_problems(
         r#"schema = 1
 robot = 1
 robot.kind = "spot"
@@ -354,8 +354,8 @@ robot.kind = "spot"
 }
 
 #[test]
-fn another_language_is_told() {
-    told(
+fn another_language_is_reported() {
+    expect_problems(
         r#"schema: 1
 robot:
   kind: spot
@@ -363,19 +363,19 @@ robot:
         r#"1:7: error: not a key
   hint: the form is `key = value`; a key has only letters, digits, `_` and `-`
 2:7: error: key with no value
-  hint: the form is `key = value`, a text in double quotes
+  hint: the form is `key = value`, with text in double quotes
 3:9: error: key with no value
-  hint: the form is `key = value`, a text in double quotes
+  hint: the form is `key = value`, with text in double quotes
 "#,
     );
-    told(
+    expect_problems(
         r#"{"schema": 1}
 "#,
         r#"1:1: error: not a key
   hint: the form is `key = value`; a key has only letters, digits, `_` and `-`
 "#,
     );
-    told(
+    expect_problems(
         r#"<schema>1</schema>
 "#,
         r#"1:1: error: not a key

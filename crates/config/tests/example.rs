@@ -1,4 +1,4 @@
-//! The example of the documentation is valid, and means what it says.
+//! The documented example is valid, and means what it says.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn ip(text: &str) -> IpAddr {
 #[test]
 fn the_documented_example_means_what_it_says() {
     let checked = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example.toml")).unwrap();
-    // Only of what this version lacks.
+    // The only warnings are about what this version lacks.
     let warnings: Vec<_> = checked.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert_eq!(
         warnings,

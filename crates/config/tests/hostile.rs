@@ -1,4 +1,4 @@
-//! Files that nobody wrote in good faith: they are refused in plain words and in short time.
+//! Malicious files: they are refused quickly, with a clear message.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use robocast_config::{LIMIT, LoadError, Problem, load, parse};
 
 fn problems(bytes: &[u8]) -> Vec<Problem> {
-    let start = on_the_processor();
+    let start = cpu_time();
     let problems = parse(bytes).map_or_else(|p| p.iter().cloned().collect(), |checked| checked.warnings);
-    assert!(on_the_processor() - start < Duration::from_secs(5), "took {:?}", on_the_processor() - start);
+    assert!(cpu_time() - start < Duration::from_secs(5), "took {:?}", cpu_time() - start);
     problems
 }
 
@@ -46,11 +46,11 @@ fn deep_nesting_neither_overflows_nor_hangs() {
             &format!("1:{}: {deep}", 4 + 16 * 4 + 1),
         );
     }
-    // What each limit of the parser alone would let through: 79 dots within each of 79 brackets.
+    // Each limit of the parser by itself would accept this: 79 dots inside each of 79 brackets.
     let dots = vec!["a"; 79].join(".");
     let mixed = format!("[{dots}]\n{dots} = {}1", format!("{{ {dots} = ").repeat(79));
     assert_eq!(problems(mixed.as_bytes())[0].message, deep);
-    // Every line as deep as it may be, over and over.
+    // Every line is as deep as allowed, many times over.
     let dots = vec!["a"; 31].join(".");
     problems(format!("schema = 1\n[{dots}]\n{dots} = {{ b = 1 }}\n").as_bytes());
 }
@@ -73,11 +73,11 @@ fn a_small_stack_is_enough() {
 #[test]
 fn a_file_that_is_too_large_is_refused_at_once() {
     let path = file("large", &vec![b'x'; 10 * 1024 * 1024]);
-    let start = on_the_processor();
+    let start = cpu_time();
     let error = load(&path).expect_err("too large");
-    assert!(on_the_processor() - start < Duration::from_millis(100), "took {:?}", on_the_processor() - start);
+    assert!(cpu_time() - start < Duration::from_millis(100), "took {:?}", cpu_time() - start);
     let expected = format!(
-        "{}:1:1: error: the file is larger than 256 KiB\n  hint: this is hardly a settings file",
+        "{}:1:1: error: the file is larger than 256 KiB\n  hint: this is probably not a settings file",
         path.display()
     );
     assert_eq!(error.to_string(), expected);
@@ -96,13 +96,13 @@ fn a_file_that_cannot_be_read_says_so() {
 
 #[test]
 fn an_endless_file_is_refused() {
-    let start = on_the_processor();
+    let start = cpu_time();
     assert!(matches!(load(&PathBuf::from("/dev/zero")), Err(LoadError::Invalid { .. })));
-    assert!(on_the_processor() - start < Duration::from_millis(500));
+    assert!(cpu_time() - start < Duration::from_millis(500));
 }
 
 #[test]
-fn a_text_in_another_encoding_is_told() {
+fn another_encoding_is_reported() {
     let text = "schema = 1\r\n[page]\r\npassword = \"hunter2\"\r\n";
     let utf16 = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
     let (le, be) = (utf16(u16::to_le_bytes), utf16(u16::to_be_bytes));
@@ -128,7 +128,7 @@ fn a_byte_order_mark_and_windows_line_ends_are_fine() {
 }
 
 #[test]
-fn a_lone_carriage_return_is_told() {
+fn a_lone_carriage_return_is_reported() {
     first(b"schema = 1\r[page]\rpassword = \"hunter2\"\r", "1:11: a carriage return without a line feed");
     first(b"schema = 1\r\n[page]\r", "2:7: a carriage return without a line feed");
 }
@@ -148,7 +148,7 @@ fn fifty_errors_are_shown_and_the_others_counted() {
     }
 }
 
-/// Repeats a piece, `{}` in it numbered, until the file has this size.
+/// Repeats a piece until the file has this size; `{}` in it is replaced by a number.
 fn full(size: usize, start: &str, piece: &str, end: &str) -> Vec<u8> {
     let mut text = start.to_owned();
     for number in 0.. {
@@ -162,25 +162,25 @@ fn full(size: usize, start: &str, piece: &str, end: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// How long this thread was on a processor. The machine may have other things to do: a clock on the wall tells nothing.
-fn on_the_processor() -> Duration {
+/// The CPU time of this thread. Wall-clock time would be meaningless on a busy machine.
+fn cpu_time() -> Duration {
     let words = std::fs::read_to_string("/proc/thread-self/schedstat")
-        .expect("the kernel keeps count of its threads");
+        .expect("the kernel counts its threads' CPU time");
     let nanoseconds = words.split(' ').next().and_then(|word| word.parse().ok());
-    Duration::from_nanos(nanoseconds.expect("the first word is the time on a processor, in ns"))
+    Duration::from_nanos(nanoseconds.expect("the first word is the CPU time in ns"))
 }
 
-/// What parsing a document costs on a processor.
+/// The CPU time that parsing a document takes.
 fn cost(document: &[u8]) -> Duration {
-    let start = on_the_processor();
+    let start = cpu_time();
     let _ = parse(document);
-    on_the_processor() - start
+    cpu_time() - start
 }
 
-/// Four times the file may cost four times the work, not sixteen times: what grows with the square of a file
-/// holds up the box. What looks like it is looked at again: neighbours on the machine cost something too.
+/// A file four times as large may take four times the CPU time, not sixteen times: quadratic work would block the box. A bad
+/// result is measured again, because other programs on the machine disturb the measurement.
 #[test]
-fn the_work_grows_with_the_file_and_no_faster_whatever_is_in_it() {
+fn the_work_grows_only_linearly_with_the_file_whatever_it_contains() {
     let stream = "schema = 1\n[[stream]]\nname = \"a\"\nsource = \"test:\"\n";
     for (start, piece) in [
         ("schema = 1\n", "a{}=1\n"),
@@ -234,7 +234,7 @@ fn the_work_grows_with_the_file_and_no_faster_whatever_is_in_it() {
             let linear = || cost(&large) < cost(&small) * 9 + Duration::from_millis(50);
             assert!(
                 linear() || linear() || linear(),
-                "a file of {piece:?}{end}, four times as large, is more than nine times the work"
+                "a file of {piece:?}{end} that is four times as large takes more than nine times the work"
             );
         }
     }

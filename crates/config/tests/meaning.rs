@@ -1,4 +1,4 @@
-//! What valid documents mean: defaults, and the forms a source can have.
+//! The meaning of valid documents: defaults, and the forms of a source.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ fn source(text: &str) -> Source {
 }
 
 #[test]
-fn what_is_left_out_has_a_default() {
+fn a_missing_key_has_a_default() {
     let settings = settings("[[stream]]\nname = \"a\"\nsource = \"test:\"\n");
     assert_eq!(settings.device.name, "robocast");
     assert_eq!(settings.robot, Robot::default());
@@ -41,7 +41,7 @@ fn what_is_left_out_has_a_default() {
 }
 
 #[test]
-fn every_key_of_a_stream_is_taken() {
+fn every_key_of_a_stream_is_read() {
     let settings = settings(
         "[[stream]]\nname = \"a\"\nsource = \"test:\"\nencode = \"always\"\nstart = \"on-demand\"\nslate = false\n\
          fps = 60\nsize = \"640x480\"\njitter_buffer = \"0 ms\"\nkeyframe_interval = \"500 ms\"\nbitrate.max = \"1 Mbit/s\"\n",
@@ -77,20 +77,20 @@ fn a_simulated_robot_on_the_loopback_needs_no_own_address() {
 }
 
 #[test]
-fn the_only_ethernet_is_free_for_the_uplink_without_a_robot() {
+fn without_a_robot_the_only_ethernet_is_free_for_the_uplink() {
     let uplink = settings("[uplink.ethernet]\ninterface = \"eth0\"\n").uplink;
     assert_eq!(uplink.order, [UplinkKind::Ethernet]);
 }
 
 #[test]
-fn the_order_left_out_is_wifi_lte_ethernet() {
+fn the_default_order_is_wifi_lte_ethernet() {
     let document =
         "[uplink.ethernet]\ninterface = \"eth1\"\n[uplink.lte]\napn = \"a\"\n[[uplink.wifi]]\nssid = \"x\"\n";
     assert_eq!(settings(document).uplink.order, [UplinkKind::Wifi, UplinkKind::Lte, UplinkKind::Ethernet]);
 }
 
 #[test]
-fn the_topic_left_out_is_that_of_the_device() {
+fn the_default_topic_contains_the_device_name() {
     let settings = settings("device.name = \"dog\"\ncontrol.mqtt = \"mqtt://broker\"\n");
     let control = settings.control.expect("control");
     assert_eq!(
@@ -136,7 +136,7 @@ fn every_source_is_read() {
 }
 
 #[test]
-fn an_rtsp_camera_gets_its_own_query_untouched() {
+fn an_rtsp_camera_gets_its_own_part_of_the_query_unchanged() {
     for (text, url, transport, verify, interface) in [
         ("rtsp://h/s", "rtsp://h/s", RtspTransport::Auto, true, None),
         ("rtsps://h/s?verify=off", "rtsps://h/s", RtspTransport::Auto, false, None),
@@ -159,7 +159,7 @@ fn an_rtsp_camera_gets_its_own_query_untouched() {
 }
 
 #[test]
-fn a_source_of_another_form_is_refused() {
+fn an_invalid_source_is_refused() {
     for text in [
         "go2:eth0",
         "go2:?iface=lo",

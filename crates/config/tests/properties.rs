@@ -1,11 +1,11 @@
-//! Whatever comes, nothing panics, and every problem lies in the file.
+//! No input causes a panic, and every problem has a place inside the file.
 
 use proptest::prelude::*;
 use robocast_config::{AllowedPort, SinkUrl, Source, check, parse};
 
 const EXAMPLE: &str = include_str!("example.toml");
 
-/// Parses, checks and shows; each place must be in the file.
+/// Parses and checks the bytes and shows the problems; each place must be inside the file.
 fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
     let _ = check(bytes);
     let problems = match parse(bytes) {
@@ -33,7 +33,7 @@ fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Pieces of which TOML is made, and of which it is not.
+/// Pieces of TOML, and pieces that are not TOML.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => proptest::sample::select(vec![
@@ -62,7 +62,7 @@ proptest! {
     }
 
     #[test]
-    fn any_heap_of_toml_is_survived(pieces in proptest::collection::vec(piece(), 0..60)) {
+    fn any_sequence_of_toml_pieces_is_survived(pieces in proptest::collection::vec(piece(), 0..60)) {
         survives(pieces.concat().as_bytes())?;
         survives(format!("schema = 1\n{}", pieces.concat()).as_bytes())?;
     }
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn a_source_shown_without_secrets_is_read_back(
+    fn a_source_displayed_without_secrets_is_parsed_back(
         source in proptest::sample::select(vec![
             "spot:", "go2:", "go2:?interface=lo", "rtp://230.1.1.1:1720", "rtp://[ff02::1]:5004?interface=eth0&payload=96",
             "rtp://0.0.0.0:5004?payload=0", "v4l2:/dev/video0", "libcamera:0", "argus:3", "test:", "test:ball", "file:/a b.mp4",
@@ -127,7 +127,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     #[test]
-    fn an_opening_that_is_read_is_shown_as_it_was_written(text in "(tcp|udp|icmp|)/?[+-]?[0-9]{0,6}/?|\\PC{0,12}") {
+    fn a_valid_port_is_displayed_as_it_was_written(text in "(tcp|udp|icmp|)/?[+-]?[0-9]{0,6}/?|\\PC{0,12}") {
         if let Ok(opening) = text.parse::<AllowedPort>() {
             prop_assert!(opening.port != 0);
             let port = text[4..].trim_start_matches('0');
@@ -137,7 +137,7 @@ proptest! {
 }
 
 #[test]
-fn every_start_of_the_example_is_survived() {
+fn every_prefix_of_the_example_is_survived() {
     for end in 0..=EXAMPLE.len() {
         survives(&EXAMPLE.as_bytes()[..end]).unwrap_or_else(|e| panic!("{end}: {e}"));
     }

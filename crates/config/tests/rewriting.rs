@@ -1,9 +1,9 @@
-//! Secrets are replaced in place; the rest of the text stays as it was.
+//! Secrets are replaced in place; the rest of the text does not change.
 
 use proptest::prelude::*;
 use robocast_config::{Secret, Unseal, Value, check, parse, parse_with, rewrite};
 
-/// Seals by turning the text around.
+/// Seals text by reversing it.
 struct Reverse;
 
 impl Unseal for Reverse {
@@ -54,7 +54,7 @@ wifi = [{ ssid = "Lab", password = "SECRETwifi" }]
 "#;
 
 #[test]
-fn only_what_is_secret_is_replaced() {
+fn only_secrets_are_replaced() {
     let sealed = seal(PLAIN);
     assert_eq!(
         sealed,
@@ -80,7 +80,7 @@ wifi = [{ ssid = "Lab", password = { sealed = "ifiwTERCES" } }]
 "#
     );
     assert_eq!(open(&sealed), PLAIN.replace("'SECRET\"robot'", r#""SECRET\"robot""#));
-    assert_eq!(seal(&sealed), sealed, "what is sealed stays so");
+    assert_eq!(seal(&sealed), sealed, "sealed values do not change");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_sealed_value_is_opened_however_it_is_written() {
 }
 
 #[test]
-fn a_sealed_value_in_a_table_of_its_own_is_refused_with_the_mend() {
+fn a_sealed_value_in_a_table_of_its_own_is_refused_with_a_hint() {
     for document in [
         "schema = 1\n[page.password]\nsealed = \"terces\"\n",
         "schema = 1\n[[stream]]\nname = \"a\"\nsource = \"test:\"\n[[stream.push]]\nsealed = \"yek\"\n",

@@ -1,4 +1,4 @@
-//! docs/robocast.schema.json and docs/robocast.example.toml know what this crate knows: every key, every word.
+//! docs/robocast.schema.json and docs/robocast.example.toml contain every key and every word that this crate accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,29 +11,29 @@ fn document(name: &str) -> PathBuf {
 }
 
 fn schema() -> Value {
-    serde_json::from_slice(&std::fs::read(document("robocast.schema.json")).expect("a sound test"))
-        .expect("a sound test")
+    serde_json::from_slice(&std::fs::read(document("robocast.schema.json")).expect("valid test data"))
+        .expect("valid test data")
 }
 
 fn example() -> String {
-    std::fs::read_to_string(document("robocast.example.toml")).expect("a sound test")
+    std::fs::read_to_string(document("robocast.example.toml")).expect("valid test data")
 }
 
 fn json(text: &str) -> Value {
-    toml::from_str(text).expect("a sound test")
+    toml::from_str(text).expect("valid test data")
 }
 
-/// The tables of the schema with their keys, by path; and the words of each key that has some.
+/// The tables of the schema with their keys, by path; and the words of each key that allows only certain words.
 #[derive(Default)]
-struct Told {
+struct SchemaKeys {
     tables: BTreeMap<String, BTreeSet<String>>,
     words: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl Told {
+impl SchemaKeys {
     fn walk(&mut self, path: &str, schema: &Value) {
         if let Some(words) = schema["enum"].as_array() {
-            let words = words.iter().map(|word| word.as_str().expect("a sound test").to_owned()).collect();
+            let words = words.iter().map(|word| word.as_str().expect("valid test data").to_owned()).collect();
             self.words.insert(path.to_owned(), words);
         }
         if let Some(items) = schema.get("items") {
@@ -50,10 +50,10 @@ impl Told {
     }
 }
 
-fn told() -> Told {
-    let mut told = Told::default();
-    told.walk("", &schema());
-    told
+fn schema_keys() -> SchemaKeys {
+    let mut found = SchemaKeys::default();
+    found.walk("", &schema());
+    found
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn the_schema_has_every_key_and_no_other() {
         .into_iter()
         .map(|(path, keys)| (path, keys.into_iter().map(str::to_owned).collect()))
         .collect();
-    assert_eq!(told().tables, known);
+    assert_eq!(schema_keys().tables, known);
     assert_eq!(known.len(), 15, "the example has every table: {known:?}");
 }
 
@@ -89,7 +89,7 @@ fn the_example_is_valid_and_has_every_key() {
     }
     let mut found = BTreeSet::new();
     keys("", &json(&example()), &mut found);
-    for (path, keys) in vocabulary(example().as_bytes()).expect("a sound test") {
+    for (path, keys) in vocabulary(example().as_bytes()).expect("valid test data") {
         for key in keys {
             let dot = if path.is_empty() { "" } else { "." };
             assert!(found.contains(&format!("{path}{dot}{key}")), "no `{key}` in [{path}]");
@@ -99,7 +99,7 @@ fn the_example_is_valid_and_has_every_key() {
 
 #[test]
 fn the_schema_has_every_word_and_no_other() {
-    let words = told().words;
+    let words = schema_keys().words;
     assert_eq!(words.len(), 7, "{words:?}");
     for (path, words) in words {
         let document = match path.as_str() {
@@ -122,13 +122,13 @@ fn the_schema_has_every_word_and_no_other() {
     }
 }
 
-/// What a schema says of a document: whether it is valid.
+/// Checks whether a document is valid by the schema.
 fn validator() -> jsonschema::Validator {
-    jsonschema::draft7::new(&schema()).expect("a sound test")
+    jsonschema::draft7::new(&schema()).expect("valid test data")
 }
 
 #[test]
-fn the_schema_takes_what_is_valid() {
+fn the_schema_accepts_valid_documents() {
     let validator = validator();
     let minimal =
         |lines: &str| format!("schema = 1\n[[stream]]\nname = \"a\"\nsource = \"test:\"\n{lines}\n");

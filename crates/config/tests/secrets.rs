@@ -2,7 +2,7 @@
 
 use robocast_config::{Access, Problem, Secret, Settings, SinkTarget, Unseal, check, parse, parse_with};
 
-/// Each secret is told apart by its own `SECRET` word.
+/// Each secret has its own `SECRET` word.
 const DOCUMENT: &str = r#"schema = 1
 [robot]
 kind = "spot"
@@ -85,15 +85,15 @@ fn no_debug_output_holds_a_secret() {
 }
 
 #[test]
-fn the_secrets_are_there_for_those_who_need_them() {
+fn the_secrets_can_be_read_where_they_are_needed() {
     let settings = settings();
     assert_eq!(settings.robot.password.as_ref().map(|p| p.expose().as_str()), Some("SECRETrobot"));
     let SinkTarget::Rtmp(target) = &settings.streams[0].push[0].target else { panic!("not RTMP") };
     assert_eq!(target.stream.expose(), "SECRETkey?SECRETtoken&auth=SECRETauth");
 }
 
-/// All that is told about a document, with excerpts.
-fn told(document: &str) -> String {
+/// All problems of a document, with excerpts.
+fn report(document: &str) -> String {
     match parse(document.as_bytes()) {
         Ok(checked) => checked.warnings.iter().map(|w| w.render("f", document, true)).collect(),
         Err(problems) => format!("{problems} {problems:?} {}", problems.render("f", document, false)),
@@ -152,26 +152,26 @@ fn no_message_about_a_bad_secret_holds_it() {
     ] {
         let document = DOCUMENT.replace(line, bad);
         assert_ne!(document, DOCUMENT, "{line}");
-        let told = told(&document);
-        assert!(!told.is_empty(), "{bad}");
-        clean(&told);
+        let report = report(&document);
+        assert!(!report.is_empty(), "{bad}");
+        clean(&report);
     }
 }
 
 #[test]
-fn an_excerpt_shows_what_is_no_secret() {
+fn an_excerpt_shows_a_line_without_secrets() {
     let document = "schema = 1\n[device]\nname = \"Front\"\n";
-    let shown = told(document);
+    let shown = report(document);
     assert!(shown.ends_with(
-        "f:3:8: error: the name `Front` has other characters than a-z, 0-9 and `-`\n  |\n3 | name = \"Front\"\n  |        ^^^^^^^\n  hint: 1 to 32 of a-z, 0-9 and `-`, with no `-` at either end, such as \"spot-07\"\n"
+        "f:3:8: error: the name `Front` has characters other than a-z, 0-9 and `-`\n  |\n3 | name = \"Front\"\n  |        ^^^^^^^\n  hint: use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as \"spot-07\"\n"
     ), "{shown}");
 }
 
 #[test]
-fn certificates_are_no_secret_but_their_lines_are_not_shown() {
+fn certificates_are_not_secret_but_their_lines_are_not_shown() {
     let document = "schema = 1\n[tls]\nca = \"\"\"\n-----BEGIN PRIVATE KEY-----\nSECRET\n\"\"\"\n";
-    clean(&told(document));
-    clean(&told(&document.replace("\"\"\"", "")));
+    clean(&report(document));
+    clean(&report(&document.replace("\"\"\"", "")));
 }
 
 struct Reverse;
@@ -207,7 +207,7 @@ fn sealed_values_are_opened_on_their_box() {
 }
 
 #[test]
-fn sealed_values_are_taken_as_good_elsewhere() {
+fn sealed_values_are_assumed_to_be_valid_elsewhere() {
     assert_eq!(check(SEALED.as_bytes()), Ok(vec![]));
     let problems = parse(SEALED.as_bytes()).expect_err("sealed");
     let places: Vec<_> = problems.iter().map(|p| (p.line, p.column)).collect();
@@ -215,7 +215,7 @@ fn sealed_values_are_taken_as_good_elsewhere() {
 }
 
 #[test]
-fn what_is_sealed_badly_is_told_at_its_place() {
+fn a_badly_sealed_value_is_reported_at_its_place() {
     let message = |document: &str| -> Vec<String> {
         let problems = parse_with(document.as_bytes(), &Reverse).expect_err("bad");
         problems.iter().map(|p: &Problem| format!("{}:{}: {}", p.line, p.column, p.message)).collect()

@@ -95,7 +95,7 @@ fn questions_make_a_file_that_means_what_was_answered() {
     assert_eq!(
         refused,
         [
-            "the name `Spot 7` has other characters than a-z, 0-9 and `-`",
+            "the name `Spot 7` has characters other than a-z, 0-9 and `-`",
             "a stream key has letters, digits, `-` and `_` alone; copy it again from the service's page",
             "the Wi-Fi password has only 5 characters",
             "`UK` is not a country code",

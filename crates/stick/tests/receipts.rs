@@ -30,7 +30,7 @@ fn kept() -> Receipt {
     ];
     let mut validate = done(ReceiptStep::Validate, StepResult::Done, "settings of `spot-07`", None);
     let warning = "`mqtt://` sends the password in the clear";
-    let hint = Some("use `mqtts://` if the broker speaks it");
+    let hint = Some("use `mqtts://` if the broker supports it");
     validate.parts = vec![part("line 14, column 8", true, warning, hint)];
     Receipt {
         schema: 1,

@@ -1,4 +1,4 @@
-//! Reads secrets, which may be sealed, and remembers where they stand.
+//! Reads secrets, which may be sealed, and remembers their places.
 
 use toml::de::DeValue;
 
@@ -10,12 +10,12 @@ use crate::secret::{Seals, Secret};
 /// A secret text.
 pub(crate) enum SecretText {
     Plain(String),
-    /// Sealed, and nobody here needs to open it.
+    /// Sealed; nobody here needs to open it.
     Trusted,
 }
 
 impl Reader<'_> {
-    /// A text that may be sealed.
+    /// A string that may be sealed.
     pub fn secret_text(&mut self, node: &Node<'_>, example: &str) -> Option<SecretText> {
         let DeValue::Table(table) = node.value else {
             return self.text(node, example).map(|text| SecretText::Plain(text.to_owned()));
@@ -34,10 +34,10 @@ impl Reader<'_> {
             Some(written) if written.starts_with('{') => self.hold(node, Value::Sealed(sealed.clone())),
             Some(written) if written.starts_with('[') => {
                 let fault = ParseError::new("a sealed value in a table of its own");
-                self.fault(node, fault.hint("write it on one line: `password = { sealed = \"...\" }`"));
+                self.fault(node, fault.with_hint("write it on one line: `password = { sealed = \"...\" }`"));
                 return None;
             }
-            // `password.sealed = "..."`: all behind the key.
+            // `password.sealed = "..."`: everything after the key.
             _ => self.held.push(Held {
                 span: node.span.end..end,
                 dotted: true,
@@ -65,14 +65,14 @@ impl Reader<'_> {
         self.held.push(Held { span: node.span.clone(), dotted: false, value });
     }
 
-    /// Remembers a secret that is written as it is.
+    /// Remembers a secret that is written in plain text.
     pub fn hold_plain(&mut self, node: &Node<'_>, text: &str) {
         if !node.value.is_table() {
             self.hold(node, Value::Plain(Secret::new(text.to_owned())));
         }
     }
 
-    /// A secret of some form; a trusted one comes as an empty text.
+    /// A secret that `check` accepts. A sealed value that is assumed to be valid is returned as an empty string.
     pub fn secret(
         &mut self,
         section: &Section<'_>,

@@ -1,27 +1,27 @@
-//! What must hold for the wire to the robot.
+//! Rules for the wire to the robot.
 
 use super::{Rules, neighbour};
 use crate::robot::{Dhcp, Robot};
 
 impl Rules<'_> {
-    /// What the robot's side of the network is told.
+    /// Checks the settings of the robot's side of the network.
     pub(super) fn wire(&mut self, robot: &Robot) {
         const DHCP: &str = "robot.dhcp";
         const OWN: &str = "robot.own_address";
         for (number, opening) in robot.allow.iter().enumerate() {
             if robot.allow[..number].contains(opening) {
                 let path = format!("robot.opening.{number}");
-                self.error(&path, format!("`{opening}` stands twice"), "remove one of the two");
+                self.error(&path, format!("`{opening}` is given twice"), "remove one of the two");
             }
         }
         let Some(own) = robot.own_address.filter(|_| self.is_valid(&[OWN])) else {
             if robot.dhcp == Dhcp::Server && self.is_valid(&[DHCP, OWN, "robot.kind"]) {
-                let hint = "add own_address = \"192.168.50.10/24\", or another network of the robot's";
-                self.error(DHCP, "a DHCP server without an address of its own", hint);
+                let hint = "add own_address = \"192.168.50.10/24\", or another address in the robot's network";
+                self.error(DHCP, "a DHCP server needs an address of its own", hint);
             }
             return;
         };
-        // A wider one is a route to everywhere.
+        // A wider network would be a route to everywhere.
         let least = if own.address.is_ipv4() { 8 } else { 16 };
         if own.prefix < least && !own.address.is_loopback() {
             let hint =
@@ -33,7 +33,7 @@ impl Rules<'_> {
                 self.error(DHCP, "the DHCP server gives out IPv4 addresses only", hint);
             } else if own.prefix > 29 {
                 let hint = "give own_address a prefix length of 29 or less, such as \"192.168.50.10/24\"";
-                self.error(DHCP, format!("{own} has no room for a DHCP server to give addresses from"), hint);
+                self.error(DHCP, format!("{own} leaves a DHCP server no addresses to give out"), hint);
             }
         }
     }

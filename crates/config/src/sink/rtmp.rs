@@ -1,4 +1,4 @@
-//! What an RTMP URL says: where to connect, and the names to publish under.
+//! The parts of an RTMP URL: where to connect, and the names to publish under.
 //!
 //! | written | app | stream name |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 //! | `rtmp://host/front?user=U&pass=P` (MediaMTX) | `front?user=U&pass=P` | none |
 //! | `rtmp://host/app/instance/key` | `app/instance` | `key` |
 //!
-//! The stream name is taken as it is written, never decoded or encoded again: keys are opaque.
+//! The stream name is used as written, never decoded or encoded again: keys are opaque.
 
 use url::Url;
 
@@ -17,18 +17,18 @@ use crate::parse_error::ParseError;
 use crate::redaction::Parts;
 use crate::secret::Secret;
 
-/// An RTMP server, and what is published there.
+/// An RTMP server, and the names to publish under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RtmpTarget {
-    /// Host name or address, an IPv6 address without brackets.
+    /// Host name or address; an IPv6 address has no brackets.
     pub host: String,
-    /// TCP port: 1935, or 443 for TLS, unless written.
+    /// TCP port; default 1935, or 443 for TLS.
     pub port: u16,
-    /// Whether TLS is spoken.
+    /// Whether to use TLS.
     pub tls: bool,
-    /// The application. Of a URL with one segment and a query (`/mystream?user=U&pass=P`) it is all of that.
+    /// The application. In a URL with one segment and a query (`/mystream?user=U&pass=P`) it is the segment and the query.
     pub app: Secret<String>,
-    /// The stream's name, mostly a key: the last segment with its query; empty when the app is all.
+    /// The stream's name, usually a key: the last segment with its query; empty if everything belongs to the app.
     pub stream: Secret<String>,
     /// `tcUrl` of the connect command: the URL without the stream's name.
     pub tc_url: Secret<String>,
@@ -44,14 +44,14 @@ pub(super) fn target(
     let path = parts.path.trim_start_matches('/');
     let (app, key) = path.rsplit_once('/').unwrap_or((path, ""));
     if parts.user.is_some() {
-        let hint = "write it behind the key, as `?user=NAME&pass=PASSWORD`";
-        return Err(ParseError::new("RTMP servers do not read a user before the host").hint(hint));
+        let hint = "write it after the key, as `?user=NAME&pass=PASSWORD`";
+        return Err(ParseError::new("RTMP servers do not read a user before the host").with_hint(hint));
     }
     if app.trim_matches('/').is_empty() {
-        return Err(ParseError::new("the RTMP URL has no app and no stream key").hint(form()));
+        return Err(ParseError::new("the RTMP URL has no app and no stream key").with_hint(form()));
     }
     if key.is_empty() && parts.query.is_none_or(str::is_empty) {
-        return Err(ParseError::new("the RTMP URL has no stream key").hint(form()));
+        return Err(ParseError::new("the RTMP URL has no stream key").with_hint(form()));
     }
     let (app, stream) = app_and_stream(parts);
     let tls = parts.scheme.eq_ignore_ascii_case("rtmps");
@@ -67,7 +67,7 @@ pub(super) fn target(
     })
 }
 
-/// What stands behind the host as written, split at the last slash of the path.
+/// Everything after the host, as written, split at the last slash of the path.
 fn app_and_stream(parts: &Parts<'_>) -> (String, String) {
     let path = parts.path.strip_prefix('/').unwrap_or(parts.path);
     let query = parts.query.map(|query| format!("?{query}")).unwrap_or_default();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_read_as_the_services_write_them() {
+    fn urls_are_parsed_as_the_services_write_them() {
         let cases = [
             ("rtmp://host/live/front", "host", 1935, "live", "front", "rtmp://host:1935/live"),
             (

@@ -1,14 +1,14 @@
-//! How the tables of bad documents are checked.
+//! Checks the problems that bad documents cause.
 
 use robocast_config::parse;
 
-/// Checks that exactly `said` (with no file name) is told about a document, warnings if it is valid.
+/// Checks that a document causes exactly these problems, shown without a file name; of a valid document, these warnings.
 #[track_caller]
-pub fn told(document: &str, said: &str) {
-    let told: String = match parse(document.as_bytes()) {
+pub fn expect_problems(document: &str, expected: &str) {
+    let shown: String = match parse(document.as_bytes()) {
         Ok(checked) => checked.warnings.iter().map(|w| format!("{}\n", w.display(""))).collect(),
         Err(problems) => problems.iter().map(|p| format!("{}\n", p.display(""))).collect(),
     };
-    let told: Vec<&str> = told.lines().map(|line| line.strip_prefix(':').unwrap_or(line)).collect();
-    assert_eq!(told, said.lines().collect::<Vec<_>>(), "about\n{document}");
+    let shown: Vec<&str> = shown.lines().map(|line| line.strip_prefix(':').unwrap_or(line)).collect();
+    assert_eq!(shown, expected.lines().collect::<Vec<_>>(), "problems of\n{document}");
 }

@@ -101,7 +101,7 @@ pub fn target(text: &str, device: &str, stream: &str) -> Result<Secret<String>, 
 fn judged(url: &str) -> Result<(), PresetError> {
     url.parse::<SinkUrl>().map(|_| ()).map_err(|fault| PresetError::Url {
         message: fault.message().to_owned(),
-        hint: fault.mend().map(str::to_owned),
+        hint: fault.hint().map(str::to_owned),
     })
 }
 
