@@ -1,5 +1,5 @@
-//! A question to one name server, through one interface. systemd-resolved does this on the box; this is for a server that
-//! the caller names: of an uplink that is only being tried, or on a machine without systemd-resolved.
+//! Queries a name server through one interface. On the box systemd-resolved does this; this module is for name servers that the
+//! caller gives: those of an uplink that is only being tried, or on a machine without systemd-resolved.
 
 use crate::link::Link;
 use simple_dns::rdata::RData;
@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-/// A name server that answers at all has answered by then.
+/// A name server that has not answered by then will not answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PORT: u16 = 53;
 
-/// Asks the link's name servers, in order, until one knows an address.
+/// Queries the link's name servers in order, until one returns an address.
 pub(crate) async fn ask(link: &Link, servers: &[IpAddr], host: &str) -> io::Result<Vec<IpAddr>> {
     if servers.is_empty() {
         return Err(io::Error::new(ErrorKind::NotFound, "this uplink has no name server: add `dns`"));
@@ -33,7 +33,7 @@ pub(crate) async fn ask(link: &Link, servers: &[IpAddr], host: &str) -> io::Resu
             (true, _) => {}
         }
     }
-    Err(failure.unwrap_or_else(|| io::Error::new(ErrorKind::NotFound, "its name has no address")))
+    Err(failure.unwrap_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address")))
 }
 
 async fn ask_server(link: &Link, server: IpAddr, host: &str, record: TYPE) -> io::Result<Vec<IpAddr>> {
@@ -41,7 +41,7 @@ async fn ask_server(link: &Link, server: IpAddr, host: &str, record: TYPE) -> io
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind(SocketAddr::new(own, 0)).await?;
     socket.bind_device(link.device())?;
-    // Only the server's own answers come in.
+    // A connected socket receives only the server's own answers.
     socket.connect(SocketAddr::new(server, PORT)).await?;
     let [high, low, ..] = RandomState::new().build_hasher().finish().to_be_bytes();
     let id = u16::from_be_bytes([high, low]);
@@ -63,9 +63,9 @@ fn query(id: u16, host: &str, record: TYPE) -> Option<Vec<u8>> {
 }
 
 fn answer(bytes: &[u8], id: u16) -> Result<Vec<IpAddr>, &'static str> {
-    let packet = Packet::parse(bytes).map_err(|_| "answers something that is not DNS")?;
+    let packet = Packet::parse(bytes).map_err(|_| "sent an answer that is not DNS")?;
     match packet.rcode() {
-        _ if packet.id() != id => return Err("answers another question"),
+        _ if packet.id() != id => return Err("answered another question"),
         RCODE::NoError => {}
         RCODE::NameError => return Err("does not know the name"),
         _ => return Err("refuses"),
@@ -85,14 +85,14 @@ mod tests {
     use simple_dns::rdata::A;
 
     #[test]
-    fn an_answer_is_taken_if_it_is_ours() {
+    fn an_answer_is_accepted_if_it_belongs_to_our_query() {
         let mut reply = Packet::new_reply(7);
         let record = A { address: u32::from(Ipv4Addr::new(10, 0, 0, 9)) };
         let name = Name::new_unchecked("live.example.net");
         reply.answers.push(ResourceRecord::new(name, CLASS::IN, 60, RData::A(record)));
         let bytes = reply.build_bytes_vec().unwrap();
         assert_eq!(answer(&bytes, 7), Ok(vec![IpAddr::from([10, 0, 0, 9])]));
-        assert_eq!(answer(&bytes, 8), Err("answers another question"));
+        assert_eq!(answer(&bytes, 8), Err("answered another question"));
         *reply.rcode_mut() = RCODE::NameError;
         assert_eq!(answer(&reply.build_bytes_vec().unwrap(), 7), Err("does not know the name"));
         assert!(query(1, "live.example.net", TYPE::A).is_some());

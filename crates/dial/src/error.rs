@@ -1,23 +1,23 @@
-//! Why there is no connection.
+//! Why a connection failed.
 
 use crate::tls::TlsError;
 use nix::errno::Errno;
 use std::io;
 use std::net::SocketAddr;
 
-/// A server cannot be connected to.
+/// A connection to a server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// Its name has no address, or no name server answers.
+    /// The server's name has no address, or no name server answers.
     #[error("cannot find `{0}`")]
     Name(String, #[source] io::Error),
     /// No TCP connection.
     #[error("cannot connect to {0}")]
     Tcp(SocketAddr, #[source] io::Error),
-    /// TLS cannot be set up on our side, or not for this server.
+    /// TLS cannot be set up on our side, or for this server.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The TLS handshake failed: mostly a certificate that is not trusted.
+    /// The TLS handshake failed, usually because the certificate is not trusted.
     #[error("the server's certificate is not accepted")]
     Handshake(#[source] io::Error),
     /// A step took too long.
@@ -25,23 +25,23 @@ pub enum DialError {
     Late(&'static str),
 }
 
-/// What a caller decides by.
+/// The kind of failure, for the caller's decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DialErrorKind {
-    /// The name has no address here. It says nothing about the uplink.
+    /// The name has no address. This says nothing about the uplink.
     NotFound,
-    /// Nothing at all answered on the way to the server, which speaks against the uplink.
+    /// Nothing on the path to the server answered: evidence against the uplink.
     Unreachable,
-    /// Something answered, and there is no connection.
+    /// Something answered, but there is no connection.
     Refused,
-    /// The certificate, or our own set-up of TLS: trying again soon does not help.
+    /// The certificate, or our own TLS setup: an early retry does not help.
     Tls,
-    /// The connection was there, and broke or fell silent.
+    /// The connection was made, then broke or timed out.
     Broken,
 }
 
 impl DialError {
-    /// What kind of failure it is.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> DialErrorKind {
         use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, NotFound, TimedOut};
@@ -52,7 +52,7 @@ impl DialError {
                     error.kind(),
                     HostUnreachable | NetworkDown | NetworkUnreachable | NotFound | TimedOut
                 )
-                    // It has no kind of its own: the interface is not there.
+                    // `io::ErrorKind` has no kind for this: the interface does not exist.
                     || error.raw_os_error() == Some(Errno::ENODEV as i32) =>
             {
                 DialErrorKind::Unreachable
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kind_tells_an_uplink_without_answers_from_a_server_that_says_no() {
+    fn the_kind_distinguishes_a_silent_uplink_from_a_server_that_refuses() {
         let at = SocketAddr::from(([203, 0, 113, 9], 1935));
         let tcp = |kind: io::ErrorKind| DialError::Tcp(at, kind.into());
         let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);

@@ -1,5 +1,5 @@
-//! HTTP/1.1 over connections of our own (hyper): one request, one answer, no pool. Redirects are the caller's affair, except
-//! of a download.
+//! HTTP/1.1 over our own connections (hyper): one request, one answer, no pool. Only downloads follow redirects; otherwise the
+//! caller handles them.
 
 use crate::error::DialError;
 use crate::link::Link;
@@ -18,19 +18,19 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use url::Url;
 
-/// A server that has not begun its answer by then is silent.
+/// A server that has not begun its answer by then will not answer.
 const ANSWER: Duration = Duration::from_secs(10);
-/// A download during which nothing comes for so long has stopped.
+/// A download that receives nothing for this long has stopped.
 const STALLED: Duration = Duration::from_secs(30);
-/// A download follows this many redirects.
+/// The most redirects that a download follows.
 const REDIRECTS: usize = 5;
 
-/// What all requests of a program share.
+/// The state that all requests of a program share.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
-    /// How names are found.
+    /// Resolves names.
     pub resolver: Resolver,
-    /// Which certificates are trusted.
+    /// The trusted certificates.
     pub roots: Roots,
 }
 
@@ -41,36 +41,36 @@ pub struct Response {
     pub status: StatusCode,
     /// Its header fields.
     pub headers: HeaderMap,
-    /// Its body, whole.
+    /// Its whole body.
     pub body: Bytes,
 }
 
-/// There is no answer, or not the one that was wanted.
+/// A request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The URL is not of a server that HTTP is spoken to.
+    /// The URL is not an HTTP URL with a host.
     #[error("not an HTTP URL")]
     Url,
-    /// There is no connection.
+    /// The connection failed.
     #[error(transparent)]
     Dial(#[from] DialError),
-    /// The server took the connection and is silent.
-    #[error("the server takes a connection and is silent")]
+    /// The server accepted the connection but does not answer.
+    #[error("the server accepts connections but does not answer")]
     Silent,
-    /// What it answers is not HTTP, or breaks off.
-    #[error("the server answers something that is not HTTP")]
+    /// The answer is not HTTP, or is cut off.
+    #[error("the server's answer is not HTTP")]
     Protocol(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The body is longer than was allowed.
+    /// The body is longer than allowed.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
-    /// A download is answered with another status.
+    /// The answer to a download has an unexpected status.
     #[error("the server answers with {0}")]
     Status(StatusCode),
-    /// A download leads on and on, or from HTTPS to HTTP.
+    /// A download is redirected too often, or from HTTPS to HTTP.
     #[error("the server redirects too often, or to an insecure address")]
     Redirect,
-    /// What is downloaded cannot be kept.
-    #[error("cannot keep what is downloaded")]
+    /// The download cannot be written.
+    #[error("cannot write the download")]
     Keep(#[source] std::io::Error),
 }
 
@@ -86,7 +86,7 @@ impl Response {
         Self { status, headers, body: Bytes::new() }
     }
 
-    /// A header field as text; none when it is not there or not text.
+    /// A header field as text; none if it is missing or not text.
     #[must_use]
     pub fn header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -94,19 +94,19 @@ impl Response {
 }
 
 impl Client {
-    /// GET. The body may have `limit` bytes; with 0 it is not read.
+    /// Sends GET. The body may have up to `limit` bytes; with 0 it is not read.
     ///
     /// # Errors
-    /// When there is no answer, or a longer one. Any status is an answer.
+    /// When there is no answer, or its body is longer. Every status counts as an answer.
     pub async fn get(&self, url: &Url, link: &Link, limit: usize) -> Result<Response, HttpError> {
         let response = self.send(Method::GET, url, link, HeaderMap::new(), Bytes::new()).await?;
         collect(response, limit).await
     }
 
-    /// POST of `body` with these header fields.
+    /// Sends POST with `body` and these header fields.
     ///
     /// # Errors
-    /// When there is no answer, or one longer than `limit`. Any status is an answer.
+    /// When there is no answer, or its body is longer than `limit`. Every status counts as an answer.
     pub async fn post(
         &self,
         url: &Url,
@@ -119,11 +119,11 @@ impl Client {
         collect(response, limit).await
     }
 
-    /// Downloads what is behind byte `from` into `out`, follows redirects, and calls `progress` with the bytes that were
-    /// written and the length of the whole, if the server says it. Returns the bytes written.
+    /// Downloads the bytes from `from` on into `out`. Follows redirects, and calls `progress` with the number of bytes written
+    /// and the total length, if the server sends it. Returns the number of bytes written.
     ///
     /// # Errors
-    /// When there is no answer, another status, nothing for 30 s, or `out` takes no more.
+    /// When there is no answer, an unexpected status, no data for 30 s, or `out` cannot be written.
     pub async fn download(
         &self,
         url: &Url,
@@ -193,7 +193,7 @@ impl Client {
     }
 }
 
-/// Path and query: what a request names.
+/// Path and query: the target of the request line.
 fn target(url: &Url) -> String {
     match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
@@ -206,14 +206,14 @@ async fn exchange(
     request: hyper::Request<Full<Bytes>>,
 ) -> Result<hyper::Response<Incoming>, HttpError> {
     let protocol = |error: hyper::Error| HttpError::Protocol(error.into());
-    // Login pages are served by whatever a router has.
+    // A login page may come from any router's web server, with bad headers.
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .ignore_invalid_headers_in_responses(true)
         .allow_obsolete_multiline_headers_in_responses(true)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(protocol)?;
-    // It ends with the body, or when that is dropped.
+    // The task ends with the body, or when the body is dropped.
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "an HTTP connection broke");

@@ -1,15 +1,15 @@
-//! One way to the world: every connection to a server goes through here, bound to the uplink that was chosen.
+//! All connections to servers are made here, bound to the chosen uplink.
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`DialError`] | why there is no connection, with a kind that callers decide by |
-//! | [`Link`] | the uplink that a connection goes through |
-//! | [`Resolver`] | names, asked through that uplink |
-//! | [`Server`] | a server by its name, and the addresses that it last had |
-//! | [`tcp`], [`udp`] | sockets: MPTCP where the kernel has it, bound to the interface |
-//! | [`Roots`] | which certificates are trusted, and the TLS handshake |
+//! | [`DialError`] | why a connection failed, with a kind for the caller's decisions |
+//! | [`Link`] | the uplink that a connection uses |
+//! | [`Resolver`] | name lookups through that uplink |
+//! | [`Server`] | a server's name and its last known addresses |
+//! | [`tcp`], [`udp`] | sockets bound to the interface, with MPTCP if the kernel has it |
+//! | [`Roots`] | the trusted certificates, and the TLS handshake |
 //! | [`http`] | get, post and download |
-//! | [`SocketStats`] | what the kernel knows of a connection |
+//! | [`SocketStats`] | the kernel's statistics of a connection |
 //!
 //! ```text
 //! Server --Resolver--> addresses --tcp::connect--> TcpStream --Roots::handshake--> TLS --http--> Response

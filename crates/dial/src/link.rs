@@ -1,18 +1,18 @@
-//! The uplink that a connection goes through.
+//! The uplink that a connection uses.
 
 use std::net::IpAddr;
 
-/// An uplink, as far as a socket needs it. The default is no uplink in particular: the kernel's routes decide.
+/// The properties of an uplink that a socket needs. The default is no particular uplink: the kernel's routes decide.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
-    /// Its interface; empty: as the kernel routes.
+    /// Its interface; if empty, the kernel's routes decide.
     pub interface: String,
-    /// Its name servers, where the caller knows them: they are asked directly then.
+    /// Its name servers, if the caller knows them; they are then queried directly.
     pub name_servers: Option<Vec<IpAddr>>,
 }
 
 impl Link {
-    /// The uplink of an interface; empty: as the kernel routes.
+    /// The uplink of an interface; if empty, the kernel's routes decide.
     #[must_use]
     pub fn through(interface: &str) -> Self {
         Self { interface: interface.to_owned(), name_servers: None }

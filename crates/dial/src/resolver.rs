@@ -1,5 +1,5 @@
-//! Names, asked through the uplink that a connection will go through: an address that another network gave may lead
-//! nowhere here, and the name server of another uplink may be that of a login page, which lies.
+//! Resolves names through the uplink that the connection will use. An address from another network may not be reachable here, and
+//! the name server of another uplink may belong to a login page that gives false answers.
 
 use crate::dns;
 use crate::link::Link;
@@ -9,26 +9,26 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use zbus::Connection;
 
-/// Asks for the addresses of names. Clones share one connection to the bus.
+/// Looks up the addresses of names. Clones share one connection to the bus.
 #[derive(Clone, Debug, Default)]
 pub struct Resolver {
     bus: Option<Arc<Mutex<Option<Connection>>>>,
 }
 
 impl Resolver {
-    /// With systemd-resolved on the system bus, where it runs; else with the system's own way (`getaddrinfo`).
+    /// Uses systemd-resolved on the system bus if it runs, otherwise `getaddrinfo`.
     #[must_use]
     pub fn with_system_bus() -> Self {
         Self { bus: Some(Arc::default()) }
     }
 
-    /// Without D-Bus: the system's own way alone. It cannot choose an uplink.
+    /// Uses only `getaddrinfo`, which cannot choose an uplink.
     #[must_use]
     pub fn without_bus() -> Self {
         Self { bus: None }
     }
 
-    /// The addresses of `host`, never empty. An address is its own.
+    /// The addresses of `host`, never empty. If `host` is an address, it is the only one.
     ///
     /// # Errors
     /// When no name server answers, or the name has no address.
@@ -44,25 +44,25 @@ impl Resolver {
             tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect()
         };
         if found.is_empty() {
-            return Err(io::Error::new(ErrorKind::NotFound, "its name has no address"));
+            return Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
         }
         Ok(found)
     }
 
-    /// What systemd-resolved says of the link's own name servers; none where it is not there, or the link has none.
+    /// The answer of systemd-resolved from the link's own name servers; none if it does not run or the link has no name servers.
     async fn ask_resolved(&self, host: &str, link: &Link) -> Option<io::Result<Vec<IpAddr>>> {
         let index = nix::net::if_::if_nametoindex(link.interface.as_str()).ok()?;
         let resolved = Resolved::on(&self.connection().await?).await.ok()?;
         match resolved.resolve_hostname(Some(index), host).await {
             Ok(addresses) => Some(Ok(addresses)),
             Err(error @ LookupError::NoSuchName) => Some(Err(io::Error::new(ErrorKind::NotFound, error))),
-            // It may have nobody to ask through this link: `/etc/hosts` and other sources of the system may still know.
+            // The link may have no name server: `/etc/hosts` and other sources of the system may still know the name.
             Err(LookupError::NoAnswer(why)) => {
                 tracing::debug!(host, link.interface, "no name server answers: {why}");
                 None
             }
             Err(LookupError::Service(error)) => {
-                tracing::debug!(%error, "systemd-resolved is not asked");
+                tracing::debug!(%error, "cannot use systemd-resolved");
                 self.forget_connection();
                 None
             }
@@ -79,7 +79,7 @@ impl Resolver {
         Some(bus)
     }
 
-    /// The bus may have been restarted: the next question opens it again.
+    /// The bus may have been restarted: the next lookup connects again.
     fn forget_connection(&self) {
         if let Some(shared) = &self.bus {
             shared.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_address_is_its_own_name_whatever_the_link() {
+    async fn an_address_needs_no_lookup_whatever_the_link() {
         for (host, address) in [("192.0.2.7", "192.0.2.7"), ("::1", "::1")] {
             let found = Resolver::without_bus().lookup(host, &Link::through("nowhere0")).await.unwrap();
             assert_eq!(found, [address.parse::<IpAddr>().unwrap()]);

@@ -1,5 +1,5 @@
-//! A server by its name, and the addresses that it last had. DNS may be unreachable through the uplink that just failed, and a
-//! lookup would delay the failover: until DNS answers again, the last known addresses are used.
+//! A server's name and its last known addresses. DNS may be unreachable through the uplink that just failed, and a lookup would
+//! delay the failover: until DNS answers again, the last known addresses are used.
 
 use crate::error::DialError;
 use crate::link::Link;
@@ -12,17 +12,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// A name server that answers at all has answered by then.
+/// A name server that has not answered by then will not answer.
 const PATIENCE: Duration = Duration::from_millis(800);
-/// Without a known address there is nothing to do but wait.
+/// Without a known address, only waiting helps.
 const LONGEST: Duration = Duration::from_secs(5);
-/// A TCP connection that is not there by then will not be.
+/// A TCP connection that is not established by then will not be.
 const CONNECT: Duration = Duration::from_secs(5);
-/// A server that has not answered by then lets one doubt the uplink: the first request and its repetition after 1 s went
-/// unanswered.
+/// A server that has not answered by then casts doubt on the uplink: the first SYN and its retransmission after 1 s were not
+/// answered.
 const SLOW: Duration = Duration::from_millis(1500);
 
-/// A server's name and port, and the addresses that it last had.
+/// A server's name and port, and its last known addresses.
 #[derive(Debug)]
 pub struct Server {
     host: String,
@@ -33,38 +33,38 @@ pub struct Server {
 #[derive(Debug, Clone, Default)]
 struct Known {
     addresses: Vec<IpAddr>,
-    /// That they are used in place of an answer was logged.
+    /// Whether it was logged that they are used instead of an answer.
     logged: bool,
 }
 
 impl Server {
-    /// A host name or an address, an IPv6 address with or without brackets.
+    /// `host` is a name or an address; an IPv6 address may have brackets.
     #[must_use]
     pub fn new(host: &str, port: u16) -> Self {
         Self { host: host.trim_matches(['[', ']']).to_owned(), port, known: Mutex::default() }
     }
 
-    /// The name itself.
+    /// The name.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The server's addresses; the last known ones when no name server answers in time.
+    /// The server's addresses, or the last known ones if no name server answers in time.
     ///
     /// # Errors
-    /// When the name is not found, and never was.
+    /// When the name is not found and has no last known address.
     pub async fn addresses(&self, resolver: &Resolver, link: &Link) -> Result<Vec<SocketAddr>, DialError> {
         let found = self.answer_or_known(resolver.lookup(&self.host, link)).await;
         let found = found.map_err(|error| DialError::Name(self.host.clone(), error))?;
         Ok(found.into_iter().map(|address| SocketAddr::new(address, self.port)).collect())
     }
 
-    /// A TCP connection through `link` to the first address that takes one. Calls `slow` when that takes longer than a good
-    /// uplink needs.
+    /// Opens a TCP connection through `link` to the first address that accepts one. Calls `slow` if that takes longer than a
+    /// good uplink needs.
     ///
     /// # Errors
-    /// When the name is not found, or no address answers; the error of the last address.
+    /// When the name is not found, or no address accepts the connection; then the error of the last address is returned.
     pub async fn connect(
         &self,
         resolver: &Resolver,
@@ -112,7 +112,7 @@ impl Server {
             return Err(why);
         }
         if !known.logged {
-            tracing::info!("{} is not found now ({why}): its last known address is used", self.host);
+            tracing::info!("cannot find {} now ({why}): using its last known address", self.host);
             self.known().logged = true;
         }
         Ok(known.addresses)
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_name_server_that_is_silent_delays_nothing_once_the_name_was_known() {
+    async fn a_silent_name_server_delays_nothing_if_an_address_is_known() {
         let server = Server::new("live.example.net", 1935);
         let first = addresses(&["203.0.113.10", "2001:db8::1"]);
         assert_eq!(server.answer_or_known(ready(Ok(first.clone()))).await.unwrap(), first);
@@ -152,14 +152,14 @@ mod tests {
         let refused = io::Error::from(io::ErrorKind::NotFound);
         assert_eq!(server.answer_or_known(ready(Err(refused))).await.unwrap(), first);
         assert_eq!(server.answer_or_known(ready(Ok(Vec::new()))).await.unwrap(), first);
-        // Another answer is believed, and kept.
+        // A new answer is used and remembered.
         let moved = addresses(&["203.0.113.11"]);
         assert_eq!(server.answer_or_known(ready(Ok(moved.clone()))).await.unwrap(), moved);
         assert_eq!(server.answer_or_known(silent()).await.unwrap(), moved);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_name_that_was_never_known_is_waited_for_and_then_an_error() {
+    async fn a_name_without_a_known_address_is_waited_for_and_is_then_an_error() {
         let unknown = Server::new("live.example.net", 1935);
         let began = tokio::time::Instant::now();
         assert_eq!(unknown.answer_or_known(silent()).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_is_connected_to_by_its_address_and_a_refusal_is_told_from_silence() {
+    async fn a_server_is_reached_by_its_address_and_a_refusal_is_not_silence() {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let at = listener.local_addr().unwrap();
         let (resolver, link, slow) = (Resolver::without_bus(), Link::default(), AtomicU32::new(0));

@@ -6,7 +6,7 @@ use nix::libc::{getsockopt, socklen_t};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// What the kernel wrote of the option into `buffer`, which it may read first.
+/// Reads a socket option into `buffer`, which the kernel may read first. Returns the bytes that the kernel wrote.
 pub(crate) fn read<'a>(
     socket: &impl AsFd,
     level: i32,

@@ -1,4 +1,4 @@
-//! What the kernel knows of a connection: `TCP_INFO` (linux/tcp.h), and of an MPTCP connection also
+//! The kernel's statistics of a connection: `TCP_INFO` (linux/tcp.h), and for an MPTCP connection also
 //! `MPTCP_INFO`, `MPTCP_TCPINFO` and `MPTCP_SUBFLOW_ADDRS` (linux/mptcp.h, since Linux 5.16).
 
 use crate::sockopt;
@@ -14,11 +14,11 @@ const MPTCP_INFO: i32 = 1;
 const MPTCP_TCPINFO: i32 = 2;
 const MPTCP_SUBFLOW_ADDRS: i32 = 3;
 
-/// As much of `struct tcp_info` as is read.
+/// How many bytes of `struct tcp_info` are read.
 const TCP_INFO_SIZE: usize = 136;
-/// As much of `struct mptcp_info`.
+/// How many bytes of `struct mptcp_info` are read.
 const MPTCP_INFO_SIZE: usize = 40;
-/// `struct mptcp_subflow_data`, which stands before the elements of the other two.
+/// `struct mptcp_subflow_data`, which precedes the elements of the other two.
 const HEAD: usize = 16;
 /// `struct mptcp_subflow_addrs`: two `sockaddr_storage`.
 const ADDRESSES_SIZE: usize = 256;
@@ -29,41 +29,41 @@ const ESTABLISHED: u8 = 1;
 /// One TCP connection, or one subflow of an MPTCP connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Subflow {
-    /// The box's address; none when it was not asked for.
+    /// The box's address; none if it was not requested.
     pub local: Option<IpAddr>,
-    /// Segments sent and not acknowledged.
+    /// Segments that were sent but not acknowledged.
     pub unacknowledged: u32,
     /// Bytes acknowledged.
     pub acknowledged: u64,
-    /// Since the other end last acknowledged anything.
+    /// Time since the other end last acknowledged anything.
     pub silent: Duration,
-    /// The round trip, smoothed.
+    /// The smoothed round-trip time.
     pub rtt: Duration,
     /// Its variance.
     pub rttvar: Duration,
 }
 
-/// A connection at one moment.
+/// The state of a connection at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SocketStats {
     /// TCP, or MPTCP that fell back to it.
     Tcp(Subflow),
-    /// True MPTCP.
+    /// MPTCP on both ends.
     Mptcp {
-        /// Bytes written and not acknowledged, over all subflows.
+        /// Bytes that were written but not acknowledged, over all subflows.
         outstanding: u64,
-        /// How far the acknowledgements went.
+        /// Bytes acknowledged.
         acknowledged: u64,
-        /// The subflows that are established.
+        /// The established subflows.
         subflows: Vec<Subflow>,
     },
 }
 
 impl SocketStats {
-    /// Reads a connection.
+    /// Reads the statistics of a connection.
     ///
     /// # Errors
-    /// When the kernel tells nothing of it.
+    /// When the kernel does not report them.
     pub fn of(socket: &impl AsFd) -> io::Result<Self> {
         let mut info = [0; MPTCP_INFO_SIZE];
         let Ok(info) = sockopt::read(socket, SOL_MPTCP, MPTCP_INFO, &mut info) else {
@@ -79,8 +79,8 @@ impl SocketStats {
     }
 }
 
-/// Whether the kernel tells of MPTCP connections; `socket` is one that is not connected yet.
-pub fn tells_of_mptcp(socket: &impl AsFd) -> bool {
+/// Whether the kernel reports on MPTCP connections; `socket` is not connected yet.
+pub fn reports_mptcp(socket: &impl AsFd) -> bool {
     sockopt::read(socket, SOL_MPTCP, MPTCP_INFO, &mut [0; MPTCP_INFO_SIZE]).is_ok()
 }
 
@@ -88,7 +88,7 @@ fn subflows(socket: &impl AsFd) -> io::Result<Vec<Subflow>> {
     let infos = elements(socket, MPTCP_TCPINFO, TCP_INFO_SIZE)?;
     let addresses = elements(socket, MPTCP_SUBFLOW_ADDRS, ADDRESSES_SIZE)?;
     if infos.len() != addresses.len() {
-        // One came or went in between; the next reading is whole again.
+        // A subflow was added or removed in between; the next reading is complete again.
         return Err(io::ErrorKind::Interrupted.into());
     }
     let both = infos.iter().zip(&addresses);
@@ -96,7 +96,7 @@ fn subflows(socket: &impl AsFd) -> io::Result<Vec<Subflow>> {
     Ok(established.map(|(info, local)| Subflow { local: address(local), ..path(info) }).collect())
 }
 
-/// The elements of an option that has one for each subflow, in the kernel's order.
+/// The elements of an option that has one element per subflow, in the kernel's order.
 fn elements(socket: &impl AsFd, name: i32, size: usize) -> io::Result<Vec<Vec<u8>>> {
     let mut buffer = vec![0; HEAD + SUBFLOWS * size];
     let sizes = |size: usize| u32::try_from(size).unwrap_or(0).to_ne_bytes();
@@ -129,7 +129,7 @@ fn address(from: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// A number of the kernel's; 0 where an older kernel ends before it.
+/// A number from the kernel; 0 if the struct of an older kernel ends before it.
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |&bytes| u32::from_ne_bytes(bytes))
 }
@@ -145,7 +145,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     #[test]
-    fn a_connection_of_this_machine_reads_as_what_it_is() {
+    fn the_statistics_of_a_local_connection_are_read() {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
         let mut peer = server.accept().unwrap().0;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_struct_cut_short_by_an_older_kernel_reads_as_zeros() {
+    fn fields_missing_in_an_older_kernel_read_as_zero() {
         let path = path(&[0xff; 70]);
         assert_eq!((path.rtt, path.acknowledged), (Duration::ZERO, 0));
         assert_ne!(path.silent, Duration::ZERO);

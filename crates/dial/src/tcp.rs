@@ -1,7 +1,7 @@
-//! TCP sockets bound to an uplink: MPTCP where both ends have it.
+//! TCP sockets bound to an uplink, with MPTCP if both ends support it.
 
 use crate::link::Link;
-use crate::stats::tells_of_mptcp;
+use crate::stats::reports_mptcp;
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
@@ -10,28 +10,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 
-/// Data unacknowledged for so long means that the path is gone (Linux: `TCP_USER_TIMEOUT`).
+/// If data is unacknowledged for this long, the path is gone (Linux: `TCP_USER_TIMEOUT`).
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
-/// Enough for 13 Mbit/s over 300 ms; more would only hide a slow uplink in the kernel, where a unit
-/// can no longer be skipped.
+/// Enough for 13 Mbit/s at an RTT of 300 ms. A larger buffer would only hide a slow uplink in the kernel, where units can no
+/// longer be skipped.
 const SEND_BUFFER: usize = 256 << 10;
 
-/// Whether this kernel refused MPTCP: it is not asked twice.
+/// Whether this kernel refused MPTCP: then it is not tried again.
 static WITHOUT_MPTCP: AtomicBool = AtomicBool::new(false);
 
-/// Connects to `server` through `link`, as MPTCP where both ends speak it.
+/// Connects to `server` through `link`, with MPTCP if both ends support it.
 ///
 /// # Errors
 /// When there is no such interface, no route to the server on it, or no answer.
 pub async fn connect(server: SocketAddr, link: &Link) -> io::Result<TcpStream> {
     let socket = open(server)?;
-    // By device: a source address alone leaves the choice of the uplink to the routes, and a mark takes
-    // a capability (docs/decisions/0017).
+    // Bound to the device: with only a source address the routes would choose the uplink, and a mark needs a
+    // capability (docs/decisions/0017).
     socket.bind_device(link.device())?;
     socket.set_nonblocking(true)?;
     tune(&SockRef::from(&socket))?;
     let stream = TcpSocket::from_std_stream(socket.into()).connect(server).await?;
-    // What an MPTCP socket does not take, one that fell back to TCP does.
+    // Options that an MPTCP socket rejects are accepted by one that fell back to TCP.
     tune(&SockRef::from(&stream))?;
     Ok(stream)
 }
@@ -40,8 +40,8 @@ fn open(server: SocketAddr) -> io::Result<Socket> {
     let domain = Domain::for_address(server);
     if !WITHOUT_MPTCP.load(Ordering::Relaxed) {
         match Socket::new(domain, Type::STREAM, Some(Protocol::MPTCP)) {
-            Ok(socket) if tells_of_mptcp(&socket) => return Ok(socket),
-            Ok(_) => without_mptcp("Linux before 5.16 does not tell how an MPTCP connection is"),
+            Ok(socket) if reports_mptcp(&socket) => return Ok(socket),
+            Ok(_) => without_mptcp("Linux before 5.16 does not report on MPTCP connections"),
             Err(error) if refused(&error) => without_mptcp(&error.to_string()),
             Err(error) => return Err(error),
         }
@@ -51,10 +51,10 @@ fn open(server: SocketAddr) -> io::Result<Socket> {
 
 fn without_mptcp(why: &str) {
     WITHOUT_MPTCP.store(true, Ordering::Relaxed);
-    tracing::info!("plain TCP, since this kernel has no MPTCP to offer: {why}");
+    tracing::info!("using plain TCP, because this kernel does not offer MPTCP: {why}");
 }
 
-/// Not built in, switched off (`net.mptcp.enabled`), or kept from us.
+/// MPTCP is not built in, switched off (`net.mptcp.enabled`), or not permitted.
 fn refused(error: &io::Error) -> bool {
     let refusals = [
         Errno::EPROTONOSUPPORT,
@@ -76,8 +76,8 @@ fn tune(socket: &SockRef<'_>) -> io::Result<()> {
     if_known(socket.set_tcp_keepalive(&keepalive))
 }
 
-/// An option that this kernel's MPTCP does not know (`TCP_USER_TIMEOUT`, as of Linux 6.18) is done without:
-/// the stall detector gives such a connection up.
+/// Ignores the error if this kernel's MPTCP does not know the option (`TCP_USER_TIMEOUT`, as of Linux 6.18): the stall
+/// detector abandons such a connection instead.
 fn if_known(set: io::Result<()>) -> io::Result<()> {
     match set {
         Err(error) if matches!(errno(&error), Some(Errno::ENOPROTOOPT | Errno::EOPNOTSUPP)) => Ok(()),
@@ -96,7 +96,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     #[tokio::test]
-    async fn a_server_without_mptcp_is_reached_by_tcp_over_the_interface_that_was_named() {
+    async fn a_server_without_mptcp_is_reached_by_tcp_through_the_given_interface() {
         let server = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = server.local_addr().unwrap();
         let stream = connect(address, &Link::through("lo")).await.unwrap();
@@ -107,13 +107,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_interface_that_is_not_there_is_an_error() {
+    async fn a_missing_interface_is_an_error() {
         let error = connect((Ipv4Addr::LOCALHOST, 9).into(), &Link::through("nowhere0")).await.unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::ENODEV as i32));
     }
 
     #[test]
-    fn a_refusal_of_mptcp_is_told_from_other_trouble() {
+    fn a_refusal_of_mptcp_differs_from_other_errors() {
         let is = |errno: Errno| refused(&io::Error::from_raw_os_error(errno as i32));
         assert!(is(Errno::EPROTONOSUPPORT) && is(Errno::ENOPROTOOPT) && is(Errno::EPERM));
         assert!(!is(Errno::EMFILE) && !is(Errno::ENETUNREACH));

@@ -1,5 +1,5 @@
 //! TLS to servers: their certificates are verified against the system's roots and those that the settings add (`[tls] ca`).
-//! `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's. This is the one policy for all that robocast connects to.
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's. Every connection of robocast uses this one policy.
 
 use crate::error::DialError;
 use rustls::pki_types::pem::PemObject;
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// A handshake that is not done by then will not be.
+/// A handshake that is not complete by then will not complete.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// TLS cannot be set up.
@@ -24,15 +24,15 @@ pub enum TlsError {
     /// No root certificate at all.
     #[error("no root certificates: install ca-certificates, or set `[tls] ca`")]
     NoRoots,
-    /// The server's name cannot stand in a certificate.
+    /// The server's name cannot be the name in a certificate.
     #[error("`{0}` cannot be the name in a certificate")]
     Name(String, #[source] InvalidDnsNameError),
-    /// The library refused the set-up.
-    #[error("tls cannot be set up")]
+    /// The library rejected the configuration.
+    #[error("cannot set up TLS")]
     Setup(#[source] rustls::Error),
 }
 
-/// The certificates that are trusted. The system's are read at the first use; clones share them.
+/// The trusted certificates. The system's are read at the first use; clones share them.
 #[derive(Clone, Default)]
 pub struct Roots {
     extra: Option<String>,
@@ -46,16 +46,16 @@ impl std::fmt::Debug for Roots {
 }
 
 impl Roots {
-    /// With the root certificates in `extra` (PEM) besides the system's.
+    /// Trusts the root certificates in `extra` (PEM) in addition to the system's.
     #[must_use]
     pub fn new(extra: Option<String>) -> Self {
         Self { extra, config: Arc::default() }
     }
 
-    /// Makes a TLS session with the server `host` on a connection to it.
+    /// Opens a TLS session with the server `host` over a connection to it.
     ///
     /// # Errors
-    /// When no certificate is trusted here, or not that of the server, or it does not answer within 5 s.
+    /// When there is no trusted certificate, the server's is not trusted, or the server does not answer within 5 s.
     pub async fn handshake<S>(&self, host: &str, stream: S) -> Result<TlsStream<S>, DialError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -68,15 +68,15 @@ impl Roots {
         }
     }
 
-    /// All of them in PEM, for a library that brings its own TLS.
+    /// All trusted certificates in PEM, for a library that has its own TLS.
     ///
     /// # Errors
-    /// When `[tls] ca` is unusable, or there is none at all.
+    /// When `[tls] ca` is unusable, or there is no certificate at all.
     pub fn to_pem(&self) -> Result<Vec<u8>, TlsError> {
         let mut pem = Vec::new();
         for certificate in self.certificates()? {
             let body = pem_body(&certificate);
-            // Writing to memory does not fail.
+            // Writing to memory cannot fail.
             let _ = write!(pem, "-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n");
         }
         Ok(pem)
@@ -134,8 +134,8 @@ mod tests {
     use rustls::pki_types::PrivateKeyDer;
     use tokio_rustls::TlsAcceptor;
 
-    /// One handshake in memory with a server that shows `certificate`; whether the client, which trusts `ca` besides the
-    /// system's, took it.
+    /// Makes a handshake in memory with a server that presents `certificate`. Returns whether the client, which trusts `ca` in
+    /// addition to the system's certificates, accepted it.
     async fn handshake(
         certificate: &CertifiedKey<rcgen::KeyPair>,
         ca: Option<String>,
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_is_believed_by_the_settings_roots_and_under_its_own_name_alone() {
+    async fn a_server_is_trusted_by_the_roots_of_the_settings_and_only_under_its_own_name() {
         let own = generate_simple_self_signed(["media.lab".to_owned()]).unwrap();
         let other = generate_simple_self_signed(["other.lab".to_owned()]).unwrap();
         assert!(handshake(&own, Some(own.cert.pem()), "media.lab").await.is_ok());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_says_nothing_is_late() {
+    async fn a_silent_server_is_a_timeout() {
         let (ours, _theirs) = tokio::io::duplex(1024);
         let own = generate_simple_self_signed(["media.lab".to_owned()]).unwrap();
         let error = Roots::new(Some(own.cert.pem())).handshake("media.lab", ours).await.unwrap_err();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_trusted_can_be_handed_to_another_library() {
+    fn the_trusted_certificates_can_be_given_to_another_library() {
         let own = generate_simple_self_signed(["media.lab".to_owned()]).unwrap();
         let pem = Roots::new(Some(own.cert.pem())).to_pem().unwrap();
         let read: Vec<_> = CertificateDer::pem_slice_iter(&pem).flatten().collect();

@@ -6,10 +6,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::UdpSocket;
 
-/// A socket that only the peer's datagrams reach, at a port of the kernel's choice.
+/// A socket that receives only the peer's datagrams, on a port that the kernel chooses.
 ///
 /// # Errors
-/// When there is no such interface, or no way to the peer through it.
+/// When there is no such interface, or no route to the peer through it.
 pub async fn connect(peer: SocketAddr, link: &Link) -> io::Result<UdpSocket> {
     let own: IpAddr =
         if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -18,7 +18,7 @@ pub async fn connect(peer: SocketAddr, link: &Link) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// A socket at `own` that sends and receives through the link alone.
+/// A socket on `own` that sends and receives only through the link.
 ///
 /// # Errors
 /// When there is no such interface, or the address is taken.
@@ -37,7 +37,7 @@ mod tests {
     use socket2::SockRef;
 
     #[tokio::test]
-    async fn a_socket_is_bound_to_its_interface_and_hears_its_peer_alone() {
+    async fn a_socket_is_bound_to_its_interface_and_receives_only_from_its_peer() {
         let (loopback, any) = (Link::through("lo"), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let peer = bind(any, &Link::default()).unwrap();
         let socket = connect(peer.local_addr().unwrap(), &loopback).await.unwrap();
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_interface_that_is_not_there_is_an_error() {
+    async fn a_missing_interface_is_an_error() {
         let error = bind((Ipv4Addr::LOCALHOST, 0).into(), &Link::through("nowhere0")).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::ENODEV as i32));
     }

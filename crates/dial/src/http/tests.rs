@@ -1,11 +1,11 @@
-//! Against servers that are a few bytes on a loopback socket.
+//! Tests against servers that send a few fixed bytes over a loopback socket.
 
 use super::*;
 use std::net::Ipv4Addr;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
-/// Answers one connection after another with these bytes, then ends. Gives the base URL and what was asked.
+/// Answers one connection after another with these bytes, then ends. Returns the base URL and the requests.
 async fn server(answers: Vec<String>) -> (Url, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let base = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
@@ -39,7 +39,7 @@ fn client() -> Client {
 }
 
 #[tokio::test]
-async fn an_answer_of_any_status_comes_with_its_fields_and_body() {
+async fn an_answer_of_any_status_is_returned_with_its_fields_and_body() {
     let (base, asked) =
         server(vec![answer("404 Not Found", "Location: http://elsewhere.example/\r\n", "no")]).await;
     let response = client().get(&base.join("a/b?c=d").unwrap(), &Link::through("lo"), 100).await.unwrap();
@@ -66,7 +66,7 @@ async fn a_post_carries_its_body_and_fields() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_and_what_is_too_long_are_errors() {
+async fn an_answer_that_is_not_http_or_is_too_long_is_an_error() {
     let (base, _asked) =
         server(vec!["SSH-2.0-OpenSSH_9.2\r\n".into(), answer("200 OK", "", &"x".repeat(200)), String::new()])
             .await;
@@ -75,17 +75,17 @@ async fn what_is_not_http_and_what_is_too_long_are_errors() {
     assert!(matches!(client.get(&base, &link, 100).await, Err(HttpError::TooLong(100))));
     assert!(
         matches!(client.get(&base, &link, 100).await, Err(HttpError::Protocol(_))),
-        "an end without a word"
+        "the server closes without an answer"
     );
     assert!(
         matches!(client.get(&base, &link, 100).await, Err(HttpError::Dial(_))),
-        "nobody listens any more"
+        "nobody is listening now"
     );
     assert!(matches!(client.get(&"ftp://h/".parse().unwrap(), &link, 1).await, Err(HttpError::Url)));
 }
 
 #[tokio::test]
-async fn a_download_follows_redirects_goes_on_where_it_was_and_tells_how_far_it_is() {
+async fn a_download_follows_redirects_continues_where_it_stopped_and_reports_progress() {
     let part = "HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\n\r\n5678".to_owned();
     let (base, asked) = server(vec![
         answer("302 Found", "Location: /elsewhere\r\n", ""),
