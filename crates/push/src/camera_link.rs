@@ -7,19 +7,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Where a camera is found.
+/// Connects to a camera.
 pub trait CameraDoor {
-    /// A connection.
+    /// A connection to the camera.
     type Reader: CameraReader;
-    /// Connects to it.
+    /// Connects to the camera.
     fn connect(&self) -> impl Future<Output = io::Result<Self::Reader>> + Send;
 }
 
-/// A camera's messages, and what may be asked of it.
+/// A camera's messages, and requests to it.
 pub trait CameraReader {
     /// The next message. Cancel safe.
     fn next(&mut self) -> impl Future<Output = io::Result<CameraMessage>> + Send;
-    /// Asks the camera for something.
+    /// Sends a request to the camera.
     fn ask(&mut self, request: Request) -> impl Future<Output = io::Result<()>> + Send;
 }
 
@@ -41,7 +41,7 @@ impl CameraReader for Reader {
     }
 }
 
-/// The connection to the camera, made again for as long as it takes.
+/// The connection to the camera. It reconnects until it succeeds.
 #[derive(Debug)]
 pub struct CameraLink<D: CameraDoor> {
     camera: D,
@@ -51,13 +51,13 @@ pub struct CameraLink<D: CameraDoor> {
 }
 
 impl<D: CameraDoor> CameraLink<D> {
-    /// None yet.
+    /// Not connected yet.
     pub fn new(camera: D) -> Self {
         let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(100));
         Self { camera, reader: None, backoff, next_try: Instant::now() }
     }
 
-    /// The next message of the camera, whichever process that is by then. Cancel safe.
+    /// The next message of the camera, even if its process was restarted meanwhile. Cancel safe.
     pub async fn next(&mut self) -> CameraMessage {
         loop {
             if let Some(reader) = &mut self.reader {
@@ -67,7 +67,7 @@ impl<D: CameraDoor> CameraLink<D> {
                         return message;
                     }
                     Err(error) => {
-                        tracing::debug!(%error, "the camera's program is gone");
+                        tracing::debug!(%error, "the camera program is gone");
                         self.reader = None;
                         self.next_try = Instant::now();
                     }
@@ -83,12 +83,12 @@ impl<D: CameraDoor> CameraLink<D> {
         }
     }
 
-    /// Lets go of the camera.
+    /// Disconnects from the camera.
     pub fn leave(&mut self) {
         self.reader = None;
     }
 
-    /// Asks the camera for something, if it is there.
+    /// Sends a request to the camera if it is connected.
     pub async fn ask(&mut self, request: Request) {
         if let Some(reader) = &mut self.reader {
             let _ = reader.ask(request).await;

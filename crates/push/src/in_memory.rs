@@ -1,5 +1,5 @@
-//! Servers in memory, for tests under a paused clock: a socket of the kernel would let that clock run on
-//! while something is under way in it.
+//! Servers in memory, for tests with a paused clock: with a kernel socket that clock would continue while data is in the
+//! socket's buffers.
 
 // Helpers of tests panic as tests do.
 #![allow(clippy::unwrap_used)]
@@ -23,52 +23,52 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-/// What the way to a server holds, as a socket's buffers do.
+/// How many bytes the path to a server holds, like a socket's buffers.
 const UNDER_WAY: usize = 64 << 10;
 
-/// How the server behaves to who comes by an uplink.
+/// How the server treats connections through an uplink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mood {
-    /// It takes what is sent.
+    /// It accepts everything that is sent.
     #[default]
     Takes,
-    /// It takes what is sent, but thinks for so long before each answer.
+    /// It accepts everything that is sent, but waits this long before each answer.
     Ponders(Duration),
-    /// Nobody listens.
+    /// It refuses connections.
     Away,
-    /// Nothing answers at all.
+    /// Nothing answers.
     Mute,
-    /// It lets one connect and then says nothing.
+    /// It accepts a connection and then sends nothing.
     Hangs,
-    /// It says no.
+    /// It refuses to let a session connect.
     Refuses,
 }
 
-/// What the server saw.
+/// An event that the server saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Saw {
-    /// Somebody tries to reach it by this uplink.
+    /// A connection attempt through this uplink.
     Try(String),
-    /// The session of this number asks to publish.
+    /// The session with this number asks to publish.
     Asks(usize),
-    /// It may.
+    /// The session may publish.
     Begins(usize),
-    /// A picture.
+    /// A picture of the session.
     Unit { session: usize, ms: u32, keyframe: bool },
-    /// Good-bye.
+    /// The session ends properly.
     Leaves(usize),
-    /// Its connection is gone.
+    /// The session's connection is gone.
     Gone(usize),
 }
 
-/// A server, and all the ways to it.
+/// A server, and all paths to it.
 #[derive(Debug, Clone)]
 pub struct InMemory {
     began: Instant,
     inner: Arc<Mutex<Inner>>,
-    /// Whether it reads.
+    /// Whether the server reads.
     reads: watch::Sender<bool>,
-    /// Counts the times that all connections were cut.
+    /// Counts how often all connections were cut.
     cuts: watch::Sender<u32>,
 }
 
@@ -78,11 +78,11 @@ struct Inner {
     stalled: HashMap<String, Duration>,
     saw: Vec<(Duration, Saw)>,
     sessions: usize,
-    /// Who has the name.
+    /// The session that has the name.
     publisher: Option<usize>,
-    /// After a connection that broke, the name is held for so long ...
+    /// After a broken connection the name is held for this long ...
     lingers: Duration,
-    /// ... until then.
+    /// ... until this time.
     held_until: Option<Instant>,
 }
 
@@ -100,22 +100,22 @@ impl InMemory {
         self.inner.lock().unwrap()
     }
 
-    /// How it behaves from now on to who comes by `uplink`.
+    /// Sets how it treats connections through `uplink` from now on.
     pub fn mood(&self, uplink: &str, mood: Mood) {
         self.inner().moods.insert(uplink.to_owned(), mood);
     }
 
-    /// Nothing comes through `uplink` any more, for so long already.
+    /// Nothing has come through `uplink` for this long.
     pub fn stall(&self, uplink: &str, silence: Duration) {
         self.inner().stalled.insert(uplink.to_owned(), silence);
     }
 
-    /// For how long it holds the name of a session that broke.
+    /// Sets how long it holds the name of a broken session.
     pub fn linger(&self, time: Duration) {
         self.inner().lingers = time;
     }
 
-    /// Reads on, or not.
+    /// Continues or stops reading.
     pub fn read(&self, reads: bool) {
         self.reads.send_replace(reads);
     }
@@ -125,22 +125,22 @@ impl InMemory {
         self.cuts.send_modify(|count| *count += 1);
     }
 
-    /// What it saw so far, and when.
+    /// All events so far, with their times.
     pub fn saw(&self) -> Vec<(Duration, Saw)> {
         self.inner().saw.clone()
     }
 
-    /// The times at which something was seen.
+    /// The times of all matching events.
     pub fn times(&self, wanted: impl Fn(&Saw) -> bool) -> Vec<Duration> {
         self.saw().into_iter().filter(|(_, saw)| wanted(saw)).map(|(at, _)| at).collect()
     }
 
-    /// The times of the tries by `uplink`.
+    /// The times of the connection attempts through `uplink`.
     pub fn tries(&self, uplink: &str) -> Vec<Duration> {
         self.times(|saw| matches!(saw, Saw::Try(by) if by == uplink))
     }
 
-    /// The pictures of a session: their times in ms, and whether they are keyframes.
+    /// The pictures of a session: the time of each in ms, and whether it is a keyframe.
     pub fn units(&self, of: usize) -> Vec<(u32, bool)> {
         let unit = |(_, saw): (Duration, Saw)| match saw {
             Saw::Unit { session, ms, keyframe } if session == of => Some((ms, keyframe)),
@@ -195,7 +195,7 @@ impl InMemory {
             server.input(&input[..count]);
             while let Some((message, ms)) = server.seen.get(looked_at).cloned() {
                 looked_at += 1;
-                self.heard(&mut server, message, ms, number, mood);
+                self.on_message(&mut server, message, ms, number, mood);
             }
             if !server.reply.is_empty() {
                 if let Mood::Ponders(time) = mood {
@@ -208,7 +208,7 @@ impl InMemory {
         }
     }
 
-    fn heard(&self, server: &mut TestServer, message: RtmpMessage, ms: u32, number: usize, mood: Mood) {
+    fn on_message(&self, server: &mut TestServer, message: RtmpMessage, ms: u32, number: usize, mood: Mood) {
         match message {
             RtmpMessage::VideoData { data } if data[1] == 1 => {
                 self.note(Saw::Unit { session: number, ms, keyframe: data[0] == 0x17 });
@@ -237,7 +237,7 @@ impl InMemory {
         }
     }
 
-    /// Gives the name to a session, unless another has it.
+    /// Gives the name to a session, unless another session has it.
     fn takes(&self, number: usize) -> bool {
         let mut inner = self.inner();
         let held = inner.held_until.is_some_and(|until| Instant::now() < until);
@@ -284,7 +284,7 @@ impl Network for InMemory {
     }
 }
 
-/// One connection to it.
+/// Observes one connection to the server.
 struct InMemoryMonitor {
     server: InMemory,
     uplink: String,
@@ -303,7 +303,7 @@ impl Observe for InMemoryMonitor {
     }
 }
 
-/// A sink, and what it hangs on.
+/// A sink and everything it depends on.
 pub struct Rig {
     pub server: InMemory,
     pub feed: Broadcast,
@@ -314,7 +314,7 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// A sink whose chosen uplink is `wlan0`, and a server that behaves so to it.
+    /// A sink whose chosen uplink is `wlan0`, and a server that treats it in this way.
     pub fn new(mood: Mood) -> Self {
         let server = InMemory::new();
         server.mood("wlan0", mood);
@@ -334,17 +334,17 @@ impl Rig {
         Self { server, feed, chosen, sink, next: 0 }
     }
 
-    /// Another uplink is chosen.
+    /// Chooses another uplink.
     pub fn choose(&self, uplink: &str) {
         self.chosen.send_replace(uplink.to_owned());
     }
 
-    /// Time goes by.
+    /// Lets time pass.
     pub async fn pass(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }
 
-    /// The robot sends pictures for so long, 25 a second; each `group`th is a keyframe.
+    /// The robot sends pictures for this long, 25 per second; each `group`th is a keyframe.
     pub async fn film(&mut self, time: Duration, group: u32) {
         for _ in 0..time.as_millis() / 40 {
             self.picture(self.next.is_multiple_of(group), 1000);
@@ -358,12 +358,12 @@ impl Rig {
         self.feed.push(picture(keyframe, bytes));
     }
 
-    /// How the sink says it is.
+    /// The state that the sink reports.
     pub fn state(&self) -> SinkState {
         self.sink.reporter.status().state
     }
 
-    /// Runs until the sink is as `wanted`.
+    /// Runs until the sink reports `wanted`.
     pub async fn until(&self, wanted: SinkState) {
         while self.state() != wanted {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -371,7 +371,7 @@ impl Rig {
     }
 }
 
-/// A picture that comes now.
+/// A picture that arrives now.
 pub fn picture(keyframe: bool, bytes: usize) -> AccessUnit {
     let now = MonoTime::now();
     AccessUnit { pts: now, dts: now, arrived: now, ..test_server::unit(keyframe, bytes) }

@@ -2,22 +2,22 @@
 //!
 //! ```text
 //! camera's socket --> SlateSwitch (robot's video, or the slate while it is away) --> Broadcast
-//!                                                 each sink has a cursor of its own in it:
+//!                                                 each sink has its own cursor in it:
 //!                                                 Sink: one task --> Publisher (a session of its protocol) --> server
-//!                                                       on a connection bound to the uplink that was chosen
+//!                                                       on a connection bound to the chosen uplink
 //! ```
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`program`] | the loop: camera, slate, settings, orders |
-//! | [`camera_link`] | the connection to the camera's socket, made again for as long as it takes |
-//! | [`slate`], [`slate_switch`] | having the slate encoded; robot or slate, with times that rise |
-//! | [`sink`] | the task of one sink: retry, handover at a keyframe, evidence, state. It knows no protocol |
-//! | [`protocol`] | one folder for each protocol: a `Publisher` each |
-//! | [`transport`] | what a connection shows of its uplink: stalls, round trips |
+//! | [`camera_link`] | the connection to the camera's socket, with reconnects |
+//! | [`slate`], [`slate_switch`] | getting the slate encoded; switching between robot and slate, with increasing times |
+//! | [`sink`] | the task of one sink: retry, handover at a keyframe, evidence, state; independent of the protocol |
+//! | [`protocol`] | one folder per protocol, each with a `Publisher` |
+//! | [`transport`] | what a connection reveals about its uplink: stalls, round-trip times |
 //!
-//! One sink that fails, hangs or is slow never disturbs another, nor the camera.
-//! One task is [`program::run`]; each sink is a task of its own.
+//! A sink that fails, hangs or is slow never disturbs another sink or the camera: [`program::run`] is one task, and each sink
+//! has its own.
 
 pub mod camera_link;
 #[cfg(test)]

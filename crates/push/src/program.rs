@@ -25,9 +25,9 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-/// What sinks may still want: a slow one may lag three seconds before it is cut to a newer keyframe.
+/// The units kept for sinks: a slow one may lag three seconds before it skips to a newer keyframe.
 const KEPT: Limits = Limits { lag: Duration::from_secs(3), bytes: 8 << 20 };
-/// A slate is made once the robot's video runs, so as not to hold up its start.
+/// The slate is made after the robot's video has run for this long, so that it does not delay the start.
 const SLATE_AFTER: Duration = Duration::from_secs(2);
 
 /// The push program cannot run.
@@ -39,12 +39,12 @@ pub enum PushError {
     /// The settings have no such stream.
     #[error("no [[stream]] is called `{0}`")]
     NoStream(String),
-    /// Signals cannot be listened to.
+    /// Cannot listen to signals.
     #[error("cannot listen to signals")]
     Signals(#[source] io::Error),
 }
 
-/// Runs the push side of stream `name` until it is told to end.
+/// Runs the push side of stream `name` until a signal ends it.
 ///
 /// # Errors
 /// When it cannot start.
@@ -64,30 +64,30 @@ struct Push<D: CameraDoor> {
     camera: CameraLink<D>,
     switch: SlateSwitch,
     broadcast: Broadcast,
-    /// What the sinks share.
+    /// The state that the sinks share.
     context: SinkContext,
-    /// By the URL as written, in the order of the settings.
+    /// The sinks by URL as written, in the order of the settings.
     sinks: Vec<(String, Sink)>,
-    /// Sinks that the settings no longer have, on their way out.
+    /// Sinks that were removed from the settings and are ending.
     leaving: JoinSet<()>,
     started: bool,
     slate: SlateStore,
     sets: ParameterSets,
     live_since: Option<MonoTime>,
-    /// The camera says that frames arrive.
+    /// Whether the camera reports that frames arrive.
     sending: bool,
-    /// For D-Bus.
+    /// The status for D-Bus.
     status: watch::Sender<PushStatus>,
     orders: mpsc::Receiver<PushOrder>,
     signals: Signals,
     heartbeat: Heartbeat,
 }
 
-/// What the loop is connected to: its tests have it all in memory.
+/// Everything that the loop is connected to; in its tests all of this is in memory.
 struct Surroundings<D> {
     camera: D,
     network: Arc<dyn Network>,
-    /// The interface of the uplink that was chosen; empty: none.
+    /// The interface of the chosen uplink; empty if there is none.
     chosen: watch::Receiver<String>,
     status: watch::Sender<PushStatus>,
     orders: mpsc::Receiver<PushOrder>,
@@ -184,7 +184,7 @@ impl<D: CameraDoor> Push<D> {
         }
     }
 
-    /// Starts or stops pushing. A camera that nobody reads any more may rest.
+    /// Starts or stops pushing. A camera that nobody reads may rest.
     fn start(&mut self, started: bool) {
         self.started = started;
         if !started {
@@ -221,7 +221,7 @@ impl<D: CameraDoor> Push<D> {
                         }
                         self.broadcast.push(unit);
                     }
-                    // Waiting for a keyframe: one may be had for the asking.
+                    // A keyframe is needed: the camera may send one on request.
                     None => self.camera.ask(Request::Keyframe).await,
                 }
             }
@@ -234,7 +234,7 @@ impl<D: CameraDoor> Push<D> {
         }
     }
 
-    /// Makes the slate when there is time for it, and shows it when the robot is away.
+    /// Makes the slate when there is time, and sends it while the robot is away.
     fn update_slate(&mut self) {
         if !self.stream.slate || self.stream.push.is_empty() || !self.started {
             return;
@@ -250,7 +250,7 @@ impl<D: CameraDoor> Push<D> {
         }
         let Some(frames) = self.slate.frames().filter(|_| away) else { return };
         if self.switch.showing() != Showing::Slate {
-            tracing::info!(stream = self.stream.name, "the robot is away: the slate goes on");
+            tracing::info!(stream = self.stream.name, "the robot is away: sending the slate");
         }
         let SlateFrame { data, keyframe } = frames[self.switch.slate_frame(frames.len())].clone();
         let mut unit = AccessUnit { data, pts: now, dts: now, arrived: now, keyframe };
@@ -258,8 +258,8 @@ impl<D: CameraDoor> Push<D> {
         self.broadcast.push(unit);
     }
 
-    /// Starts the sinks that are new in the settings, ends those that are gone, leaves the others alone; with `restart`, each
-    /// is started again once its session has ended.
+    /// Starts the sinks that are new in the settings, ends those that were removed, and leaves the others unchanged. With
+    /// `restart`, every sink starts again once its session has ended.
     fn arrange_sinks(&mut self, restart: bool) {
         let mut before = std::mem::take(&mut self.sinks);
         for url in &self.stream.push {
@@ -276,7 +276,7 @@ impl<D: CameraDoor> Push<D> {
         }
     }
 
-    /// Reads the settings again. Ones that are not valid change nothing.
+    /// Reads the settings again. Invalid settings change nothing.
     fn reload(&mut self) {
         let name = self.stream.name.clone();
         let settings = match robocast_config::load(&self.path) {
@@ -287,7 +287,7 @@ impl<D: CameraDoor> Push<D> {
             }
         };
         let Some(stream) = settings.stream(&name).cloned() else {
-            tracing::warn!(stream = name, "the settings no longer have this stream; it goes on as it was");
+            tracing::warn!(stream = name, "the settings no longer have this stream; it continues unchanged");
             return;
         };
         if settings.push_part(&name) != self.settings.push_part(&name) {

@@ -1,5 +1,4 @@
-//! Has slates made: by a short-lived process, since an encoder would cost push more memory than all
-//! the rest of it.
+//! Gets slates encoded by a short-lived process, because an encoder would need more memory than all the rest of push.
 
 use robocast_config::Size;
 use robocast_daemon::journal;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
-/// So long may the encoding take, on a Pi under load.
+/// How long the encoding may take, on a Pi under load.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The slate could not be made.
@@ -21,15 +20,15 @@ pub enum MakeError {
     /// It took too long.
     #[error("the slate's encoder took more than {} s", DEADLINE.as_secs())]
     Late,
-    /// What it gave is no slate.
+    /// Its output is not a slate.
     #[error(transparent)]
     Slate(#[from] SlateFormatError),
 }
 
-/// Has a slate encoded.
+/// Gets a slate encoded.
 ///
 /// # Errors
-/// When no encoder works here. The stream then goes without a slate.
+/// When no encoder works here. Then the stream has no slate.
 pub async fn make(size: Size, text: &str, keyframe_interval: Duration) -> Result<Vec<SlateFrame>, MakeError> {
     let mut child = Program::new(spawn::sibling("robocast-media"), "robocast-media")
         .arg("slate")
@@ -52,7 +51,7 @@ pub async fn make(size: Size, text: &str, keyframe_interval: Duration) -> Result
 #[derive(Debug)]
 pub struct SlateStore {
     ready: Option<(Size, Vec<SlateFrame>)>,
-    /// The size being made, or the last that was asked for.
+    /// The size that is being made, or the last one requested.
     asked: Option<Size>,
     made: mpsc::Receiver<(Size, Vec<SlateFrame>)>,
     deliver: mpsc::Sender<(Size, Vec<SlateFrame>)>,
@@ -66,7 +65,7 @@ impl Default for SlateStore {
 }
 
 impl SlateStore {
-    /// Has a slate of `size` made, unless it is there. One that cannot be made is not tried again.
+    /// Gets a slate of `size` made, unless it exists. After a failure it is not tried again.
     pub fn prepare(&mut self, size: Size, text: String, keyframe_interval: Duration, stream: &str) {
         if !self.wants(size) {
             return;
@@ -80,7 +79,7 @@ impl SlateStore {
         });
     }
 
-    /// Takes the slate that was made meanwhile. Whether one of `size` is still to be asked for.
+    /// Collects a finished slate. Returns whether one of `size` must still be requested.
     fn wants(&mut self, size: Size) -> bool {
         if let Ok(made) = self.made.try_recv() {
             self.ready = Some(made);
@@ -88,12 +87,12 @@ impl SlateStore {
         self.asked.replace(size) != Some(size)
     }
 
-    /// Its pictures, once it is made.
+    /// Its pictures, once it is ready.
     pub fn frames(&self) -> Option<&[SlateFrame]> {
         self.ready.as_ref().map(|(_, frames)| frames.as_slice())
     }
 
-    /// Forgets it, if what it is made of changed.
+    /// Forgets the slate if the settings it depends on changed.
     pub fn forget_if(&mut self, changed: bool) {
         if changed {
             *self = Self::default();
@@ -103,7 +102,7 @@ impl SlateStore {
 
 #[cfg(test)]
 impl SlateStore {
-    /// One that is made already: no process is started for it.
+    /// A slate that is ready: no process is started for it.
     pub fn with(size: Size, frames: Vec<SlateFrame>) -> Self {
         Self { ready: Some((size, frames)), asked: Some(size), ..Self::default() }
     }
@@ -121,10 +120,10 @@ mod tests {
     #[test]
     fn a_slate_is_made_once_for_each_size_and_again_after_other_settings() {
         let (small, mut slate) = (Size { width: 640, height: 360 }, SlateStore::default());
-        assert!(slate.wants(DEFAULT_SIZE) && !slate.wants(DEFAULT_SIZE), "also when it cannot be made");
+        assert!(slate.wants(DEFAULT_SIZE) && !slate.wants(DEFAULT_SIZE), "also if it cannot be made");
         slate.deliver.try_send((DEFAULT_SIZE, slate_frames())).unwrap();
         assert!(slate.frames().is_none() && !slate.wants(DEFAULT_SIZE) && slate.frames().is_some());
-        assert!(slate.wants(small) && slate.frames().is_some(), "the one that is there serves meanwhile");
+        assert!(slate.wants(small) && slate.frames().is_some(), "the existing one is used meanwhile");
         slate.forget_if(false);
         assert!(!slate.wants(small));
         slate.forget_if(true);

@@ -1,18 +1,18 @@
-//! What goes out: the robot's video, or the slate while the robot is away. Decides at which units to
-//! change over, and keeps the times rising across every change. Pure.
+//! Chooses what is sent: the robot's video, or the slate while the robot is away. Decides at which units to switch, and keeps
+//! the times increasing across every switch. Pure.
 
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::AccessUnit;
 use std::time::Duration;
 
-/// So long may the robot's video stay away before the slate goes on.
+/// How long the robot's video may be absent before the slate is sent.
 pub const AWAY_AFTER: Duration = Duration::from_secs(1);
-/// At the start the robot gets a little longer: it may just be slow to answer.
+/// At the start the robot gets a little longer, because it may be slow to answer.
 pub const FIRST_AFTER: Duration = Duration::from_secs(3);
-/// And longer still when it sends already, and only its first keyframe is missing.
+/// It gets longer still if it already sends and only its first keyframe is missing.
 pub const KEYFRAME_AFTER: Duration = Duration::from_secs(10);
 
-/// What goes out now.
+/// What is sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Showing {
     /// Nothing yet.
@@ -23,34 +23,33 @@ pub enum Showing {
     Slate,
 }
 
-/// The decisions of one stream.
+/// The switch of one stream.
 #[derive(Debug)]
 pub struct SlateSwitch {
     showing: Showing,
     started: MonoTime,
-    /// When the robot's last unit came that could be shown.
+    /// When the robot's last decodable unit arrived.
     robot: Option<MonoTime>,
-    /// The decoding time of the last unit that went out.
+    /// The decoding time of the last unit that was sent.
     last: MonoTime,
-    /// The next of the slate's frames.
+    /// The index of the slate's next frame.
     next: usize,
 }
 
 impl SlateSwitch {
-    /// A mixer that starts now.
+    /// A switch that starts now.
     #[must_use]
     pub fn new(now: MonoTime) -> Self {
         Self { showing: Showing::Nothing, started: now, robot: None, last: MonoTime(0), next: 0 }
     }
 
-    /// What goes out now.
+    /// What is sent now.
     #[must_use]
     pub fn showing(&self) -> Showing {
         self.showing
     }
 
-    /// A unit of the robot came. What is to go out of it: itself with rising times, or nothing, when it
-    /// cannot be decoded without what was not sent.
+    /// Handles a unit of the robot. Returns it with increasing times, or nothing if it depends on units that were not sent.
     pub fn robot(&mut self, mut unit: AccessUnit, now: MonoTime) -> Option<AccessUnit> {
         if self.showing != Showing::Robot && !unit.keyframe {
             return None;
@@ -61,8 +60,8 @@ impl SlateSwitch {
         Some(unit)
     }
 
-    /// Whether the robot is away for so long that the slate should be on. `sending` says that something
-    /// comes from it, if nothing that can be shown yet.
+    /// Whether the robot has been away for long enough to send the slate. `sending` means that it sends something, even if none
+    /// of it can be decoded yet.
     #[must_use]
     pub fn away(&self, now: MonoTime, sending: bool) -> bool {
         match self.robot {
@@ -71,7 +70,7 @@ impl SlateSwitch {
         }
     }
 
-    /// The index of the slate's frame to send now, out of `count`; it begins with the keyframe.
+    /// The index of the slate's frame to send now, out of `count`; a slate begins with its keyframe.
     pub fn slate_frame(&mut self, count: usize) -> usize {
         if self.showing != Showing::Slate {
             self.showing = Showing::Slate;
@@ -82,7 +81,7 @@ impl SlateSwitch {
         frame
     }
 
-    /// Makes the unit's times make_monotonic over everything that went out before.
+    /// Makes the unit's times later than those of everything sent before.
     pub fn make_monotonic(&mut self, unit: &mut AccessUnit) {
         if unit.dts <= self.last {
             unit.dts = self.last.plus(Duration::from_micros(1));
@@ -107,39 +106,39 @@ mod tests {
     }
 
     #[test]
-    fn the_slate_goes_on_when_the_robot_is_away_and_off_at_its_next_keyframe() {
-        let mut mixer = SlateSwitch::new(at(0));
-        assert!(!mixer.away(at(2_900), false));
-        assert!(mixer.robot(unit(100, false), at(100)).is_none());
-        assert!(mixer.robot(unit(140, true), at(140)).is_some());
-        assert!(!mixer.away(at(1_100), true));
-        assert!(mixer.away(at(1_140), true));
+    fn the_slate_starts_when_the_robot_is_away_and_ends_at_its_next_keyframe() {
+        let mut switch = SlateSwitch::new(at(0));
+        assert!(!switch.away(at(2_900), false));
+        assert!(switch.robot(unit(100, false), at(100)).is_none());
+        assert!(switch.robot(unit(140, true), at(140)).is_some());
+        assert!(!switch.away(at(1_100), true));
+        assert!(switch.away(at(1_140), true));
         assert_eq!(
-            (mixer.slate_frame(3), mixer.slate_frame(3), mixer.slate_frame(3), mixer.slate_frame(3)),
+            (switch.slate_frame(3), switch.slate_frame(3), switch.slate_frame(3), switch.slate_frame(3)),
             (0, 1, 2, 0)
         );
-        assert_eq!(mixer.showing(), Showing::Slate);
-        assert!(mixer.robot(unit(2_000, false), at(2_000)).is_none());
-        assert!(mixer.robot(unit(2_040, true), at(2_040)).is_some());
-        assert_eq!(mixer.showing(), Showing::Robot);
-        mixer.slate_frame(3);
-        assert_eq!(mixer.slate_frame(3), 1, "a slate begins anew with its keyframe");
+        assert_eq!(switch.showing(), Showing::Slate);
+        assert!(switch.robot(unit(2_000, false), at(2_000)).is_none());
+        assert!(switch.robot(unit(2_040, true), at(2_040)).is_some());
+        assert_eq!(switch.showing(), Showing::Robot);
+        switch.slate_frame(3);
+        assert_eq!(switch.slate_frame(3), 1, "a slate begins with its keyframe again");
     }
 
     #[test]
     fn a_robot_never_seen_gets_a_little_longer() {
-        let mixer = SlateSwitch::new(at(0));
-        assert!(!mixer.away(at(2_999), false) && mixer.away(at(3_000), false));
-        assert!(!mixer.away(at(9_999), true) && mixer.away(at(10_000), true));
+        let switch = SlateSwitch::new(at(0));
+        assert!(!switch.away(at(2_999), false) && switch.away(at(3_000), false));
+        assert!(!switch.away(at(9_999), true) && switch.away(at(10_000), true));
     }
 
     proptest! {
         #[test]
-        fn times_rise_whatever_comes(times in prop::collection::vec((0u64..10_000, any::<bool>()), 1..100)) {
-            let mut mixer = SlateSwitch::new(at(0));
+        fn times_increase_whatever_the_input(times in prop::collection::vec((0u64..10_000, any::<bool>()), 1..100)) {
+            let mut switch = SlateSwitch::new(at(0));
             let mut last = MonoTime(0);
             for (ms, keyframe) in times {
-                if let Some(unit) = mixer.robot(unit(ms, keyframe), at(ms)) {
+                if let Some(unit) = switch.robot(unit(ms, keyframe), at(ms)) {
                     prop_assert!(unit.dts > last && unit.pts >= unit.dts);
                     last = unit.dts;
                 }

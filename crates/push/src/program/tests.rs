@@ -1,4 +1,4 @@
-//! The loop with a camera and servers in memory, under a paused clock.
+//! Tests of the loop with a camera and servers in memory, with a paused clock.
 
 // Helpers of tests panic as tests do.
 #![allow(clippy::unwrap_used)]
@@ -29,7 +29,7 @@ struct InMemoryCamera(Arc<Mutex<CameraState>>);
 
 #[derive(Debug, Default)]
 struct CameraState {
-    /// Nobody can connect.
+    /// Whether connections are refused.
     absent: bool,
     reader: Option<mpsc::UnboundedSender<CameraMessage>>,
     tries: Vec<Instant>,
@@ -39,7 +39,7 @@ struct CameraState {
 struct InMemoryReader(InMemoryCamera, mpsc::UnboundedReceiver<CameraMessage>);
 
 impl InMemoryCamera {
-    /// Says something to whoever reads.
+    /// Sends a message to every reader.
     fn say(&self, message: CameraMessage) {
         if let Some(reader) = &self.0.lock().unwrap().reader {
             let _ = reader.send(message);
@@ -50,7 +50,7 @@ impl InMemoryCamera {
         self.say(CameraMessage::Report(SourceReport { state, ..SourceReport::default() }));
     }
 
-    /// Its process is there or not.
+    /// Starts or ends the camera's process.
     fn there(&self, there: bool) {
         let mut state = self.0.lock().unwrap();
         state.absent = !there;
@@ -96,7 +96,7 @@ impl CameraReader for InMemoryReader {
     }
 }
 
-/// A server for each host.
+/// One server for each host.
 #[derive(Debug, Clone, Default)]
 struct Servers(Arc<Mutex<HashMap<String, InMemory>>>);
 
@@ -117,10 +117,10 @@ impl Network for Servers {
     }
 }
 
-/// What went out: when it came, whether it is the slate's, whether a keyframe.
+/// A unit that was sent: its time, whether it is the slate's, whether it is a keyframe.
 type Out = (MonoTime, bool, bool);
 
-/// The program's loop at work.
+/// The running loop of the program.
 struct Rig {
     camera: InMemoryCamera,
     servers: Servers,
@@ -128,14 +128,14 @@ struct Rig {
     orders: mpsc::Sender<PushOrder>,
     status: watch::Receiver<PushStatus>,
     chosen: watch::Sender<String>,
-    /// What went out.
+    /// The units that were sent.
     out: Arc<Mutex<Vec<Out>>>,
     task: JoinHandle<()>,
     folder: tempfile::TempDir,
     next: u32,
 }
 
-/// Settings of a stream with these lines.
+/// The settings of a stream with these lines.
 fn settings(lines: &str) -> String {
     format!("schema = 1\n[[stream]]\nname = \"front\"\nsource = \"test:\"\n{lines}\n")
 }
@@ -171,7 +171,7 @@ impl Rig {
         let settings = robocast_config::load(&path).unwrap().settings;
         let stream = settings.stream("front").unwrap().clone();
         let mut push = Push::with(surroundings, &path, settings, stream);
-        // As if it had been made: no process is started for it.
+        // The slate is given ready-made: no process is started for it.
         push.slate = SlateStore::with(DEFAULT_SIZE, slate_frames());
         let (out, mut units) = (Arc::<Mutex<Vec<Out>>>::default(), push.broadcast.subscribe());
         let goes = out.clone();
@@ -186,7 +186,7 @@ impl Rig {
             push.end().await;
         });
         let status = status.subscribe();
-        // Until the camera is read, its messages reach nobody.
+        // Messages are lost until the camera is read.
         tokio::time::sleep(ms(1)).await;
         Self { camera, servers, wishes, orders, status, chosen, out, task, folder, next: 0 }
     }
@@ -195,7 +195,7 @@ impl Rig {
         tokio::time::sleep(time).await;
     }
 
-    /// The robot sends for so long, 25 pictures a second of 1000 bytes; each `group`th is a keyframe.
+    /// The robot sends for this long, 25 pictures of 1000 bytes per second; each `group`th is a keyframe.
     async fn film(&mut self, time: Duration, group: u32) {
         for _ in 0..time.as_millis() / 40 {
             self.camera.say(CameraMessage::Unit(picture(self.next.is_multiple_of(group), 1000)));
@@ -204,12 +204,12 @@ impl Rig {
         }
     }
 
-    /// What went out since the last call.
+    /// The units that were sent since the last call.
     fn went(&self) -> Vec<Out> {
         std::mem::take(&mut self.out.lock().unwrap())
     }
 
-    /// Gives it other settings; they are in force when this returns.
+    /// Replaces the settings; the new ones are in force when this returns.
     async fn reload(&self, text: &str) {
         atomic::write(&self.folder.path().join("settings.toml"), text.as_bytes(), 0o600).unwrap();
         self.wishes.send(SignalEvent::Reload).await.unwrap();
@@ -238,10 +238,10 @@ async fn the_slate_begins_a_second_after_the_robots_last_picture_and_ends_with_i
     assert!(slate.iter().all(|(_, slate, _)| *slate));
     let began = slate[0].0.since(robot[74].0);
     assert!(began >= s(1) && began <= ms(1200), "{began:?}");
-    assert!(slate.windows(2).all(|two| two[1].0.since(two[0].0) == ms(200)), "5 a second");
+    assert!(slate.windows(2).all(|two| two[1].0.since(two[0].0) == ms(200)), "5 per second");
     assert!(slate.iter().enumerate().all(|(at, (_, _, keyframe))| *keyframe == (at % 2 == 0)));
     assert!(rig.status.borrow().slate && !rig.status.borrow().live);
-    // Back, in the middle of a group: its keyframe is asked for, and the slate goes on until then.
+    // The robot is back in the middle of a group: a keyframe is requested, and the slate continues until it arrives.
     rig.next = 1;
     let asked = rig.camera.asked();
     rig.film(ms(960), 25).await;
@@ -250,7 +250,7 @@ async fn the_slate_begins_a_second_after_the_robots_last_picture_and_ends_with_i
     let back = rig.went();
     assert!(back[0].2 && back.len() == 50 && back.iter().all(|(_, slate, _)| !slate), "{back:?}");
     assert!(rig.status.borrow().live && !rig.status.borrow().slate);
-    // The server has noticed nothing: one session, times that make_monotonic, and no hole of more than a second.
+    // The server noticed nothing: one session, increasing times, and no gap of more than a second.
     let units = rig.servers.at("a").units(1);
     assert!(units.windows(2).all(|two| two[1].0 > two[0].0 && two[1].0 - two[0].0 <= 1200), "{units:?}");
     assert_eq!(rig.status.borrow().sinks[0].reconnects, 0);
@@ -273,7 +273,7 @@ async fn a_robot_never_seen_gets_3_s_and_one_that_sends_without_a_keyframe_10_s(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_wants_no_slate_or_goes_nowhere_gets_none() {
+async fn a_stream_without_a_slate_in_its_settings_or_without_sinks_gets_none() {
     for lines in [format!("{}\nslate = false", push_to(&["a"])), String::new()] {
         let mut rig = Rig::new(&lines).await;
         rig.film(s(3), 25).await;
@@ -285,7 +285,7 @@ async fn a_stream_that_wants_no_slate_or_goes_nowhere_gets_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sinks_that_are_gone_from_the_settings_are_stopped_and_the_others_left_alone() {
+async fn sinks_removed_from_the_settings_are_stopped_and_the_others_unchanged() {
     let mut rig = Rig::new(&push_to(&["a", "b"])).await;
     rig.film(s(1), 25).await;
     let [a, b, c] = ["a", "b", "c"].map(|host| rig.servers.at(host));
@@ -302,7 +302,7 @@ async fn sinks_that_are_gone_from_the_settings_are_stopped_and_the_others_left_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_roots_begin_every_session_anew() {
+async fn new_roots_restart_every_session() {
     let rig = Rig::new(&push_to(&["a"])).await;
     rig.pass(s(1)).await;
     let roots = format!("{}[tls]\nca = \"\"\"\n{PEM}\"\"\"\n", settings(&push_to(&["a"])));
@@ -316,7 +316,7 @@ async fn other_roots_begin_every_session_anew() {
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
 
 #[tokio::test(start_paused = true)]
-async fn settings_that_are_not_valid_or_lack_the_stream_change_nothing() {
+async fn settings_that_are_invalid_or_lack_the_stream_change_nothing() {
     let mut rig = Rig::new(&push_to(&["a"])).await;
     rig.film(s(1), 25).await;
     let lacking = settings(&push_to(&["b"])).replace("front", "rear");
@@ -331,7 +331,7 @@ async fn settings_that_are_not_valid_or_lack_the_stream_change_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_on_demand_starts_and_stops_when_told_to() {
+async fn a_stream_on_demand_starts_and_stops_on_request() {
     let mut rig = Rig::new(&format!("{}\nstart = \"on-demand\"", push_to(&["a"]))).await;
     rig.pass(s(20)).await;
     let a = rig.servers.at("a");
@@ -346,13 +346,13 @@ async fn a_stream_on_demand_starts_and_stops_when_told_to() {
     rig.pass(s(20)).await;
     assert!(!rig.camera.is_read(), "so that the camera may rest");
     assert_eq!((count(&a, &Saw::Leaves(1)), rig.states()), (1, vec![SinkState::Idle]));
-    // Settings that say so start it too.
+    // Settings with `start = "always"` start it too.
     rig.reload(&settings(&push_to(&["a"]))).await;
     assert!(rig.camera.is_read() && rig.states() == [SinkState::Publishing]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_camera_that_is_gone_is_looked_for_ten_times_a_second_and_found_at_once_when_it_restarts() {
+async fn a_missing_camera_is_tried_ten_times_a_second_and_found_at_once_when_it_restarts() {
     let mut rig = Rig::new(&push_to(&["a"])).await;
     rig.film(s(1), 25).await;
     rig.camera.there(true);
@@ -366,14 +366,14 @@ async fn a_camera_that_is_gone_is_looked_for_ten_times_a_second_and_found_at_onc
     let gaps: Vec<Duration> = tries.windows(2).map(|two| two[1] - two[0]).collect();
     assert!(gaps.iter().all(|&gap| gap >= ms(5) && gap <= ms(101)), "{gaps:?}");
     assert!(gaps.iter().skip(6).all(|&gap| gap >= ms(50)) && gaps.len() >= 99, "{gaps:?}");
-    assert!(rig.went().last().unwrap().1, "the slate is on");
+    assert!(rig.went().last().unwrap().1, "the slate is sent");
     rig.camera.there(true);
     rig.pass(ms(101)).await;
     assert!(rig.camera.is_read());
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_end_all_sessions_end_side_by_side_and_none_is_waited_for_long() {
+async fn at_the_end_all_sessions_end_in_parallel_and_none_delays_it_for_long() {
     let mut rig = Rig::new(&push_to(&["a", "b", "c"])).await;
     rig.film(s(1), 25).await;
     let [a, b, c] = ["a", "b", "c"].map(|host| rig.servers.at(host));
@@ -387,7 +387,7 @@ async fn at_the_end_all_sessions_end_side_by_side_and_none_is_waited_for_long() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_published_once_a_second_comes_at_once_where_it_is_urgent() {
+async fn the_status_is_published_once_a_second_but_at_once_if_it_is_urgent() {
     let rig = Rig::new(&push_to(&["a"])).await;
     rig.servers.at("a").mood("wlan0", Mood::Mute);
     rig.servers.at("a").cut();
@@ -401,11 +401,11 @@ async fn what_is_published_once_a_second_comes_at_once_where_it_is_urgent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_sinks_that_the_settings_no_longer_have_end_the_others_are_fed() {
+async fn while_removed_sinks_end_the_others_are_fed() {
     let mut rig = Rig::new(&push_to(&["a", "b", "c"])).await;
     rig.film(s(1), 25).await;
     let [a, b, c] = ["a", "b", "c"].map(|host| rig.servers.at(host));
-    // Neither hears that its session ends.
+    // Neither server receives the end of its session.
     b.read(false);
     c.read(false);
     let fewer = settings(&push_to(&["a"]));
@@ -419,7 +419,7 @@ async fn while_sinks_that_the_settings_no_longer_have_end_the_others_are_fed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_other_roots_each_sink_ends_its_session_before_it_starts_again() {
+async fn with_new_roots_each_sink_ends_its_session_before_it_starts_again() {
     let mut rig = Rig::new(&push_to(&["a"])).await;
     rig.film(s(1), 25).await;
     let ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";

@@ -1,3 +1,3 @@
-//! The protocols that a stream is pushed by: a folder each, with a [`Publisher`](crate::sink::Publisher).
+//! The protocols for pushing a stream: one folder per protocol, each with a [`Publisher`](crate::sink::Publisher).
 
 pub mod rtmp;

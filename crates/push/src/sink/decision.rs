@@ -1,30 +1,30 @@
-//! What becomes of a connection when it stalls, or another uplink was chosen. Pure.
+//! Decides about a connection that stalls, or when another uplink was chosen. Pure.
 
 use crate::transport::ConnectionHealth;
 use std::time::Duration;
 
-/// A connection through which nothing comes for so long is given up, whichever uplink it uses.
+/// A connection that is stalled for this long is abandoned, whichever uplink it uses.
 const HOPELESS: Duration = Duration::from_secs(5);
 
-/// What is to become of it.
+/// The decision about a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionDecision {
-    /// It stays.
+    /// Keep it.
     Keep,
-    /// It works; a new one through the chosen uplink takes over from it, and nothing is lost.
+    /// It works: hand over to a new one through the chosen uplink, without loss.
     Replace,
-    /// Nothing comes through, and there is another uplink: it is dropped at once.
+    /// Nothing comes through, and there is another uplink: drop it at once.
     Abandon,
 }
 
-/// Decides about a connection. `chosen` is the interface of the uplink that was chosen; empty when none was.
+/// Decides about a connection. `chosen` is the interface of the chosen uplink; empty if there is none.
 pub fn decide(health: &ConnectionHealth, chosen: &str) -> ConnectionDecision {
     let reaches = chosen.is_empty() || health.uplinks.iter().any(|uplink| uplink == chosen);
     match (health.stalled, reaches) {
         (Some(silence), _) if silence >= HOPELESS => ConnectionDecision::Abandon,
         (Some(_), false) => ConnectionDecision::Abandon,
         (None, false) => ConnectionDecision::Replace,
-        // The kernel repeats what was lost, and moves an MPTCP connection to the uplink of its that works.
+        // The kernel retransmits what was lost, and moves an MPTCP connection to one of its uplinks that works.
         (_, true) => ConnectionDecision::Keep,
     }
 }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_stays_where_it_works_and_leaves_what_was_not_chosen() {
+    fn a_connection_stays_if_it_works_and_leaves_an_uplink_that_is_not_chosen() {
         let health = |uplinks: &[&str], stalled: Option<u64>| ConnectionHealth {
             uplinks: uplinks.iter().map(|&uplink| uplink.to_owned()).collect(),
             mptcp: uplinks.len() > 1,
@@ -49,7 +49,7 @@ mod tests {
             (&["wlan0"], None, "wwan0", ConnectionDecision::Replace),
             (&["wlan0"], None, "", ConnectionDecision::Keep),
             (&["wlan0"], Some(5_000), "wlan0", ConnectionDecision::Abandon),
-            // MPTCP: the kernel moves it, unless it has no subflow through the chosen uplink.
+            // The kernel moves an MPTCP connection, unless it has no subflow through the chosen uplink.
             (&["wlan0", "wwan0"], None, "wwan0", ConnectionDecision::Keep),
             (&["wlan0", "wwan0"], Some(900), "wwan0", ConnectionDecision::Keep),
             (&["wlan0", "wwan0"], Some(900), "eth1", ConnectionDecision::Abandon),

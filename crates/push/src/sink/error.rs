@@ -1,27 +1,27 @@
-//! Why a sink has no session, with a kind that retry and state follow from alone.
+//! Why a sink has no session. Retry and state depend only on the kind of the error.
 
 use robocast_dial::{DialError, DialErrorKind, TlsError};
 use std::error::Error;
 use std::fmt;
 
-/// What a sink decides by.
+/// The kind of error, for a sink's decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SinkErrorKind {
-    /// There is no connection now: nobody listens, or the name is not found.
+    /// The server refuses the connection, or its name is not found.
     Away,
-    /// Nothing at all answers on the way to the server, which speaks against the uplink.
+    /// Nothing on the path to the server answers: evidence against the uplink.
     Unreachable,
-    /// The server seems to have our earlier session still.
+    /// The server apparently still has our earlier session.
     Busy,
-    /// The server says no, or its certificate is not trusted: trying again soon would only annoy it.
+    /// The server says no, or its certificate is not trusted: early retries would only annoy it.
     Refused,
-    /// The session broke, or did not come about.
+    /// The session broke, or could not be opened.
     Broken,
-    /// We gave the connection up for the uplink that was chosen instead.
+    /// We abandoned the connection in favour of the chosen uplink.
     Abandoned,
 }
 
-/// A session could not be made, or is over.
+/// A session could not be opened, or has ended.
 #[derive(Debug)]
 pub struct SinkError {
     kind: SinkErrorKind,
@@ -29,27 +29,27 @@ pub struct SinkError {
 }
 
 impl SinkError {
-    /// An error of a protocol, and what it means.
+    /// An error of a protocol, and its kind.
     #[must_use]
     pub fn new(kind: SinkErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: source.into() }
     }
 
-    /// Nothing came through `uplink`, and another was chosen.
+    /// Nothing came through `uplink`, and another uplink was chosen.
     #[must_use]
     pub fn abandoned(uplink: &str) -> Self {
-        let why = format!("nothing comes through {uplink}: given up for the uplink that was chosen instead");
+        let why = format!("nothing gets through {uplink}: abandoned for the uplink that was chosen instead");
         Self::new(SinkErrorKind::Abandoned, why)
     }
 
-    /// What it means.
+    /// The kind of error.
     #[must_use]
     pub fn kind(&self) -> SinkErrorKind {
         self.kind
     }
 }
 
-/// As the error of the protocol.
+/// Shows the error of the protocol.
 impl fmt::Display for SinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.source, f)
@@ -87,7 +87,7 @@ mod tests {
     use std::io;
 
     #[test]
-    fn it_says_what_the_protocol_says_and_why() {
+    fn it_shows_the_error_of_the_protocol_with_its_cause() {
         let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
         let error = SinkError::from(DialError::Tcp(([203, 0, 113, 9], 1935).into(), refused));
         assert_eq!(error.kind(), SinkErrorKind::Away);

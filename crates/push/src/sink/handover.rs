@@ -1,7 +1,7 @@
-//! From a connection that works to one through the uplink that was chosen instead, without losing a unit.
+//! Handover from a working connection to one through the newly chosen uplink, without losing a unit.
 //!
 //! The new session connects but does not publish yet, while the old one keeps sending. At the next keyframe the old one
-//! ends, and the new one asks to publish: no server is asked to take two sessions of one name. Units that come in between
+//! ends and the new one asks to publish, so that no server ever has two sessions of one name. Units that arrive in between
 //! wait in the broadcast.
 
 use super::decision::ConnectionDecision;
@@ -14,25 +14,25 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A keyframe is waited for this long; then the latest one is sent again.
+/// How long to wait for a keyframe; then the latest one is sent again.
 const KEYFRAME_WITHIN: Duration = Duration::from_secs(5);
-/// A replacement that cannot be had is tried again after this.
+/// How long to wait before a failed replacement is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What became of the session to come.
+/// The outcome of preparing the new session.
 enum Opened<P> {
     New(Box<ObservedSession<P>>),
-    /// It cannot be had yet; the old one works.
+    /// It failed for now; the old one works.
     NotYet(SinkError),
-    /// The choice came back to where the old one goes.
+    /// The old one's uplink was chosen again.
     NotNeeded,
-    /// The old one broke, or the new one cannot be had while the old one stalls.
+    /// The old one broke, or it stalls and the new one failed.
     Lost(SinkError),
     Unwanted,
 }
 
 impl<P: Publisher> SinkTask<P> {
-    /// Moves to the uplink that was chosen. Returns what is fed from now on, and from where.
+    /// Moves to the chosen uplink. Returns the session to feed from now on, and from which unit.
     pub(super) async fn hand_over(
         &mut self,
         mut old: ObservedSession<P>,
@@ -79,7 +79,7 @@ impl<P: Publisher> SinkTask<P> {
         mut new: ObservedSession<P>,
         mut units: Subscriber,
     ) -> Result<(ObservedSession<P>, Subscriber), FeedEnd> {
-        // The unit that the new session begins with, and whether the old one can still be ended properly.
+        // The first unit of the new session, and whether the old one can still be ended properly.
         let (first, ends) = tokio::select! {
             keyframe = self.feed_to_keyframe(&mut old.publisher, &mut units) => match keyframe {
                 Ok(keyframe) => (Some(keyframe), true),
@@ -98,7 +98,7 @@ impl<P: Publisher> SinkTask<P> {
         if ends {
             old.publisher.close().await;
         } else {
-            // If the server sees the connection end, it has the name free again before the new session asks.
+            // If the server sees the connection end, it frees the name before the new session asks for it.
             drop(old);
         }
         self.reporter.disconnected();
@@ -117,7 +117,7 @@ impl<P: Publisher> SinkTask<P> {
         Ok((new, units))
     }
 
-    /// Feeds the server up to the next keyframe, which it does not get.
+    /// Feeds the server up to the next keyframe, which is not sent.
     async fn feed_to_keyframe(
         &self,
         publisher: &mut P,

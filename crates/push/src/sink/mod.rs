@@ -1,6 +1,6 @@
-//! One sink: a task that keeps one server fed, whatever happens to the server or to the way there.
+//! One sink: a task that keeps one server fed, whatever happens to the server or to the path to it.
 //!
-//! The task knows no protocol: it drives a [`Publisher`], of which each protocol has one.
+//! The task is independent of the protocol: it drives a [`Publisher`], which each protocol implements.
 
 mod decision;
 mod error;
@@ -29,39 +29,39 @@ use std::time::Duration;
 use task::SinkTask;
 use tokio::sync::{Notify, watch};
 
-/// A sink that ends gets this long.
+/// How long an ending sink may take.
 const STOP: Duration = Duration::from_secs(2);
 
-/// What all sinks of a stream share.
+/// The state that all sinks of a stream share.
 #[derive(Debug, Clone)]
 pub struct SinkContext {
     /// The stream's name.
     pub stream: String,
-    /// What is sent.
+    /// The units to send.
     pub broadcast: Broadcast,
-    /// Times sent are counted from here.
+    /// The times that are sent count from here.
     pub origin: MonoTime,
-    /// The interface of the uplink that was chosen; empty: none.
+    /// The interface of the chosen uplink; empty if there is none.
     pub chosen: watch::Receiver<String>,
-    /// Woken when something of a report must not wait for the next second.
+    /// Notified when a report must not wait for the next second.
     pub urgent: Arc<Notify>,
-    /// How servers are connected to.
+    /// Connects to servers.
     pub network: Arc<dyn Network>,
-    /// The certificates that are trusted.
+    /// The trusted certificates.
     pub roots: Roots,
 }
 
 /// A running sink. Dropping it ends its task at once; [`Sink::stop`] ends its session first.
 #[derive(Debug)]
 pub struct Sink {
-    /// What it reports.
+    /// Its report.
     pub reporter: SinkReporter,
     wanted: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Sink {
-    /// Starts feeding `url` while `wanted`; `before`, an earlier sink of that URL, is stopped first.
+    /// Starts feeding `url` while `wanted`. `before`, an earlier sink of that URL, is stopped first.
     #[must_use]
     pub fn start(context: &SinkContext, url: &SinkUrl, wanted: bool, before: Option<Self>) -> Self {
         let name = url.redacted();
@@ -92,7 +92,7 @@ impl Sink {
         Self { reporter, wanted: want, task }
     }
 
-    /// Pushes or not, from now on.
+    /// Starts or stops pushing.
     pub fn want(&self, wanted: bool) {
         self.wanted.send_replace(wanted);
     }
@@ -101,7 +101,7 @@ impl Sink {
     pub async fn stop(mut self) {
         let Self { wanted, task, .. } = &mut self;
         wanted.send_replace(false);
-        // Without anyone left to want it, the task ends.
+        // Without a sender the task ends.
         drop(std::mem::replace(wanted, watch::channel(false).0));
         let _ = tokio::time::timeout(STOP, task).await;
     }

@@ -1,5 +1,5 @@
-//! How a sink's session gets its connection: through the chosen uplink, with evidence of that uplink. The tests put servers in
-//! memory in place of the network.
+//! Gives a sink's session its connection through the chosen uplink, and collects evidence about that uplink. Tests replace the
+//! network with servers in memory.
 
 use super::error::SinkError;
 use super::reporter::SinkReporter;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 /// Connects to servers.
 pub trait Network: Debug + Send + Sync {
-    /// A connection to `server` through `uplink`, as [`Server::connect`] makes it.
+    /// Connects to `server` through `uplink`, like [`Server::connect`].
     fn connect<'a>(
         &'a self,
         server: &'a Server,
@@ -28,26 +28,26 @@ pub type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Connected, DialErro
 
 /// A connection to a server.
 pub struct Connected {
-    /// What it carries.
+    /// Its byte stream.
     pub stream: Box<dyn Duplex>,
-    /// What observes it, if that is possible.
+    /// Its monitor, if it can be observed.
     pub monitor: io::Result<Box<dyn Observe>>,
 }
 
-/// What a session runs over.
+/// A byte stream that a session uses.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// Observes a connection.
 pub trait Observe: Send {
-    /// How it is now, if that is known.
+    /// The connection's health now, if it is known.
     fn observe(&mut self, now: MonoTime) -> Option<ConnectionHealth>;
 }
 
 /// The kernel's own network.
 #[derive(Debug)]
 pub struct KernelNetwork {
-    /// How names are found.
+    /// Resolves names.
     pub resolver: Resolver,
 }
 
@@ -73,9 +73,9 @@ impl Observe for ConnectionMonitor {
     }
 }
 
-/// The way of one session to its server.
+/// How one session reaches its server.
 pub struct Route<'a> {
-    /// The certificates that are trusted.
+    /// The trusted certificates.
     pub roots: &'a Roots,
     pub(super) network: &'a dyn Network,
     pub(super) server: &'a Server,
@@ -84,10 +84,10 @@ pub struct Route<'a> {
 }
 
 impl Route<'_> {
-    /// A TCP connection to the server. Whether one comes about is evidence of the uplink.
+    /// Opens a TCP connection to the server. Its success or failure is evidence about the uplink.
     ///
     /// # Errors
-    /// When there is none.
+    /// When the connection fails.
     pub async fn tcp(&self) -> Result<Connected, SinkError> {
         let began = Instant::now();
         let slow = || self.reporter.unreachable(self.uplink, began.elapsed());
@@ -99,7 +99,7 @@ impl Route<'_> {
             Err(error) => {
                 match error.kind() {
                     DialErrorKind::Unreachable => self.reporter.unreachable(self.uplink, began.elapsed()),
-                    // Something answered, so the uplink leads there. A name that is not found says nothing.
+                    // Something answered, so the uplink works. A name that is not found says nothing about it.
                     DialErrorKind::Refused => self.reporter.reachable(None),
                     DialErrorKind::NotFound | DialErrorKind::Tls | DialErrorKind::Broken => {}
                 }

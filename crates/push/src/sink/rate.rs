@@ -1,22 +1,22 @@
-//! How fast bytes go out.
+//! The rate at which bytes are sent.
 
 use robocast_video::clock::MonoTime;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What is looked back over.
+/// The period that the rate covers.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Bytes that went out this close together are one entry: a burst takes no more room than a second.
+/// Bytes sent within this time are one entry, so that a burst needs no more memory than a second.
 const CLOSE: Duration = Duration::from_millis(10);
 
-/// The bytes of the last second. However often and whenever it is asked, it says the same.
+/// The bytes of the last second. Reading the rate does not change it.
 #[derive(Debug, Default)]
 pub struct Rate {
     sent: VecDeque<(MonoTime, u64)>,
 }
 
 impl Rate {
-    /// So many bytes went out.
+    /// Adds bytes that were sent.
     pub fn add(&mut self, now: MonoTime, bytes: u64) {
         self.forget(now);
         match self.sent.back_mut() {
@@ -47,14 +47,14 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_that_of_the_last_second_whenever_it_is_asked() {
+    fn the_rate_is_that_of_the_last_second_whenever_it_is_read() {
         let mut rate = Rate::default();
         assert_eq!(rate.bps(ms(0)), 0, "nothing was sent yet");
         for frame in 0..100 {
             let now = ms(1000 + frame * 40);
             rate.add(now, 5000);
             let seen = rate.bps(now);
-            assert_eq!(rate.bps(now), seen, "asking does not change it");
+            assert_eq!(rate.bps(now), seen, "reading does not change it");
             if frame >= 25 {
                 assert_eq!(seen, 1_000_000, "25 frames of 5000 bytes at {frame}");
             }
@@ -62,13 +62,13 @@ mod tests {
         assert_eq!(
             rate.bps(ms(5460)),
             520_000,
-            "13 frames in the last second: half of it went by without any"
+            "13 frames in the last second: none in half of it"
         );
         assert_eq!(rate.bps(ms(5960)), 0, "a second without a frame");
     }
 
     #[test]
-    fn a_burst_is_counted_whole_and_takes_little_room() {
+    fn a_burst_is_counted_completely_and_needs_little_memory() {
         let mut rate = Rate::default();
         for nanosecond in 0..10_000 {
             rate.add(MonoTime(nanosecond * 90_000), 100);

@@ -1,4 +1,4 @@
-//! What a sink reports.
+//! The report of a sink.
 
 use super::rate::Rate;
 use crate::transport::{ConnectionHealth, milliseconds};
@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// More latencies than this are not kept between two looks.
+/// How many latencies are kept at most between two readings.
 const SAMPLES: usize = 256;
 
-/// What a sink reports, shared with the program's loop.
+/// The report of a sink, shared with the program's loop.
 #[derive(Debug, Clone)]
 pub struct SinkReporter {
     reported: Arc<Mutex<Reported>>,
-    /// Woken when something is not to wait for the next second.
+    /// Notified when a change must not wait for the next second.
     urgent: Arc<Notify>,
 }
 
@@ -24,11 +24,11 @@ pub struct SinkReporter {
 struct Reported {
     status: SinkStatus,
     rate: Rate,
-    /// Latencies of the units sent since the last look, in ms.
+    /// Latencies of the units sent since the last reading, in ms.
     latencies: Vec<f64>,
-    /// What the connection shows of its uplinks; without the URL.
+    /// The connection's evidence about its uplinks, without the URL.
     rows: Vec<Evidence>,
-    /// The uplink through which no answer comes at all, and since when.
+    /// The uplink through which nothing answers, and since when.
     unreachable: Option<(String, MonoTime)>,
 }
 
@@ -42,7 +42,7 @@ impl SinkReporter {
         self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How the sink is.
+    /// The status of the sink.
     #[must_use]
     pub fn status(&self) -> SinkStatus {
         let mut reported = self.reported();
@@ -56,7 +56,7 @@ impl SinkReporter {
         std::mem::take(&mut self.reported().latencies)
     }
 
-    /// What its connection, or that there is none, shows of the uplinks.
+    /// Evidence about the uplinks, from its connection or from the lack of one.
     #[must_use]
     pub fn evidence(&self) -> Vec<Evidence> {
         let reported = self.reported();
@@ -85,7 +85,7 @@ impl SinkReporter {
         self.reported().status.reconnects = count.saturating_sub(1);
     }
 
-    /// How its connection is.
+    /// Records the health of its connection.
     pub(super) fn connection(&self, health: &ConnectionHealth) {
         let mut reported = self.reported();
         reported.status.uplink.clone_from(&health.uplink);
@@ -102,7 +102,7 @@ impl SinkReporter {
         }
     }
 
-    /// It has no connection now.
+    /// Records that it has no connection.
     pub(super) fn disconnected(&self) {
         let mut reported = self.reported();
         reported.rows.clear();
@@ -122,7 +122,7 @@ impl SinkReporter {
         self.urgent.notify_one();
     }
 
-    /// Records that the server answered, or that another uplink than the silent one is tried now: `unless`.
+    /// Records that the server answered; or, with `unless`, that this uplink is tried now: an entry for another uplink is removed.
     pub(super) fn reachable(&self, unless: Option<&str>) {
         let mut reported = self.reported();
         if reported.unreachable.as_ref().is_some_and(|(known, _)| Some(known.as_str()) != unless) {
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sent_counts_in_the_bytes_and_in_the_rate() {
+    fn sent_bytes_count_in_the_total_and_in_the_rate() {
         let report = SinkReporter::new("rtmp://host/live/***".into(), Arc::new(Notify::new()));
         assert_eq!(report.status().bitrate_bps, 0);
         let now = MonoTime::now();
@@ -162,11 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn an_uplink_without_answers_is_told_at_once_until_one_comes_or_another_is_tried() {
+    fn a_silent_uplink_is_reported_at_once_until_an_answer_arrives_or_another_is_tried() {
         let urgent = Arc::new(Notify::new());
         let report = SinkReporter::new("rtmp://host/live/***".into(), urgent);
         report.unreachable("", Duration::from_secs(2));
-        assert_eq!(report.evidence(), [], "nobody knows which uplink that was");
+        assert_eq!(report.evidence(), [], "the uplink is unknown");
         report.unreachable("wlan0", Duration::from_millis(1500));
         let evidence = report.evidence();
         assert_eq!((evidence.len(), evidence[0].interface.as_str(), evidence[0].stalled), (1, "wlan0", true));

@@ -1,4 +1,4 @@
-//! How long to wait before the next try, after what went wrong. Pure but for the jitter.
+//! How long to wait before the next try, depending on the error. Pure except for the jitter.
 
 use super::error::SinkErrorKind;
 use robocast_bus::SinkState;
@@ -6,16 +6,17 @@ use robocast_daemon::backoff::Backoff;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A server that is away is asked again within this.
+/// The longest wait for a server that is away.
 const AWAY: Duration = Duration::from_millis(800);
-/// A server that said no is asked again within this.
+/// The longest wait for a server that said no.
 const REFUSED: Duration = Duration::from_secs(30);
-/// A server that still has our earlier session is asked again within this ...
+/// The longest wait for a server that still has our earlier session ...
 const BUSY: Duration = Duration::from_secs(1);
-/// ... for so long. A name that is taken after that is not taken by a session of ours whose connection is gone.
+/// ... for this long. If the name is still taken after that, the cause is not an earlier session of ours whose connection is
+/// gone.
 const BUSY_FOR: Duration = Duration::from_secs(15);
 
-/// The tries since a session last worked.
+/// The tries since the last session that worked.
 #[derive(Debug)]
 pub struct RetryPolicy {
     away: Backoff,
@@ -27,17 +28,17 @@ pub struct RetryPolicy {
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NextTry {
-    /// How the sink is until then.
+    /// The state of the sink until then.
     pub state: SinkState,
     /// How long to wait.
     pub wait: Duration,
-    /// Whether it is worth a line in the journal: once in full, then only now and then, so that a server
-    /// away for a day fills no journal.
+    /// Whether to write a line to the journal: the first time, then only now and then, so that a server that is away for a day
+    /// does not fill the journal.
     pub worth_a_line: bool,
 }
 
 impl RetryPolicy {
-    /// None yet.
+    /// No tries yet.
     pub fn new() -> Self {
         Self {
             away: Backoff::new(Duration::from_millis(100), AWAY),
@@ -47,17 +48,17 @@ impl RetryPolicy {
         }
     }
 
-    /// A session worked.
+    /// Records that a session worked.
     pub fn worked(&mut self) {
         *self = Self::new();
     }
 
-    /// The uplink is another now: what went wrong through the old one says nothing.
+    /// Records that the uplink changed: failures through the old one no longer matter.
     pub fn uplink_changed(&mut self) {
         self.away.reset();
     }
 
-    /// What to do after a failure at `now`.
+    /// Decides what to do after a failure at `now`.
     pub fn failed(&mut self, kind: SinkErrorKind, now: Instant) -> NextTry {
         let recently = |since: Instant| now.duration_since(since) < BUSY_FOR;
         let (state, backoff) = match kind {
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_key_is_never_asked_for_quickly() {
+    fn a_wrong_key_is_never_retried_quickly() {
         let mut tries = RetryPolicy::new();
         let waits: Vec<_> = (0..10).map(|_| tries.failed(SinkErrorKind::Refused, Instant::now())).collect();
         assert!(waits.iter().all(|next| next.state == SinkState::Refused));

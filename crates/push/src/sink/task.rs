@@ -19,9 +19,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// A server that takes nothing for so long is given up.
+/// A server that accepts nothing for this long is abandoned.
 const STUCK: Duration = Duration::from_secs(10);
-/// A session that lasted so long worked.
+/// A session that lasted this long counts as working.
 const WORKED: Duration = Duration::from_secs(2);
 
 pub(super) struct SinkTask<P: Publisher> {
@@ -34,11 +34,11 @@ pub(super) struct SinkTask<P: Publisher> {
     pub server: Server,
     /// The media time of the last unit sent, over all sessions.
     pub last_time: Option<Duration>,
-    /// How often the server took a session of ours.
+    /// How often the server accepted a session of ours.
     pub sessions: u64,
 }
 
-/// A session, and the watch over its connection.
+/// A session and the monitor of its connection.
 pub(super) struct ObservedSession<P> {
     pub publisher: P,
     pub monitor: Box<dyn Observe>,
@@ -47,11 +47,11 @@ pub(super) struct ObservedSession<P> {
     pub not_before: Instant,
 }
 
-/// How feeding a server ended.
+/// Why feeding a server ended.
 pub(super) enum FeedEnd {
-    /// Nobody wants it any more.
+    /// It is no longer wanted.
     Unwanted,
-    /// It broke, or was given up.
+    /// It broke or was abandoned.
     Lost(SinkError),
 }
 
@@ -111,7 +111,7 @@ impl<P: Publisher> SinkTask<P> {
             tokio::select! {
                 () = tokio::time::sleep(next.wait) => {}
                 () = self.unwanted() => {}
-                // What another uplink brings is worth a try at once; not so after a server's no.
+                // A new uplink is worth an immediate try, but not after a server's refusal.
                 () = self.uplink_changed(&uplink), if next.state == SinkState::Waiting => retry.uplink_changed(),
             }
         }
@@ -130,7 +130,7 @@ impl<P: Publisher> SinkTask<P> {
         Ok(session)
     }
 
-    /// A session that could ask to publish.
+    /// Opens a session that is ready to ask to publish.
     pub(super) async fn prepare(&self, uplink: &str) -> Result<ObservedSession<P>, SinkError> {
         let SinkContext { network, roots, .. } = &self.context;
         let network = network.as_ref();
@@ -174,14 +174,14 @@ impl<P: Publisher> SinkTask<P> {
         FeedEnd::Lost(error)
     }
 
-    /// Ends a session that nobody wants any more.
+    /// Ends a session that is no longer wanted.
     pub(super) async fn end(&mut self, session: ObservedSession<P>) -> FeedEnd {
         self.last_time = session.publisher.last_time();
         session.publisher.close().await;
         FeedEnd::Unwanted
     }
 
-    /// Observes a connection, until the decision on it is another than `usual`.
+    /// Observes a connection until the decision about it differs from `usual`.
     pub(super) async fn observe(
         &self,
         monitor: &mut Box<dyn Observe>,
@@ -228,7 +228,7 @@ impl<P: Publisher> SinkTask<P> {
         publisher: &mut P,
         units: &mut Subscriber,
     ) -> Result<(Arc<AccessUnit>, u64), SinkError> {
-        // A unit that was on its way when this was last cancelled goes first.
+        // A unit whose sending was cancelled is sent first.
         flush(publisher).await?;
         loop {
             tokio::select! {
@@ -252,7 +252,7 @@ impl<P: Publisher> SinkTask<P> {
 
     pub(super) async fn unwanted(&self) {
         let mut wanted = self.wanted.clone();
-        // Without anyone left to want it, it is not wanted.
+        // Without a sender it is not wanted.
         let _ = wanted.wait_for(|wanted| !wanted).await;
     }
 
@@ -269,6 +269,6 @@ impl<P: Publisher> SinkTask<P> {
 async fn flush<P: Publisher>(publisher: &mut P) -> Result<(), SinkError> {
     match tokio::time::timeout(STUCK, publisher.flush()).await {
         Ok(flushed) => flushed,
-        Err(_) => Err(SinkError::new(SinkErrorKind::Broken, "the server takes no video any more")),
+        Err(_) => Err(SinkError::new(SinkErrorKind::Broken, "the server no longer accepts video")),
     }
 }

@@ -1,4 +1,4 @@
-//! A sink's task and a server in memory, under a paused clock.
+//! Tests of a sink's task with a server in memory and a paused clock.
 
 use super::*;
 use crate::in_memory::{Mood, Rig, Saw};
@@ -11,13 +11,13 @@ const fn s(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// The time from each to the next.
+/// The time from each entry to the next.
 fn gaps(times: &[Duration]) -> Vec<Duration> {
     times.windows(2).map(|two| two[1] - two[0]).collect()
 }
 
-/// The waits grow as those of a server that is away: none, then 0.1 s twice as long each time, to 0.8 s,
-/// and up to half of each is taken off. An answer takes 1 ms, and the clock counts in ms.
+/// Whether the waits grow as for a server that is away: none, then 0.1 s, doubling each time up to 0.8 s, each shortened by up
+/// to half. An answer takes 1 ms, and the clock counts in ms.
 fn away(gaps: &[Duration]) -> bool {
     let steps = [0, 100, 200, 400, 800].into_iter().chain(std::iter::repeat(800)).map(ms);
     gaps.iter().zip(steps).all(|(&gap, step)| gap >= step / 2 && gap <= step + ms(2))
@@ -65,13 +65,13 @@ async fn a_server_that_says_no_is_asked_more_slowly_than_one_that_is_away_but_wi
     let status = rig.sink.reporter.status();
     assert_eq!(status.state, SinkState::Refused);
     assert!(status.text.starts_with("the server refuses to connect"), "{}", status.text);
-    // Another uplink does not change a server's mind.
+    // Another uplink does not change the server's refusal.
     let tries = rig.server.saw().len();
     rig.choose("wwan0");
     rig.pass(ms(1)).await;
     assert_eq!(rig.server.saw().len(), tries);
     rig.pass(s(30)).await;
-    assert_eq!(rig.state(), SinkState::Publishing, "its next try finds it willing");
+    assert_eq!(rig.state(), SinkState::Publishing, "its next try succeeds");
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,7 +82,7 @@ async fn a_session_begins_with_the_latest_keyframe() {
     rig.until(SinkState::Publishing).await;
     rig.film(s(1), 25).await;
     let units = rig.server.units(1);
-    // The third group, which was there already, and the fourth.
+    // The third group, which was already buffered, and the fourth.
     assert_eq!(units.len(), 50, "{units:?}");
     let keyframes: Vec<_> = units.iter().enumerate().filter(|(_, unit)| unit.1).map(|(at, _)| at).collect();
     assert_eq!((keyframes, units[0].0), (vec![0, 25], 2000));
@@ -110,7 +110,7 @@ async fn a_server_that_hangs_in_the_handshake_is_given_up_after_5_s() {
         gaps(&rig.server.tries("wlan0")).into_iter().map(|gap| gap.saturating_sub(s(5))).collect();
     assert!(away(&gaps) && gaps.len() >= 4, "{gaps:?}");
     assert_eq!(rig.sink.reporter.status().reconnects, 0);
-    assert!(rig.server.times(|saw| matches!(saw, Saw::Gone(_))).len() >= 5, "nothing is left behind");
+    assert!(rig.server.times(|saw| matches!(saw, Saw::Gone(_))).len() >= 5, "no connection is left open");
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +155,7 @@ async fn states_follow_the_server_and_each_session_after_the_first_counts_as_a_r
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_not_wanted_says_good_bye_and_is_idle_until_wanted() {
+async fn an_unwanted_sink_ends_its_session_properly_and_is_idle_until_wanted() {
     let mut rig = Rig::new(Mood::Takes);
     rig.film(s(1), 25).await;
     rig.sink.want(false);
@@ -169,12 +169,12 @@ async fn who_is_not_wanted_says_good_bye_and_is_idle_until_wanted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_server_skips_to_the_next_keyframe_and_what_it_missed_is_counted() {
+async fn a_slow_server_skips_to_the_next_keyframe_and_the_skipped_units_are_counted() {
     let mut rig = Rig::new(Mood::Takes);
     rig.film(s(1), 25).await;
     rig.server.read(false);
     for _ in 0..6 {
-        // More than the way holds.
+        // More than the path holds.
         rig.picture(true, 80_000);
         rig.film(ms(960), 1000).await;
     }
@@ -183,7 +183,7 @@ async fn a_slow_server_skips_to_the_next_keyframe_and_what_it_missed_is_counted(
     let (units, status) = (rig.server.units(1), rig.sink.reporter.status());
     let holes: Vec<_> = units.windows(2).filter(|two| two[1].0 - two[0].0 > 41).collect();
     assert_eq!(holes.len(), 1, "{units:?}");
-    assert!(holes[0][1].1, "it goes on with a keyframe: {holes:?}");
+    assert!(holes[0][1].1, "it continues with a keyframe: {holes:?}");
     assert!(status.skipped >= 75, "{status:?}");
     assert_eq!(u64::from(rig.next), status.frames_out + status.skipped);
     assert_eq!((units.len() as u64, status.reconnects), (status.frames_out, 0));
@@ -204,7 +204,7 @@ async fn a_server_that_takes_nothing_for_10_s_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_says_good_bye_at_once_and_waits_for_no_server_that_does_not_listen() {
+async fn a_stop_ends_the_session_properly_and_does_not_wait_for_a_silent_server() {
     for (reads, expected) in [(true, ms(1)), (false, ms(502))] {
         let mut rig = Rig::new(Mood::Takes);
         rig.film(s(1), 25).await;
@@ -224,7 +224,7 @@ async fn an_end_says_good_bye_at_once_and_waits_for_no_server_that_does_not_list
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_while_a_server_is_away_or_hangs_takes_no_time() {
+async fn a_stop_while_a_server_is_away_or_hangs_takes_no_time() {
     for mood in [Mood::Away, Mood::Hangs, Mood::Mute, Mood::Refuses] {
         let rig = Rig::new(mood);
         rig.pass(s(2)).await;

@@ -1,4 +1,4 @@
-//! What a connection shows of the uplink that it goes through.
+//! Evidence that a connection gives about its uplink.
 //!
 //! ```text
 //! dial::SocketStats, ten times a second --> stall (pure): does anything come through?

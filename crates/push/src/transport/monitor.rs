@@ -11,23 +11,23 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// How often it is looked at.
+/// How often the connection is sampled.
 pub const EVERY: Duration = Duration::from_millis(100);
-/// A subflow that carried nothing for so long says nothing of its uplink.
+/// A subflow that carried nothing for this long is no evidence about its uplink.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// How a connection is.
+/// The health of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConnectionHealth {
-    /// The interface that it goes through; of an MPTCP connection, the one that was heard of last.
+    /// The interface that it uses; for an MPTCP connection, the one that was acknowledged last.
     pub uplink: String,
-    /// All interfaces that it may go through.
+    /// All interfaces that it may use.
     pub uplinks: Vec<String>,
-    /// Whether it is a true MPTCP connection.
+    /// Whether it uses MPTCP on both ends.
     pub mptcp: bool,
-    /// For how long nothing comes through the connection as a whole, if that is a stall.
+    /// How long nothing has come through the connection as a whole, if that is a stall.
     pub stalled: Option<Duration>,
-    /// A row for each interface that carries something; without the URL.
+    /// One row per interface that carries data; without the URL.
     pub rows: Vec<Evidence>,
 }
 
@@ -40,15 +40,15 @@ pub struct ConnectionMonitor {
     bound: String,
     whole: Detector,
     subflows: HashMap<IpAddr, Detector>,
-    /// The interfaces of addresses, also of those that are gone meanwhile.
+    /// The interfaces of addresses, including addresses that no longer exist.
     interfaces: HashMap<IpAddr, String>,
 }
 
 impl ConnectionMonitor {
-    /// Over `stream`, which was bound to `uplink`, if that is not empty.
+    /// Monitors `stream`, which is bound to `uplink` if that is not empty.
     ///
     /// # Errors
-    /// When the system is out of descriptors, or the connection is gone already.
+    /// When the system has no descriptors left, or the connection is already gone.
     pub fn over(stream: &TcpStream, uplink: &str) -> io::Result<Self> {
         Ok(Self {
             local: stream.local_addr()?.ip(),
@@ -60,7 +60,7 @@ impl ConnectionMonitor {
         })
     }
 
-    /// How it is now; none while the kernel says nothing of it.
+    /// Its health now; none while the kernel reports nothing.
     pub fn look(&mut self, now: MonoTime) -> Option<ConnectionHealth> {
         Some(match SocketStats::of(&self.socket).ok()? {
             SocketStats::Tcp(subflow) => self.tcp(now, &subflow),
@@ -95,7 +95,7 @@ impl ConnectionMonitor {
             }
             uplinks.push(interface);
         }
-        // A server that takes nothing (a closed window) leaves nothing unacknowledged on any way.
+        // A server that accepts nothing (a closed window) leaves nothing unacknowledged on any subflow.
         let under_way = subflows.is_empty() || subflows.iter().any(|subflow| subflow.unacknowledged > 0);
         let heard = subflows.iter().min_by_key(|subflow| subflow.silent);
         let stalled = self.whole.observe(&Sample {
@@ -110,7 +110,7 @@ impl ConnectionMonitor {
         ConnectionHealth { uplink: self.interface(local), uplinks, mptcp: true, stalled, rows }
     }
 
-    /// The interface that has this address; empty when none has.
+    /// The interface that has this address; empty if there is none.
     fn interface(&mut self, address: IpAddr) -> String {
         if let Some(known) = self.interfaces.get(&address) {
             return known.clone();
@@ -153,7 +153,7 @@ fn row(interface: &str, mptcp: bool, stalled: Option<Duration>, rtt: Duration) -
     }
 }
 
-/// In whole ms, never 0 for what is not.
+/// Whole milliseconds; a time above 0 is never rounded to 0.
 pub fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(u32::MAX)
 }

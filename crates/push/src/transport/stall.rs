@@ -1,46 +1,46 @@
-//! Whether anything comes through. Pure: time is what the samples carry.
+//! Detects stalls. Pure: the samples carry the time.
 //!
-//! A way stalls when something was sent and the other end has said nothing since, for longer than a way
-//! that merely loses packets keeps silent. Such a way repeats after a timeout (RFC 6298) of
-//! RTT + max(200 ms, 4 RTTVAR), then after twice that; an answer takes one more RTT. So nothing is called a
-//! stall before two repetitions in a row could have been answered: 3 timeouts and 1 RTT.
+//! A path stalls if something was sent and the other end has been silent since, for longer than on a path that only loses packets.
+//! On a lossy path TCP retransmits after a timeout (RFC 6298) of RTT + max(200 ms, 4 RTTVAR), then after twice that; an answer
+//! takes one more RTT. So a stall is reported only after two retransmissions in a row could have been answered: 3 timeouts
+//! and 1 RTT.
 
 use robocast_video::clock::MonoTime;
 use std::time::Duration;
 
-/// No stall is called sooner.
+/// No stall is reported sooner.
 const LEAST: Duration = Duration::from_millis(700);
-/// ... nor later: the kernel itself gives up at about this time (`TCP_USER_TIMEOUT`).
+/// ... or later: the kernel itself gives up at about this time (`TCP_USER_TIMEOUT`).
 const MOST: Duration = Duration::from_secs(5);
-/// Linux's least variance in a retransmission timeout.
+/// Linux's minimum for the variance part of a retransmission timeout.
 const LEAST_VARIANCE: Duration = Duration::from_millis(200);
 
-/// What is known of a way at one moment.
+/// The state of a path at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// When.
+    /// The time of the sample.
     pub at: MonoTime,
     /// Whether something that was sent is not acknowledged yet.
     pub outstanding: bool,
-    /// How much was acknowledged; any change is a sign of life.
+    /// How much was acknowledged; every change is a sign of life.
     pub acknowledged: u64,
-    /// How long ago the other end last acknowledged anything, even out of order, where that is known.
+    /// How long ago the other end last acknowledged anything, even out of order, if that is known.
     pub silent: Option<Duration>,
-    /// The round trip, smoothed.
+    /// The smoothed round-trip time.
     pub rtt: Duration,
     /// Its variance.
     pub rttvar: Duration,
 }
 
-/// The judgement of one way, from sample to sample.
+/// The stall detector of one path, from sample to sample.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Detector {
-    /// The last sign of life, and what was acknowledged by then.
+    /// The last sign of life, and how much was acknowledged by then.
     alive: Option<(MonoTime, u64)>,
 }
 
 impl Detector {
-    /// Takes a sample. For how long nothing has come through, if that is a stall.
+    /// Adds a sample. Returns how long nothing has come through, if that is a stall.
     pub fn observe(&mut self, sample: &Sample) -> Option<Duration> {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let heard = sample.silent.map_or(0, |silent| sample.at.0.saturating_sub(nanos(silent)));
@@ -55,7 +55,7 @@ impl Detector {
     }
 }
 
-/// How long a way with this round trip may be silent.
+/// How long a path with this round-trip time may be silent.
 #[must_use]
 pub fn patience(rtt: Duration, rttvar: Duration) -> Duration {
     let timeout = rtt + (rttvar * 4).max(LEAST_VARIANCE);

@@ -1,8 +1,8 @@
-//! Chunks from the server back into messages (Adobe RTMP 1.0, 5.3). What servers send to a publisher is
-//! small: everything is bounded, and nothing a server sends can do more than end the session.
+//! Assembles messages from the server's chunks (Adobe RTMP 1.0, 5.3). Servers send little to a publisher, so everything is
+//! bounded, and the worst that a server can do is end the session.
 //!
-//! `rml_rtmp` has a reader too; it counts below zero when a server announces a message shorter than what
-//! it has sent of it.
+//! `rml_rtmp` has a reader too, but its counter underflows if a server announces a message that is shorter than the part it
+//! already sent.
 
 use bytes::{Buf, Bytes, BytesMut};
 use rml_rtmp::messages::MessagePayload;
@@ -13,22 +13,22 @@ use std::collections::HashMap;
 const LONGEST: usize = 64 << 10;
 /// No server uses more chunk streams.
 const STREAMS: usize = 64;
-/// In place of a time: it stands behind the header, in four bytes.
+/// Stands for a time that follows the header in four bytes.
 const EXTENDED: u32 = 0x00ff_ffff;
 
-/// Bytes that are no chunks of a sane server.
+/// The bytes are not valid chunks.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ChunkError {
-    /// A message longer than any.
+    /// A message that is too long.
     #[error("a message of {0} bytes")]
     Long(usize),
     /// More chunk streams than any server uses.
     #[error("too many chunk streams")]
     Streams,
-    /// A chunk that refers to a header that never came.
+    /// A chunk that refers to a header that was never sent.
     #[error("a chunk without a header")]
     NoHeader,
-    /// A message begins before the one before it on its chunk stream has ended.
+    /// A message begins before the previous one on its chunk stream has ended.
     #[error("a message within a message")]
     Nested,
 }
@@ -52,33 +52,33 @@ pub struct ChunkReader {
 }
 
 impl ChunkReader {
-    /// For a connection that begins.
+    /// The state of a new connection.
     #[must_use]
     pub fn new() -> Self {
         Self { buffer: BytesMut::new(), streams: HashMap::new(), chunk: 128 }
     }
 
-    /// The server announced its chunk size.
+    /// Sets the chunk size that the server announced.
     pub fn set_chunk_size(&mut self, size: u32) {
         self.chunk = usize::try_from(size).unwrap_or(usize::MAX).max(1);
     }
 
-    /// The server gives up the message it was sending on a chunk stream.
+    /// Drops the message that the server was sending on a chunk stream and abandoned.
     pub fn abort(&mut self, stream: u32) {
         if let Some(stream) = self.streams.get_mut(&stream) {
             stream.collected.clear();
         }
     }
 
-    /// Takes bytes.
+    /// Adds received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message, if there is one.
+    /// The next complete message, if there is one.
     ///
     /// # Errors
-    /// When the bytes are no chunks.
+    /// When the bytes are not valid chunks.
     pub fn next_message(&mut self) -> Result<Option<MessagePayload>, ChunkError> {
         while let Some((header, size)) =
             Header::read(&self.buffer, |id| self.streams.get(&id).map(|s| s.extended))?
@@ -114,7 +114,7 @@ impl ChunkReader {
             if stream.collected.len() == stream.length {
                 let data: Bytes = stream.collected.split().freeze();
                 return Ok(Some(MessagePayload {
-                    // Times of what a server says to a publisher mean nothing.
+                    // The times of messages from a server to a publisher have no meaning.
                     timestamp: RtmpTimestamp::new(0),
                     type_id: stream.kind,
                     message_stream_id: stream.message_stream,
@@ -126,7 +126,7 @@ impl ChunkReader {
     }
 }
 
-/// What the head of a chunk says.
+/// The head of a chunk.
 #[derive(Debug)]
 struct Header {
     format: u8,
@@ -138,8 +138,8 @@ struct Header {
 }
 
 impl Header {
-    /// Reads one and says how many bytes it takes; none when more bytes are needed. `extended` tells
-    /// whether a chunk stream's last header had its time behind it, which one without a time repeats.
+    /// Reads a head and returns it with its length; none if more bytes are needed. `extended` returns whether the last header of
+    /// a chunk stream had an extended time, which a header without a time repeats.
     fn read(
         bytes: &[u8],
         extended: impl Fn(u32) -> Option<bool>,
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_shorter_than_what_was_sent_of_it_ends_the_session() {
+    fn a_message_shorter_than_its_part_already_sent_ends_the_session() {
         let mut reader = ChunkReader::new();
         let mut bytes = vec![3, 0, 0, 0, 0, 0, 200, 20, 0, 0, 0, 0];
         bytes.extend([0; 128]);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_longer_than_any_is_refused_before_it_is_collected() {
+    fn a_message_that_is_too_long_is_refused_before_it_is_collected() {
         let mut reader = ChunkReader::new();
         reader.push(&[3, 0, 0, 0, 0xff, 0xff, 0xff, 20, 0, 0, 0, 0]);
         assert_eq!(all(&mut reader), Err(ChunkError::Long(0x00ff_ffff)));
@@ -223,7 +223,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn messages_come_back_whole_whatever_their_sizes_times_and_pieces(
+        fn messages_are_assembled_whatever_their_sizes_times_and_pieces(
             messages in prop::collection::vec((prop_oneof![Just(20u8), Just(9), Just(8)], prop::collection::vec(any::<u8>(), 1..600), 0u32..40_000_000), 1..8),
             piece in 1usize..200
         ) {

@@ -1,10 +1,10 @@
-//! Why there is no RTMP session.
+//! Why an RTMP session failed.
 
 use super::session::SessionError;
 use crate::sink::{SinkError, SinkErrorKind};
 use std::io;
 
-/// A session could not be made, or is over.
+/// A session could not be opened, or has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RtmpError {
     /// The connection broke.
@@ -16,7 +16,7 @@ pub enum RtmpError {
     /// The server does not answer.
     #[error("no answer to the request to publish")]
     Late,
-    /// What the server said, or that it does not speak RTMP.
+    /// The server's error, or it does not speak RTMP.
     #[error(transparent)]
     Session(#[from] SessionError),
 }

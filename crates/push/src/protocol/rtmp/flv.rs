@@ -1,4 +1,4 @@
-//! Access units as FLV video tags, the form in which RTMP carries them
+//! Converts access units to FLV video tags, the form in which RTMP carries them
 //! (Adobe Flash Video File Format Specification 10.1, E.4.3).
 
 use robocast_video::h264::{AccessUnit, NalKind, ParameterSets, nals};
@@ -8,7 +8,7 @@ const INTER_AVC: u8 = 0x27;
 const SEQUENCE_HEADER: u8 = 0;
 const NAL_UNITS: u8 = 1;
 
-/// The tag that tells the server's players how to decode. None until the sets are complete.
+/// The tag with the parameter sets, which players need for decoding. None until the sets are complete.
 #[must_use]
 pub fn sequence_header(sets: &ParameterSets) -> Option<Vec<u8>> {
     let mut tag = vec![KEYFRAME_AVC, SEQUENCE_HEADER, 0, 0, 0];
@@ -16,8 +16,8 @@ pub fn sequence_header(sets: &ParameterSets) -> Option<Vec<u8>> {
     Some(tag)
 }
 
-/// The tag of one access unit. NAL units go from start codes to lengths; delimiters and filler, which
-/// the container makes pointless, are left out; everything else is untouched.
+/// The tag of one access unit. NAL units get lengths instead of start codes. Delimiters and filler are left out, because the
+/// container makes them unnecessary; everything else is unchanged.
 #[must_use]
 pub fn video(unit: &AccessUnit) -> Vec<u8> {
     let mut tag = Vec::with_capacity(unit.data.len() + 16);

@@ -1,9 +1,9 @@
-//! What RTMP messages carry: their kinds, and the fields of a server's answers.
+//! The contents of RTMP messages: their kinds, and the fields of a server's answers.
 
 use super::session::SessionError;
 use rml_amf0::Amf0Value;
 
-/// Kinds of messages (RTMP 1.0, 5.4 and 7.1), and the user control event that asks for an answer.
+/// Kinds of messages (RTMP 1.0, 5.4 and 7.1), and the user control event that requires an answer.
 pub(super) const SET_CHUNK_SIZE: u8 = 1;
 pub(super) const ABORT: u8 = 2;
 pub(super) const USER_CONTROL: u8 = 4;
@@ -31,7 +31,7 @@ pub(super) fn field(arguments: &[Amf0Value], name: &str) -> Option<String> {
     })
 }
 
-/// What a server says in an answer, on one bounded line.
+/// The text of a server's answer, as one line of limited length.
 pub(super) fn described(arguments: &[Amf0Value]) -> String {
     let parts: Vec<String> =
         ["code", "description"].iter().filter_map(|name| field(arguments, name)).collect();

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Each step of the session may take this long.
 const STEP: Duration = Duration::from_secs(5);
-/// A server gets this long to hear that a session ends.
+/// How long to wait for the server when a session ends.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Publishes one stream over RTMP.
@@ -71,7 +71,7 @@ impl Publisher for RtmpPublisher {
         let farewell = async {
             self.write_pending().await.ok()?;
             self.socket.shutdown().await.ok()?;
-            // Once the server ends its side, it has the session no longer.
+            // When the server closes its side, it has ended the session.
             while self.socket.read(&mut self.input).await.ok()? > 0 {}
             Some(())
         };
@@ -91,7 +91,7 @@ impl RtmpPublisher {
         tokio::time::timeout(STEP, steps).await.map_err(|_| RtmpError::Late)?
     }
 
-    /// Writes what is queued, and reads what the server sends meanwhile. Cancel safe.
+    /// Writes the queued bytes, and reads what the server sends meanwhile. Cancel safe.
     async fn write_pending(&mut self) -> Result<(), RtmpError> {
         self.collect();
         while self.written < self.pending.len() {
@@ -114,7 +114,7 @@ impl RtmpPublisher {
         self.socket.flush().await.map_err(RtmpError::Broken)
     }
 
-    /// Waits for something from the server. Cancel safe.
+    /// Waits for bytes from the server. Cancel safe.
     async fn receive(&mut self) -> Result<(), RtmpError> {
         let read = self.socket.read(&mut self.input).await.map_err(RtmpError::Broken)?;
         self.take_input(read)

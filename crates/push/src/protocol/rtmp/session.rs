@@ -18,37 +18,37 @@ use std::time::Duration;
 
 /// Our chunk size: a whole P picture in one chunk.
 const CHUNK: u32 = 65_536;
-/// The longest answer that is read.
+/// Longer answers are not read.
 const LONGEST_ANSWER: usize = 4096;
 
-/// Transactions, by which answers are told apart.
+/// Transaction numbers, which identify answers.
 const CONNECT: f64 = 1.0;
 const RELEASE_STREAM: f64 = 2.0;
 const FC_PUBLISH: f64 = 3.0;
 const CREATE_STREAM: f64 = 4.0;
 const PUBLISH: f64 = 5.0;
-/// Commands that are not answered.
+/// The transaction number of commands without an answer.
 const UNANSWERED: f64 = 0.0;
 
-/// The session is over.
+/// The session has ended.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SessionError {
-    /// The name is taken: most often by our own earlier session, of which the server has not noticed that
-    /// its way is gone. It soon will.
+    /// The name is taken, usually by our own earlier session: the server has not noticed yet that its connection is gone, but
+    /// soon will.
     #[error("the server still has a session of this name: {0}")]
     Busy(String),
-    /// The server said no.
+    /// The server refused.
     #[error("the server refuses to {step}: {reason}")]
     Refused {
-        /// What was asked.
+        /// The request.
         step: &'static str,
-        /// What the server says.
+        /// The server's reason.
         reason: String,
     },
-    /// The server ended it.
+    /// The server ended the session.
     #[error("the server ended the session: {0}")]
     Ended(String),
-    /// What the peer sends is not RTMP.
+    /// The peer sends something that is not RTMP.
     #[error("the peer does not speak RTMP: {0}")]
     Protocol(String),
 }
@@ -56,7 +56,7 @@ pub enum SessionError {
 enum Step {
     Handshake(Box<Handshake>),
     Connecting,
-    /// The server knows us, and not yet what we want.
+    /// The server has accepted the connection; nothing was requested yet.
     Connected,
     Creating,
     Asking {
@@ -80,7 +80,7 @@ pub struct Session {
     sets: ParameterSets,
     /// The last sequence header that was sent.
     header: Option<Vec<u8>>,
-    /// The time of the last unit sent, in ms. What is sent wraps after 49 days.
+    /// The time of the last unit sent, in ms. On the wire it wraps after 49 days.
     last_ms: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Begins a session; its first bytes are ready in [`Session::take_output`].
+    /// Begins a session; [`Session::take_output`] returns its first bytes.
     ///
     /// # Errors
     /// When the handshake cannot be made.
@@ -113,28 +113,29 @@ impl Session {
         })
     }
 
-    /// Whether the server knows us, and waits to hear what we want. Until then it may have another session of this name.
+    /// Whether the server has accepted the connection and waits for a request. Before a request to publish, it may have another
+    /// session of this name.
     #[must_use]
     pub fn connected(&self) -> bool {
         matches!(self.step, Step::Connected)
     }
 
-    /// Asks to publish; nothing happens before the session is connected. Times rise over `after`, the last time that an earlier
-    /// session with this server sent.
+    /// Asks to publish, once the session is connected. All times will be later than `after`, the last time that an earlier session
+    /// sent to this server.
     ///
     /// # Errors
-    /// When it cannot be sent.
+    /// When the request cannot be sent.
     pub fn publish(&mut self, after: Option<Duration>) -> Result<(), SessionError> {
         self.last_ms = after.map(milliseconds);
         if self.connected() { self.request_stream() } else { Ok(()) }
     }
 
-    /// What is to be written to the peer now.
+    /// The bytes to write to the peer now.
     pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
     }
 
-    /// Whether the server takes video.
+    /// Whether the server accepts video.
     #[must_use]
     pub fn publishing(&self) -> bool {
         matches!(self.step, Step::Publishing { .. })
@@ -146,7 +147,7 @@ impl Session {
         self.last_ms.map(Duration::from_millis)
     }
 
-    /// Takes bytes from the peer.
+    /// Handles bytes from the peer.
     ///
     /// # Errors
     /// When the server refuses or ends the session, or does not speak RTMP.
@@ -170,8 +171,8 @@ impl Session {
         self.received += bytes.len() as u64;
         self.chunks_in.push(bytes);
         while let Some(payload) = self.chunks_in.next_message().map_err(protocol)? {
-            // A message of a kind that we do not know is none of our business. One longer than any answer
-            // is not read: its values may be nested deeper than a stack is high.
+            // Unknown kinds of messages are ignored. A message that is longer than any answer is not read, because its values
+            // may be nested too deep for the stack.
             if payload.data.len() <= LONGEST_ANSWER {
                 self.take_message(payload.type_id, &payload.data)?;
             }
@@ -179,11 +180,11 @@ impl Session {
         self.acknowledge()
     }
 
-    /// Sends an access unit; nothing before the first keyframe. `at` is its time on the stream's own axis; times rise strictly,
-    /// whatever comes.
+    /// Sends an access unit; units before the first keyframe are dropped. `at` is its time on the stream's own axis. The times sent
+    /// increase strictly, whatever the input.
     ///
     /// # Errors
-    /// When it is too large for RTMP.
+    /// When the unit is too large for RTMP.
     pub fn video(&mut self, unit: &AccessUnit, at: Duration) -> Result<(), SessionError> {
         let Step::Publishing { stream } = self.step else { return Ok(()) };
         let ms = milliseconds(at).max(self.last_ms.map_or(0, |last| last + 1));
@@ -203,7 +204,7 @@ impl Session {
         self.send(RtmpMessage::VideoData { data: flv::video(unit).into() }, stream, ms)
     }
 
-    /// Ends the publication politely.
+    /// Ends the session properly.
     pub fn finish(&mut self) {
         if let Step::Publishing { stream } | Step::Asking { stream } = self.step {
             let name = text(self.target.stream.expose());
@@ -232,7 +233,7 @@ impl Session {
     }
 
     fn request_stream(&mut self) -> Result<(), SessionError> {
-        // What every encoder sends; some servers wait for it.
+        // Every encoder sends these; some servers wait for them.
         let stream = text(self.target.stream.expose());
         self.command("releaseStream", RELEASE_STREAM, Amf0Value::Null, vec![stream.clone()], 0)?;
         self.command("FCPublish", FC_PUBLISH, Amf0Value::Null, vec![stream], 0)?;
@@ -240,7 +241,7 @@ impl Session {
         self.command("createStream", CREATE_STREAM, Amf0Value::Null, vec![], 0)
     }
 
-    /// A message of the server. One too short for its kind is none.
+    /// Handles a message of the server. A message that is too short for its kind is ignored.
     fn take_message(&mut self, kind: u8, data: &[u8]) -> Result<(), SessionError> {
         let number = data.first_chunk().map(|&bytes| u32::from_be_bytes(bytes));
         match (kind, number) {
@@ -255,7 +256,7 @@ impl Session {
                 }
             }
             (COMMAND, _) => return self.take_command(data),
-            // A command "in AMF3": a byte that says that it is AMF0 after all, then AMF0.
+            // A command "in AMF3" is a byte that selects AMF0, followed by AMF0.
             (COMMAND_AMF3, _) => return self.take_command(data.get(1..).unwrap_or_default()),
             _ => {}
         }
@@ -266,7 +267,7 @@ impl Session {
         let Ok(values) = rml_amf0::deserialize(&mut &data[..]) else { return Ok(()) };
         match &values[..] {
             [Amf0Value::Utf8String(name), Amf0Value::Number(transaction), arguments @ ..] => {
-                // The first argument is the command object, mostly null; `onStatus` has its facts behind.
+                // The first argument is the command object, usually null; the information of `onStatus` follows it.
                 self.take_answer(name, *transaction, arguments.get(1..).unwrap_or_default())
             }
             _ => Ok(()),
@@ -349,7 +350,7 @@ impl Session {
         self.send(RtmpMessage::Amf0Data { values }, stream, ms)
     }
 
-    /// Tells the server how much came, once every half of its window.
+    /// Acknowledges received bytes to the server, once per half of its window.
     fn acknowledge(&mut self) -> Result<(), SessionError> {
         if let Some(window) = self.window
             && self.received - self.acknowledged >= window / 2
@@ -377,7 +378,7 @@ impl Session {
     }
 
     fn send(&mut self, message: RtmpMessage, stream: u32, ms: u64) -> Result<(), SessionError> {
-        // The clock of RTMP wraps.
+        // RTMP's clock wraps.
         #[allow(clippy::cast_possible_truncation)]
         let timestamp = RtmpTimestamp::new(ms as u32);
         let payload: MessagePayload = message.into_message_payload(timestamp, stream).map_err(protocol)?;

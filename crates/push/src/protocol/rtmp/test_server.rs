@@ -1,4 +1,4 @@
-//! A server's end of a session, for tests: it speaks with the same chunk library.
+//! A server's end of a session, for tests. It uses the same chunk library.
 
 // Helpers of tests panic as tests do.
 #![allow(clippy::unwrap_used)]

@@ -1,4 +1,4 @@
-//! From one uplink to another, with a server in memory and a paused clock.
+//! Tests of the handover from one uplink to another, with a server in memory and a paused clock.
 
 use crate::in_memory::{Mood, Rig, Saw};
 use robocast_bus::SinkState;
@@ -12,7 +12,7 @@ const fn s(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// A sink that publishes by `wlan0`, two seconds into groups of two seconds.
+/// A sink that publishes through `wlan0`, after two seconds of pictures in groups of two seconds.
 async fn publishing() -> Rig {
     let mut rig = Rig::new(Mood::Takes);
     rig.film(s(3), 50).await;
@@ -20,28 +20,28 @@ async fn publishing() -> Rig {
     rig
 }
 
-/// When something was seen, which was seen once.
+/// The time of an event that was seen exactly once.
 fn when(rig: &Rig, wanted: &Saw) -> Duration {
     let times = rig.server.times(|saw| saw == wanted);
     assert_eq!(times.len(), 1, "{wanted:?}: {times:?}");
     times[0]
 }
 
-/// When the session's pictures came.
+/// The arrival times of the session's pictures.
 fn fed(rig: &Rig, of: usize) -> Vec<Duration> {
     rig.server.times(|saw| matches!(saw, Saw::Unit { session, .. } if *session == of))
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_goes_over_at_a_keyframe_and_the_old_session_is_fed_until_then() {
+async fn it_hands_over_at_a_keyframe_and_feeds_the_old_session_until_then() {
     let mut rig = publishing().await;
     rig.server.mood("wwan0", Mood::Ponders(ms(100)));
     rig.choose("wwan0");
     rig.film(s(3), 50).await;
     rig.pass(s(1)).await;
-    // The keyframe comes 1 s after the choice.
+    // The keyframe arrives 1 s after the choice.
     let (first, second) = (rig.server.units(1), rig.server.units(2));
-    assert_eq!((first.len(), second.len()), (100, 50), "nothing is lost, nothing comes twice");
+    assert_eq!((first.len(), second.len()), (100, 50), "nothing is lost, nothing is sent twice");
     assert!(second[0].1, "the new one begins with the keyframe");
     let (leaves, asks) = (when(&rig, &Saw::Leaves(1)), when(&rig, &Saw::Asks(2)));
     let (gone, begins) = (when(&rig, &Saw::Gone(1)), when(&rig, &Saw::Begins(2)));
@@ -49,13 +49,13 @@ async fn it_goes_over_at_a_keyframe_and_the_old_session_is_fed_until_then() {
     let prepared = rig.server.tries("wwan0");
     assert_eq!(prepared.len(), 1);
     let meanwhile = fed(&rig, 1).into_iter().filter(|&at| at > prepared[0]).count();
-    assert_eq!(meanwhile, 24, "fed while the new one was made, and after that up to the keyframe");
+    assert_eq!(meanwhile, 24, "fed while the new one was prepared, and then up to the keyframe");
     let status = rig.sink.reporter.status();
     assert_eq!((status.state, status.uplink.as_str()), (SinkState::Publishing, "wwan0"));
     assert_eq!((status.reconnects, status.frames_out, status.skipped), (1, 150, 0));
     assert!(
         second.windows(2).all(|two| two[1].0 > two[0].0) && second[0].0 > first[99].0,
-        "times make_monotonic"
+        "times increase"
     );
 }
 
@@ -68,14 +68,14 @@ async fn a_keyframe_that_does_not_come_is_waited_for_5_s_and_then_the_latest_is_
     rig.film(s(1), 100_000).await;
     let units = rig.server.units(2);
     assert!(units[0].1 && units[1..].iter().all(|unit| !unit.1));
-    // All since the keyframe at 2 s, once more, to where it is live again.
+    // Everything since the keyframe at 2 s is sent again, until the session is live.
     assert_eq!(units.len(), 25 + 124 + 25);
-    assert!(units.windows(2).all(|two| two[1].0 > two[0].0), "times make_monotonic");
+    assert!(units.windows(2).all(|two| two[1].0 > two[0].0), "times increase");
     assert!(when(&rig, &Saw::Leaves(1)) <= when(&rig, &Saw::Asks(2)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_uplink_that_leads_nowhere_leaves_the_old_session_as_it_is_and_is_tried_again_each_second() {
+async fn an_uplink_without_a_path_to_the_server_leaves_the_old_session_unchanged_and_is_tried_each_second() {
     for mood in [Mood::Away, Mood::Refuses] {
         let mut rig = publishing().await;
         rig.server.mood("wwan0", mood);
@@ -87,7 +87,7 @@ async fn an_uplink_that_leads_nowhere_leaves_the_old_session_as_it_is_and_is_tri
         let status = rig.sink.reporter.status();
         assert_eq!((status.state, status.uplink.as_str()), (SinkState::Publishing, "wlan0"));
         assert_eq!((status.reconnects, rig.server.units(1).len()), (0, 200), "{mood:?}");
-        // Once it leads somewhere, it is taken.
+        // Once it reaches the server, it is used.
         rig.server.mood("wwan0", Mood::Takes);
         rig.film(s(4), 50).await;
         assert_eq!(rig.sink.reporter.status().uplink, "wwan0");
@@ -96,7 +96,7 @@ async fn an_uplink_that_leads_nowhere_leaves_the_old_session_as_it_is_and_is_tri
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_choice_that_comes_back_while_the_new_session_is_made_changes_nothing() {
+async fn a_choice_that_is_reversed_while_the_new_session_is_prepared_changes_nothing() {
     let mut rig = publishing().await;
     rig.server.mood("wwan0", Mood::Hangs);
     rig.choose("wwan0");
@@ -106,11 +106,11 @@ async fn a_choice_that_comes_back_while_the_new_session_is_made_changes_nothing(
     rig.film(s(8), 50).await;
     assert_eq!(rig.server.tries("wwan0").len(), 1);
     assert_eq!((rig.server.units(1).len(), rig.sink.reporter.status().reconnects), (75 + 10 + 200, 0));
-    assert!(when(&rig, &Saw::Gone(2)) < s(4), "what was begun is let go");
+    assert!(when(&rig, &Saw::Gone(2)) < s(4), "the unfinished session is dropped");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_way_that_stalls_meanwhile_is_left_without_waiting_for_a_keyframe() {
+async fn an_old_connection_that_stalls_meanwhile_is_left_without_waiting_for_a_keyframe() {
     let mut rig = publishing().await;
     rig.server.mood("wwan0", Mood::Ponders(ms(100)));
     rig.choose("wwan0");
@@ -118,14 +118,14 @@ async fn an_old_way_that_stalls_meanwhile_is_left_without_waiting_for_a_keyframe
     rig.server.stall("wlan0", s(1));
     rig.film(ms(880), 100_000).await;
     let units = rig.server.units(2);
-    assert!(units[0].1, "the latest keyframe once more");
+    assert!(units[0].1, "the latest keyframe again");
     assert!(fed(&rig, 2)[0] < s(4), "{:?}", fed(&rig, 2));
     assert_eq!(rig.server.times(|saw| *saw == Saw::Leaves(1)), [], "nothing comes through there");
     assert_eq!(rig.sink.reporter.status().uplink, "wwan0");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_way_that_breaks_while_the_new_session_is_made_is_begun_anew_by_the_chosen_uplink() {
+async fn if_the_old_connection_breaks_meanwhile_a_new_session_starts_through_the_chosen_uplink() {
     let mut rig = publishing().await;
     rig.server.mood("wwan0", Mood::Ponders(ms(100)));
     rig.choose("wwan0");
@@ -138,11 +138,11 @@ async fn an_old_way_that_breaks_while_the_new_session_is_made_is_begun_anew_by_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_the_server_still_holds_is_asked_for_until_it_lets_go() {
+async fn a_name_that_the_server_still_holds_is_requested_until_it_is_free() {
     let mut rig = publishing().await;
     rig.server.linger(s(6));
     rig.choose("wwan0");
-    // What goes by the old way reaches nobody: there is no good-bye.
+    // Nothing sent through the old connection arrives: the old session cannot end properly.
     rig.server.stall("wlan0", s(1));
     let cut = rig.next;
     rig.film(ms(200), 50).await;
@@ -155,14 +155,14 @@ async fn a_name_that_the_server_still_holds_is_asked_for_until_it_lets_go() {
     let slowly: Vec<_> = asks.windows(2).skip(1).map(|two| two[1] - two[0]).collect();
     assert!(slowly.iter().all(|&gap| gap >= ms(500) && gap <= ms(1002)) && slowly.len() >= 6, "{slowly:?}");
     assert_eq!(rig.state(), SinkState::Publishing);
-    assert_eq!(rig.sink.reporter.status().reconnects, 1, "only sessions that the server took are counted");
+    assert_eq!(rig.sink.reporter.status().reconnects, 1, "only sessions that the server accepted are counted");
     let begins = rig.server.times(|saw| matches!(saw, Saw::Begins(number) if *number > 1));
     let held = when(&rig, &Saw::Gone(1)) + s(6);
     assert!(begins.len() == 1 && begins[0] >= held && begins[0] <= held + ms(1002), "{begins:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_in_the_middle_of_it_says_good_bye_to_the_old_server_and_lets_the_new_one_go() {
+async fn a_stop_during_the_handover_ends_the_old_session_properly_and_drops_the_new_one() {
     for mood in [Mood::Hangs, Mood::Takes] {
         let mut rig = publishing().await;
         rig.server.mood("wwan0", mood);

@@ -1,4 +1,4 @@
-//! Cuts that must be noticed, and a lossy way over which a simulated TCP sends for 10 minutes.
+//! Tests: cuts must be detected, and a simulated TCP that sends over a lossy path for 10 minutes must not be called stalled.
 
 use super::*;
 use proptest::prelude::*;
@@ -16,19 +16,19 @@ fn sample(at: u64, outstanding: bool, acknowledged: u64, silent: u64, rtt: u64) 
 }
 
 #[test]
-fn a_short_way_that_is_cut_is_called_a_stall_after_700_ms() {
+fn a_cut_on_a_short_path_is_a_stall_after_700_ms() {
     let mut detector = Detector::default();
     assert_eq!(detector.observe(&sample(0, true, 1, 0, 5)), None);
-    // The last answer came at 50 ms.
+    // The last answer arrived at 50 ms.
     assert_eq!(detector.observe(&sample(700, true, 2, 650, 5)), None);
-    assert_eq!(detector.observe(&sample(1300, true, 2, 1250, 5)), None, "since 700, as far as was seen");
+    assert_eq!(detector.observe(&sample(1300, true, 2, 1250, 5)), None, "since 700, as far as the samples show");
     assert_eq!(detector.observe(&sample(1400, true, 2, 1350, 5)), Some(ms(700)));
-    assert_eq!(detector.observe(&sample(1500, true, 2, 10, 5)), None, "an answer out of order is one");
+    assert_eq!(detector.observe(&sample(1500, true, 2, 10, 5)), None, "an answer out of order counts");
     assert_eq!(detector.observe(&sample(1600, true, 2, 110, 5)), None);
 }
 
 #[test]
-fn what_was_sent_after_a_long_rest_gets_its_time() {
+fn data_sent_after_a_long_pause_gets_its_full_time() {
     let mut detector = Detector::default();
     assert_eq!(detector.observe(&sample(0, false, 9, 20_000, 20)), None);
     assert_eq!(detector.observe(&sample(100, true, 9, 20_100, 20)), None);
@@ -37,7 +37,7 @@ fn what_was_sent_after_a_long_rest_gets_its_time() {
 }
 
 #[test]
-fn patience_follows_the_round_trip() {
+fn patience_follows_the_round_trip_time() {
     assert_eq!(patience(ms(0), ms(0)), ms(700));
     assert_eq!(patience(ms(100), ms(20)), ms(1000));
     assert_eq!(patience(ms(300), ms(40)), ms(1800));
@@ -45,9 +45,8 @@ fn patience_follows_the_round_trip() {
     assert_eq!(patience(ms(2000), ms(900)), MOST);
 }
 
-/// A TCP with a frame to send every 33 ms over a lossy way. Losses are noticed by what arrives behind them and
-/// repeated at once; a repetition that is lost as well is repeated after a timeout, which doubles (RFC 6298),
-/// and nothing else is sent until it is answered.
+/// A TCP with a frame to send every 33 ms over a lossy path. A loss is detected by later arrivals and retransmitted at once. A
+/// lost retransmission is repeated after a timeout, which doubles (RFC 6298), and nothing else is sent until it is answered.
 struct Sender {
     noise: u64,
     rtt: u64,
@@ -55,13 +54,13 @@ struct Sender {
     smoothed: f64,
     variance: f64,
     now: u64,
-    /// When answers come.
+    /// When answers arrive.
     answers: BTreeMap<u64, u32>,
-    /// When something lost is noticed to be, and repeated.
+    /// When a loss is detected and retransmitted.
     repeats: Vec<u64>,
-    /// In timeouts: when the next ends, and how long it was.
+    /// During timeouts: when the next one ends, and its length.
     timeout: Option<(u64, u64)>,
-    /// Repetitions of one packet that were lost in a row.
+    /// Retransmissions of one packet that were lost in a row.
     lost: u32,
     outstanding: u32,
     acknowledged: u64,
@@ -93,7 +92,7 @@ impl Sender {
         f64::from(u32::try_from(self.noise >> 32).unwrap()) / f64::from(u32::MAX)
     }
 
-    /// Whether a packet and its answer come through.
+    /// Whether a packet and its answer get through.
     fn passes(&mut self) -> bool {
         self.chance() >= self.loss && self.chance() >= self.loss
     }
@@ -117,7 +116,7 @@ impl Sender {
             self.outstanding -= count;
             self.acknowledged += u64::from(count);
             self.heard = self.now;
-            // What was under way before the timeouts answers nothing.
+            // Data in flight before the timeouts gets no answer.
             if self.timeout.is_none() {
                 self.lost = 0;
             }
@@ -164,7 +163,7 @@ impl Sender {
     }
 }
 
-/// The longest silence in 10 minutes, and of each sample that was called a stall the repetitions lost by then.
+/// The longest silence in 10 minutes, and for each sample that was called a stall the retransmissions lost by then.
 fn ten_minutes(seed: u64, rtt: u64, loss: f64) -> (u64, Vec<u32>) {
     let (mut sender, mut detector, mut longest) = (Sender::new(seed, rtt, loss), Detector::default(), 0);
     let mut called = Vec::new();
@@ -179,25 +178,25 @@ fn ten_minutes(seed: u64, rtt: u64, loss: f64) -> (u64, Vec<u32>) {
 }
 
 #[test]
-fn a_way_of_300_ms_that_loses_2_percent_each_way_is_not_called_stalled() {
+fn a_path_of_300_ms_that_loses_2_percent_each_way_is_not_called_stalled() {
     let (mut longest, mut false_alarms) = (0, 0);
     for seed in 0..20 {
         let (silence, called) = ten_minutes(seed, 300, 0.02);
         longest = longest.max(silence);
-        // Three repetitions lost in a row are a stall by any measure, once in some hours at this loss.
+        // Three retransmissions lost in a row are a stall by any measure; at this loss rate that happens once in some hours.
         assert!(called.iter().all(|&lost| lost >= 3), "seed {seed}: {called:?}");
         false_alarms += usize::from(!called.is_empty());
     }
     assert!(false_alarms <= 1, "{false_alarms} of 20 times 10 minutes");
-    assert!(longest > 700, "the simulated way is too good: its longest silence was {longest} ms");
+    assert!(longest > 700, "the simulated path is too good: its longest silence was {longest} ms");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// However the way was before: a cut is called within the patience and two looks.
+    /// Whatever the path was like before, a cut is reported within the patience and two samples.
     #[test]
-    fn a_cut_is_always_noticed_in_time(seed: u64, rtt in 1u64..400, cut in 5_000u64..8_000) {
+    fn a_cut_is_always_detected_in_time(seed: u64, rtt in 1u64..400, cut in 5_000u64..8_000) {
         let (mut sender, mut detector) = (Sender::new(seed / 4, rtt, 0.01), Detector::default());
         let mut called = None;
         let mut last = None;
@@ -211,7 +210,7 @@ proptest! {
         }
         let sample = sender.sample();
         let within = u64::try_from(patience(sample.rtt, sample.rttvar).as_millis()).unwrap();
-        let called = called.expect("a cut is noticed");
+        let called = called.expect("a cut is detected");
         prop_assert!(last.is_some() && called <= cut + within + 2 * LOOK, "cut {cut}, called {called}, patience {within}");
     }
 }

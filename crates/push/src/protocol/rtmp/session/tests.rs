@@ -1,5 +1,5 @@
-//! The session against a small server of the test's own that speaks with the same chunk library, and
-//! against hostile bytes. The real servers are in the whole-program tests.
+//! Tests of the session against a small test server that uses the same chunk library, and against hostile bytes. The tests of
+//! the whole program use real servers.
 
 use super::*;
 use crate::protocol::rtmp::test_server::{TestServer, status, unit};
@@ -13,7 +13,7 @@ fn target() -> RtmpTarget {
     }
 }
 
-/// Carries bytes both ways until nobody has any left.
+/// Exchanges bytes in both directions until there are none left.
 fn exchange(session: &mut Session, server: &mut TestServer) -> Result<(), SessionError> {
     loop {
         let out = session.take_output();
@@ -34,7 +34,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// A session up to where the server has answered `connect`.
+/// A session for which the server has answered `connect`.
 fn connected() -> (Session, TestServer) {
     let (mut session, mut server) = (Session::new(target()).unwrap(), TestServer::new());
     exchange(&mut session, &mut server).unwrap();
@@ -82,7 +82,7 @@ fn video_begins_with_metadata_and_the_sequence_header_and_repeats_it_only_when_i
 }
 
 #[test]
-fn times_rise_over_a_session_before_and_over_what_comes_twice() {
+fn times_increase_after_an_earlier_session_and_after_a_repeated_unit() {
     let (mut session, mut server) = published(Some(ms(1000)));
     for at in [900, 940, 980, 1020] {
         session.video(&unit(at == 900, 10), ms(at)).unwrap();
@@ -93,7 +93,7 @@ fn times_rise_over_a_session_before_and_over_what_comes_twice() {
 }
 
 #[test]
-fn times_go_on_over_the_four_hour_and_the_seven_week_mark() {
+fn times_continue_past_four_hours_and_past_seven_weeks() {
     for start in [0x00ff_ffff - 50, u32::MAX - 50] {
         let (mut session, mut server) = published(None);
         for n in 0..6 {
@@ -116,7 +116,7 @@ fn a_server_that_refuses_is_quoted_on_one_line() {
 }
 
 #[test]
-fn a_taken_name_is_told_from_a_refusal() {
+fn a_taken_name_is_not_a_refusal() {
     let (mut session, mut server) = connected();
     session.publish(None).unwrap();
     exchange(&mut session, &mut server).unwrap();
@@ -128,7 +128,7 @@ fn a_taken_name_is_told_from_a_refusal() {
 }
 
 #[test]
-fn a_session_asks_to_publish_only_when_told_to() {
+fn a_session_asks_to_publish_only_on_request() {
     let (mut session, mut server) = connected();
     let asked = |server: &TestServer| server.commands().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(asked(&server), ["connect"]);
