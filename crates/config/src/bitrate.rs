@@ -44,7 +44,8 @@ impl Default for BitrateRange {
 
 const HINT: &str = "write it with its unit, such as \"300 kbit/s\" or \"1.4 Mbit/s\"";
 
-/// Accepts `300 kbit/s`, `1.4 Mbit/s`, `4Mbit/s`, `2500000 bit/s`, `300 kbps`, `4 Mbps`. The value must be a whole number of bits.
+/// Accepts `300 kbit/s`, `1.4 Mbit/s`, `4Mbit/s`, `2500000 bit/s`, `300 kbps`, `4 Mbps`. The value must be a whole number of
+/// bits.
 impl FromStr for Bitrate {
     type Err = ParseError;
 
@@ -81,8 +82,8 @@ impl FromStr for Bitrate {
     }
 }
 
-/// `number` (digits with at most one point) times `scale` (a power of ten), exactly. `None` if the result is not whole or too
-/// large, or `number` is not a number.
+/// `number` (digits with at most one point) times `scale` (a power of ten), exactly. `None` if the result is not whole or
+/// too large, or `number` is not a number.
 pub(crate) fn scaled(number: &str, scale: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());

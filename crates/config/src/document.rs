@@ -129,7 +129,10 @@ pub(crate) fn tree<'t>(text: &'t str, lines: &Lines<'_>, out: &mut Collector) ->
     }
     if let Some(span) = open {
         let (what, end) = if text[span.clone()].starts_with('[') { ("list", "]") } else { ("table", "}") };
-        out.bracket(span, ParseError::new(format!("unclosed {what}")).with_hint(format!("it ends with `{end}`")));
+        out.bracket(
+            span,
+            ParseError::new(format!("unclosed {what}")).with_hint(format!("it ends with `{end}`")),
+        );
     }
     root.into_inner()
 }
@@ -150,9 +153,8 @@ fn explain(message: &str, source: &str) -> ParseError {
         "key with no value" | "missing value for key" | "missing value" => {
             ParseError::new(what).with_hint("the form is `key = value`, with text in double quotes")
         }
-        "string values must be quoted" if source.is_empty() => {
-            ParseError::new("missing value").with_hint("the form is `key = value`, with text in double quotes")
-        }
+        "string values must be quoted" if source.is_empty() => ParseError::new("missing value")
+            .with_hint("the form is `key = value`, with text in double quotes"),
         "unquoted keys cannot be empty" => {
             ParseError::new("missing key").with_hint("the form is `key = value` or `[table]`")
         }
@@ -161,19 +163,23 @@ fn explain(message: &str, source: &str) -> ParseError {
         "unexpected leading zero" => {
             ParseError::new(what).with_hint("write the number without it, or text in double quotes")
         }
-        "unclosed table" => ParseError::new("the table's header is not closed").with_hint("the form is `[table]`"),
+        "unclosed table" => {
+            ParseError::new("the table's header is not closed").with_hint("the form is `[table]`")
+        }
         "unclosed array table" => {
             ParseError::new("the table's header is not closed").with_hint("the form is `[[table]]`")
         }
         "missing comma between array elements" => {
-            ParseError::new("missing comma between the entries of a list").with_hint("put a comma between them")
+            ParseError::new("missing comma between the entries of a list")
+                .with_hint("put a comma between them")
         }
         "missing escaped value" => ParseError::new("a `\\` that starts no escape")
             .with_hint("write a backslash as `\\\\`, or put the text in single quotes"),
         "invalid basic string" | "invalid literal string" => ParseError::new("the text is not closed")
             .with_hint("text must end on the same line, with the quotes it starts with"),
         "invalid multi-line basic string" | "invalid multi-line literal string" => {
-            ParseError::new("the text is not closed").with_hint("text over several lines ends with three quotes")
+            ParseError::new("the text is not closed")
+                .with_hint("text over several lines ends with three quotes")
         }
         "unexpected key or value" => ParseError::new("unexpected text after the value")
             .with_hint("write one `key = value` per line, with text in double quotes"),

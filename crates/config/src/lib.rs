@@ -1,11 +1,11 @@
 //! The settings document of robocast.
 //!
-//! This crate owns the schema of `robocast.toml`: its keys, units, defaults and secrets, the rules between them, and the messages
-//! about mistakes. It turns bytes into [`Settings`] with every default filled in, or into a list of *all* mistakes, each with
-//! line, column and hint. Its only I/O is to read a file, and it depends on no other part of robocast.
+//! This crate owns the schema of `robocast.toml`: its keys, units, defaults and secrets, the rules between them, and the
+//! messages about mistakes. It turns bytes into [`Settings`] with every default filled in, or into a list of *all* mistakes,
+//! each with line, column and hint. Its only I/O is to read a file, and it depends on no other part of robocast.
 //!
-//! The steps: bytes → text (`text`) → TOML with spans (`document`) → the current schema (`migration`) → values, read one by one
-//! without stopping at an error (`reader` and the types' own files) → rules between values (`rules`).
+//! The steps: bytes → text (`text`) → TOML with spans (`document`) → the current schema (`migration`) → values, read one by
+//! one without stopping at an error (`reader` and the types' own files) → rules between values (`rules`).
 
 mod addressing;
 mod bitrate;
@@ -117,8 +117,8 @@ fn examine(bytes: &[u8], seals: Seals<'_>, steps: &[Step]) -> Result<Checked, Pr
     examined(bytes, seals, steps).map(|examined| examined.checked)
 }
 
-/// The keys that each table of a document can have, by the table's path, such as `uplink.wifi[]`; the path of the root is empty.
-/// Only tables that the document has are listed.
+/// The keys that each table of a document can have, by the table's path, such as `uplink.wifi[]`; the path of the root is
+/// empty. Only tables that the document has are listed.
 ///
 /// # Errors
 /// Everything that is wrong, by position; sealed values are assumed to be valid.

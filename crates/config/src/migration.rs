@@ -28,7 +28,10 @@ pub(crate) fn migrate(root: &mut DeTable<'_>, steps: &[Step], out: &mut Collecto
     let span = if value.span().is_empty() { key.span() } else { value.span() };
     let DeValue::Integer(number) = value.get_ref() else {
         let found = kind(value.get_ref());
-        out.error(span, ParseError::new(format!("`schema` is {found}, expected a whole number")).with_hint(HINT));
+        out.error(
+            span,
+            ParseError::new(format!("`schema` is {found}, expected a whole number")).with_hint(HINT),
+        );
         return true;
     };
     let shown: String = number.to_string().chars().take(20).collect();

@@ -19,14 +19,13 @@ impl Page {
         if !reader.has(&section, "password") {
             reader.missing(&section, "password", example);
         }
-        let password =
-            reader.secret(&section, "password", example, |text| match text.chars().count() {
-                6.. => Ok(()),
-                0 => Err(ParseError::new("the page's password is empty")
-                    .with_hint("leave [page] out to turn the page off")),
-                length => Err(ParseError::new(format!("the page's password has only {length} characters"))
-                    .with_hint("use at least 6")),
-            })?;
+        let password = reader.secret(&section, "password", example, |text| match text.chars().count() {
+            6.. => Ok(()),
+            0 => Err(ParseError::new("the page's password is empty")
+                .with_hint("leave [page] out to turn the page off")),
+            length => Err(ParseError::new(format!("the page's password has only {length} characters"))
+                .with_hint("use at least 6")),
+        })?;
         Some(Self { password })
     }
 }

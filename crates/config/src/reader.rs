@@ -125,7 +125,8 @@ impl Reader<'_> {
     pub fn missing(&mut self, section: &Section<'_>, key: &str, example: &str) {
         self.spans.mark_invalid(&section.path_of(key));
         let place = if section.title.is_empty() { String::new() } else { format!(" in {}", section.title) };
-        let fault = ParseError::new(format!("missing key `{key}`{place}")).with_hint(format!("add {example}"));
+        let fault =
+            ParseError::new(format!("missing key `{key}`{place}")).with_hint(format!("add {example}"));
         self.out.absence(section.span(), fault);
     }
 

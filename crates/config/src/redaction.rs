@@ -101,8 +101,8 @@ pub(crate) fn redact(parts: &Parts<'_>, rule: PathRule) -> String {
     out
 }
 
-/// `name=value` without the value. A bare token, or one whose `=` is base64 padding, is hidden entirely; so is a name that is
-/// not a plain lower-case word, as it may be a token.
+/// `name=value` without the value. A bare token, or one whose `=` is base64 padding, is hidden entirely; so is a name that
+/// is not a plain lower-case word, as it may be a token.
 fn redact_pair(pair: &str) -> String {
     const LONGEST_NAME: usize = 16;
     match pair.split_once('=') {
@@ -126,9 +126,8 @@ pub(crate) fn dissect<'t>(text: &'t str, form: &str) -> Result<(Parts<'t>, Url),
     }
     if let Some(c) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
         let name = if c == ' ' { "a space" } else { "white space or a control character" };
-        return Err(
-            ParseError::new(format!("the URL contains {name}")).with_hint("write a space within a key as %20")
-        );
+        return Err(ParseError::new(format!("the URL contains {name}"))
+            .with_hint("write a space within a key as %20"));
     }
     let Some(parts) = Parts::of(text) else {
         return Err(ParseError::new("not a URL").with_hint(example()));
@@ -136,7 +135,8 @@ pub(crate) fn dissect<'t>(text: &'t str, form: &str) -> Result<(Parts<'t>, Url),
     if host_name(parts.host).is_empty() {
         return Err(ParseError::new("the URL has no host").with_hint(example()));
     }
-    let url = Url::parse(text).map_err(|e| ParseError::new(format!("not a URL: {e}")).with_hint(example()))?;
+    let url =
+        Url::parse(text).map_err(|e| ParseError::new(format!("not a URL: {e}")).with_hint(example()))?;
     if url.port() == Some(0) {
         return Err(ParseError::new("port 0 cannot be reached").with_hint(example()));
     }

@@ -27,8 +27,8 @@ pub(crate) struct Held {
     pub value: Value,
 }
 
-/// Replaces the secrets of a settings text for which `change` returns a new value. Secrets are passwords, PINs, private keys, and
-/// the URLs that are shown with `***` in them.
+/// Replaces the secrets of a settings text for which `change` returns a new value. Secrets are passwords, PINs, private
+/// keys, and the URLs that are shown with `***` in them.
 ///
 /// # Errors
 /// Everything that is wrong with the text, by position; sealed values are assumed to be valid.

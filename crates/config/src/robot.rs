@@ -63,7 +63,8 @@ pub struct Robot {
     pub password: Option<Secret<String>>,
     /// How addresses are assigned on the wire; default [`Dhcp::Off`].
     pub dhcp: Dhcp,
-    /// The ports of the box that the robot may reach, besides replies to the box's own requests; default none. No duplicates.
+    /// The ports of the box that the robot may reach, besides replies to the box's own requests; default none. No
+    /// duplicates.
     pub allow: Vec<AllowedPort>,
 }
 
@@ -119,7 +120,9 @@ impl std::str::FromStr for AllowedPort {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         const FORM: &str = "write the protocol and the port, such as \"tcp/554\"";
         let Some((protocol, port)) = text.split_once('/') else {
-            return Err(ParseError::new(format!("{} is not a protocol and a port", quote(text))).with_hint(FORM));
+            return Err(
+                ParseError::new(format!("{} is not a protocol and a port", quote(text))).with_hint(FORM)
+            );
         };
         let protocol = match protocol {
             "tcp" => Protocol::Tcp,
@@ -154,8 +157,9 @@ impl Default for Robot {
 pub(crate) fn name(text: &str) -> Result<String, ParseError> {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let fault = |why: &str| {
-        ParseError::new(format!("the name {} {why}", quote(text)))
-            .with_hint("use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as \"spot-07\"")
+        ParseError::new(format!("the name {} {why}", quote(text))).with_hint(
+            "use 1 to 32 characters: a-z, 0-9 and `-`, but no `-` at either end, such as \"spot-07\"",
+        )
     };
     match text {
         "" => Err(fault("is empty")),

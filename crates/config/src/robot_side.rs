@@ -67,9 +67,9 @@ impl RobotSide {
         std::iter::once(self.interface.as_str()).chain(self.others.iter().map(String::as_str))
     }
 
-    /// Whether `source` is reached on the robot's side. If the source names an interface, only that decides. Without one, the
-    /// robot's own sources, every multicast group and addresses of the robot's network are there. If a DHCP server assigns the
-    /// network, it is not known in advance: then the robot's address and every private address are there.
+    /// Whether `source` is reached on the robot's side. If the source names an interface, only that decides. Without one,
+    /// the robot's own sources, every multicast group and addresses of the robot's network are there. If a DHCP server
+    /// assigns the network, it is not known in advance: then the robot's address and every private address are there.
     pub fn reaches(&self, source: &Source) -> bool {
         if let Some(name) = source.interface() {
             return self.interfaces().any(|interface| interface == name);

@@ -66,7 +66,10 @@ impl Rules<'_> {
                     neighbour(address)
                 )
             } else {
-                format!("add own_address = \"{}\", or another free address in that network", neighbour(address))
+                format!(
+                    "add own_address = \"{}\", or another free address in that network",
+                    neighbour(address)
+                )
             };
             self.error(
                 at,
@@ -74,8 +77,7 @@ impl Rules<'_> {
                 hint,
             );
         } else if own.address == address {
-            let hint =
-                "own_address is the box's own address in the robot's network; it must differ from the robot's";
+            let hint = "own_address is the box's own address in the robot's network; it must differ from the robot's";
             self.error(at, format!("the robot and the box have the same address {address}"), hint);
         } else if own.reserves(own.address) {
             self.error(
@@ -170,17 +172,17 @@ impl Rules<'_> {
                 }
                 Some(_) => {
                     let message = format!("another stream is pushed to {sink} too");
-                    self.warn(&path, message, "two streams with one key cut each other off: give each its own key");
+                    self.warn(
+                        &path,
+                        message,
+                        "two streams with one key cut each other off: give each its own key",
+                    );
                 }
                 None => {}
             }
             if !matches!(sink.target, SinkTarget::Rtmp(_)) {
                 let message = format!("this version does not push to {}:// yet", sink.url.expose().scheme());
-                self.warn(
-                    &path,
-                    message,
-                    "nothing is sent to this URL: push to rtmp:// or rtmps:// instead",
-                );
+                self.warn(&path, message, "nothing is sent to this URL: push to rtmp:// or rtmps:// instead");
             }
             if sink.bares_password() {
                 let scheme = sink.url.expose().scheme().to_owned();

@@ -105,8 +105,8 @@ impl SinkUrl {
         &self.written
     }
 
-    /// The URL without its secrets. Scheme, host, port and an RTMP app stay; user, password, stream key and query values become
-    /// `***`. The path of a WHIP endpoint is not shown, because some services put the key there.
+    /// The URL without its secrets. Scheme, host, port and an RTMP app stay; user, password, stream key and query values
+    /// become `***`. The path of a WHIP endpoint is not shown, because some services put the key there.
     pub fn redacted(&self) -> String {
         match Parts::of(self.written.expose()) {
             Some(parts) => redact(&parts, self.target.path_rule()),
@@ -166,7 +166,9 @@ impl FromStr for SinkUrl {
             _ => {
                 without_fragment(&parts)?;
                 if parts.path.trim_matches('/').is_empty() {
-                    return Err(ParseError::new("the URL has no path").with_hint(format!("the form is {form}")));
+                    return Err(
+                        ParseError::new("the URL has no path").with_hint(format!("the form is {form}"))
+                    );
                 }
                 let port = |default| url.port().unwrap_or(default);
                 match scheme.as_str() {
@@ -185,8 +187,12 @@ impl FromStr for SinkUrl {
 fn not_a_sink(text: &str, scheme: &str) -> ParseError {
     match scheme {
         "" => dissect(text, "rtmps://HOST/APP/KEY").err().unwrap_or_else(|| ParseError::new("not a URL")),
-        "http" => ParseError::new("no sink speaks `http://`").with_hint("a WHIP endpoint is written `whip://`"),
-        "https" => ParseError::new("no sink speaks `https://`").with_hint("a WHIP endpoint is written `whips://`"),
+        "http" => {
+            ParseError::new("no sink speaks `http://`").with_hint("a WHIP endpoint is written `whip://`")
+        }
+        "https" => {
+            ParseError::new("no sink speaks `https://`").with_hint("a WHIP endpoint is written `whips://`")
+        }
         other => unknown_scheme(other, "sink", &SCHEMES),
     }
 }

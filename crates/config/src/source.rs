@@ -65,7 +65,8 @@ pub struct RtpSource {
     pub payload_type: Option<u8>,
 }
 
-/// An RTSP source. The keys `transport`, `verify` and `interface` are removed from the query; the rest is sent to the camera.
+/// An RTSP source. The keys `transport`, `verify` and `interface` are removed from the query; the rest is sent to the
+/// camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RtspSource {
     /// The URL to request from the camera, with user and password if it needs them.
@@ -131,15 +132,17 @@ impl FromStr for Source {
                 absolute("file", path, "file:/media/clip.mp4").map(|path| Self::File { path })
             }
             "libcamera" if rest.is_empty() || rest.chars().any(char::is_control) => {
-                Err(ParseError::new("`libcamera:` does not say which camera").with_hint("the form is libcamera:0"))
+                Err(ParseError::new("`libcamera:` does not say which camera")
+                    .with_hint("the form is libcamera:0"))
             }
             "libcamera" => Ok(Self::Libcamera { camera: rest.to_owned() }),
-            "argus" => match rest.parse() {
-                Ok(sensor) if !rest.starts_with('+') => Ok(Self::Argus { sensor }),
-                _ => {
-                    Err(ParseError::new("`argus:` needs the number of a sensor").with_hint("the form is argus:0"))
+            "argus" => {
+                match rest.parse() {
+                    Ok(sensor) if !rest.starts_with('+') => Ok(Self::Argus { sensor }),
+                    _ => Err(ParseError::new("`argus:` needs the number of a sensor")
+                        .with_hint("the form is argus:0")),
                 }
-            },
+            }
             "test" if rest.is_empty() => Ok(Self::Test { pattern: None }),
             "test" if rest.len() <= 32 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => {
                 Ok(Self::Test { pattern: Some(rest.to_owned()) })
@@ -183,9 +186,8 @@ impl<'t> Options<'t> {
             if !own.contains(&name) {
                 others.push(pair);
             } else if options.get(name).is_some() {
-                return Err(
-                    ParseError::new(format!("`{name}` is given twice in the URL")).with_hint("remove one of them")
-                );
+                return Err(ParseError::new(format!("`{name}` is given twice in the URL"))
+                    .with_hint("remove one of them"));
             } else {
                 options.pairs.push((name, value));
             }
@@ -248,7 +250,8 @@ fn rtp(text: &str) -> Result<RtpSource, ParseError> {
         Some(Host::Domain(name)) => name.parse().ok(),
         None => None,
     };
-    let address = address.ok_or_else(|| ParseError::new("an RTP source needs an IP address").with_hint(hint()))?;
+    let address =
+        address.ok_or_else(|| ParseError::new("an RTP source needs an IP address").with_hint(hint()))?;
     let port = url.port().ok_or_else(|| ParseError::new("the RTP URL has no port").with_hint(hint()))?;
     if parts.user.is_some() || !parts.path.trim_matches('/').is_empty() || parts.fragment.is_some() {
         return Err(ParseError::new("an RTP URL has only address, port and options").with_hint(hint()));

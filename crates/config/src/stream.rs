@@ -183,17 +183,17 @@ fn read_bitrate(reader: &mut Reader<'_>, section: &Section<'_>) -> BitrateRange 
     let Some(node) = reader.node(section, "bitrate") else { return range };
     let Some(bounds) = reader.bounds(&node) else { return range };
     reader.known(&bounds, &["min", "max"]);
-    let read = |text: &str| {
-        let rate: Bitrate = text.parse()?;
-        match rate {
-            _ if rate.bps() == 0 => {
-                Err(ParseError::new("a bitrate of 0 carries nothing").with_hint("write at least \"1 kbit/s\""))
+    let read =
+        |text: &str| {
+            let rate: Bitrate = text.parse()?;
+            match rate {
+                _ if rate.bps() == 0 => Err(ParseError::new("a bitrate of 0 carries nothing")
+                    .with_hint("write at least \"1 kbit/s\"")),
+                _ if rate > FASTEST => Err(ParseError::new(format!("bitrate {rate} is too high"))
+                    .with_hint(format!("write at most \"{FASTEST}\""))),
+                _ => Ok(rate),
             }
-            _ if rate > FASTEST => Err(ParseError::new(format!("bitrate {rate} is too high"))
-                .with_hint(format!("write at most \"{FASTEST}\""))),
-            _ => Ok(rate),
-        }
-    };
+        };
     if let Some(min) = reader.parsed(&bounds, "min", "`min = \"300 kbit/s\"`", read) {
         range.min = min;
     }

@@ -5,8 +5,8 @@ use crate::parse_error::ParseError;
 /// The text of a settings file without its byte order mark.
 ///
 /// # Errors
-/// The bytes are not UTF-8 text. The valid text before the first bad byte is returned with the error, so that its position can
-/// be reported.
+/// The bytes are not UTF-8 text. The valid text before the first bad byte is returned with the error, so that its position
+/// can be reported.
 pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (&str, ParseError)> {
     let utf16 = || {
         ParseError::new("the file is UTF-16, not UTF-8")

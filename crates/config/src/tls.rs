@@ -42,7 +42,9 @@ pub(crate) fn certificates(text: &str) -> Result<String, ParseError> {
                 return Err(ParseError::new("a certificate is incomplete").with_hint(format!("write {FORM}")));
             }
             (line, true) if !line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)) => {
-                return Err(ParseError::new("a certificate is not in base64").with_hint(format!("write {FORM}")));
+                return Err(
+                    ParseError::new("a certificate is not in base64").with_hint(format!("write {FORM}"))
+                );
             }
             _ => {}
         }

@@ -25,9 +25,8 @@ impl Update {
                 let (parts, url) = dissect(text, "https://HOST/PATH")?;
                 if url.scheme() != "https" {
                     let scheme = quote(&format!("{}://", url.scheme()));
-                    return Err(
-                        ParseError::new(format!("updates cannot be downloaded over {scheme}")).with_hint("use https://")
-                    );
+                    return Err(ParseError::new(format!("updates cannot be downloaded over {scheme}"))
+                        .with_hint("use https://"));
                 }
                 if parts.user.is_some() {
                     return Err(ParseError::new("the update URL has a user in it")

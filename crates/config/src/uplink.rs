@@ -42,8 +42,8 @@ impl std::fmt::Display for UplinkKind {
 /// The uplinks and their order.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Uplink {
-    /// The first that works carries the streams. Only configured ones, without duplicates. Default: all that are configured, in
-    /// the order wifi, lte, ethernet.
+    /// The first that works carries the streams. Only configured ones, without duplicates. Default: all that are configured,
+    /// in the order wifi, lte, ethernet.
     pub order: Vec<UplinkKind>,
     /// Wi-Fi networks; no SSID occurs twice.
     pub wifi: Vec<Wifi>,
@@ -51,8 +51,8 @@ pub struct Uplink {
     pub lte: Option<Lte>,
     /// A second ethernet.
     pub ethernet: Option<Ethernet>,
-    /// A page that answers 200 or 204 if the internet can be reached. It is requested through each uplink that carries no stream;
-    /// another answer means a login page. Default: the hosts of the media servers are probed.
+    /// A page that answers 200 or 204 if the internet can be reached. It is requested through each uplink that carries no
+    /// stream; another answer means a login page. Default: the hosts of the media servers are probed.
     pub probe: Option<Url>,
 }
 
@@ -176,8 +176,8 @@ impl Ethernet {
     }
 }
 
-/// Checks the probe's URL. A login page cannot be detected over TLS: its certificate is wrong, but a certificate may be wrong for
-/// other reasons too.
+/// Checks the probe's URL. A login page cannot be detected over TLS: its certificate is wrong, but a certificate may be
+/// wrong for other reasons too.
 fn probe(text: &str) -> Result<Url, ParseError> {
     let (parts, url) = dissect(text, "http://HOST/PATH")?;
     if url.scheme() != "http" {

@@ -32,7 +32,9 @@ impl Rules<'_> {
             match (country, wifi.country.as_deref()) {
                 (Some(first), Some(own)) if first != own => self.warn(
                     &format!("{path}.country"),
-                    format!("the radio can follow only one country's rules: `{first}` is already given above"),
+                    format!(
+                        "the radio can follow only one country's rules: `{first}` is already given above"
+                    ),
                     "write one country",
                 ),
                 (None, own) => country = own,

@@ -212,8 +212,13 @@ fn key(text: &str) -> Result<(), ParseError> {
 fn ssid(text: &str) -> Result<String, ParseError> {
     match text.len() {
         1..=32 => Ok(text.to_owned()),
-        0 => Err(ParseError::new("the SSID is empty").with_hint("write the name of the network, such as \"Lab\"")),
-        length => Err(ParseError::new(format!("the SSID has {length} bytes")).with_hint("an SSID has at most 32")),
+        0 => {
+            Err(ParseError::new("the SSID is empty")
+                .with_hint("write the name of the network, such as \"Lab\""))
+        }
+        length => {
+            Err(ParseError::new(format!("the SSID has {length} bytes")).with_hint("an SSID has at most 32"))
+        }
     }
 }
 
@@ -227,10 +232,8 @@ fn passphrase(text: &str) -> Result<(), ParseError> {
         }
         8..=63 => Ok(()),
         64 if text.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(()),
-        0 => {
-            Err(ParseError::new("the Wi-Fi password is empty")
-                .with_hint("leave `password` out for an open network"))
-        }
+        0 => Err(ParseError::new("the Wi-Fi password is empty")
+            .with_hint("leave `password` out for an open network")),
         1..8 => fault(format!("the Wi-Fi password has only {length} characters")),
         _ => fault(format!("the Wi-Fi password has {length} characters")),
     }

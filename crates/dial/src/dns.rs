@@ -1,5 +1,5 @@
-//! Queries a name server through one interface. On the box systemd-resolved does this; this module is for name servers that the
-//! caller gives: those of an uplink that is only being tried, or on a machine without systemd-resolved.
+//! Queries a name server through one interface. On the box systemd-resolved does this; this module is for name servers that
+//! the caller gives: those of an uplink that is only being tried, or on a machine without systemd-resolved.
 
 use crate::link::Link;
 use simple_dns::rdata::RData;

@@ -1,5 +1,5 @@
-//! HTTP/1.1 over our own connections (hyper): one request, one answer, no pool. Only downloads follow redirects; otherwise the
-//! caller handles them.
+//! HTTP/1.1 over our own connections (hyper): one request, one answer, no pool. Only downloads follow redirects; otherwise
+//! the caller handles them.
 
 use crate::error::DialError;
 use crate::link::Link;
@@ -119,8 +119,8 @@ impl Client {
         collect(response, limit).await
     }
 
-    /// Downloads the bytes from `from` on into `out`. Follows redirects, and calls `progress` with the number of bytes written
-    /// and the total length, if the server sends it. Returns the number of bytes written.
+    /// Downloads the bytes from `from` on into `out`. Follows redirects, and calls `progress` with the number of bytes
+    /// written and the total length, if the server sends it. Returns the number of bytes written.
     ///
     /// # Errors
     /// When there is no answer, an unexpected status, no data for 30 s, or `out` cannot be written.

@@ -1,5 +1,5 @@
-//! Resolves names through the uplink that the connection will use. An address from another network may not be reachable here, and
-//! the name server of another uplink may belong to a login page that gives false answers.
+//! Resolves names through the uplink that the connection will use. An address from another network may not be reachable
+//! here, and the name server of another uplink may belong to a login page that gives false answers.
 
 use crate::dns;
 use crate::link::Link;
@@ -49,7 +49,8 @@ impl Resolver {
         Ok(found)
     }
 
-    /// The answer of systemd-resolved from the link's own name servers; none if it does not run or the link has no name servers.
+    /// The answer of systemd-resolved from the link's own name servers; none if it does not run or the link has no name
+    /// servers.
     async fn ask_resolved(&self, host: &str, link: &Link) -> Option<io::Result<Vec<IpAddr>>> {
         let index = nix::net::if_::if_nametoindex(link.interface.as_str()).ok()?;
         let resolved = Resolved::on(&self.connection().await?).await.ok()?;

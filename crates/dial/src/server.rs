@@ -1,5 +1,5 @@
-//! A server's name and its last known addresses. DNS may be unreachable through the uplink that just failed, and a lookup would
-//! delay the failover: until DNS answers again, the last known addresses are used.
+//! A server's name and its last known addresses. DNS may be unreachable through the uplink that just failed, and a lookup
+//! would delay the failover: until DNS answers again, the last known addresses are used.
 
 use crate::error::DialError;
 use crate::link::Link;

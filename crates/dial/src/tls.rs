@@ -134,8 +134,8 @@ mod tests {
     use rustls::pki_types::PrivateKeyDer;
     use tokio_rustls::TlsAcceptor;
 
-    /// Makes a handshake in memory with a server that presents `certificate`. Returns whether the client, which trusts `ca` in
-    /// addition to the system's certificates, accepted it.
+    /// Makes a handshake in memory with a server that presents `certificate`. Returns whether the client, which trusts `ca`
+    /// in addition to the system's certificates, accepted it.
     async fn handshake(
         certificate: &CertifiedKey<rcgen::KeyPair>,
         ca: Option<String>,

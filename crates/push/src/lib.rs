@@ -16,8 +16,8 @@
 //! | [`protocol`] | one folder per protocol, each with a `Publisher` |
 //! | [`transport`] | what a connection reveals about its uplink: stalls, round-trip times |
 //!
-//! A sink that fails, hangs or is slow never disturbs another sink or the camera: [`program::run`] is one task, and each sink
-//! has its own.
+//! A sink that fails, hangs or is slow never disturbs another sink or the camera: [`program::run`] is one task, and each
+//! sink has its own.
 
 pub mod camera_link;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Chooses what is sent: the robot's video, or the slate while the robot is away. Decides at which units to switch, and keeps
-//! the times increasing across every switch. Pure.
+//! Chooses what is sent: the robot's video, or the slate while the robot is away. Decides at which units to switch, and
+//! keeps the times increasing across every switch. Pure.
 
 use robocast_video::clock::MonoTime;
 use robocast_video::h264::AccessUnit;
@@ -60,8 +60,8 @@ impl SlateSwitch {
         Some(unit)
     }
 
-    /// Whether the robot has been away for long enough to send the slate. `sending` means that it sends something, even if none
-    /// of it can be decoded yet.
+    /// Whether the robot has been away for long enough to send the slate. `sending` means that it sends something, even if
+    /// none of it can be decoded yet.
     #[must_use]
     pub fn away(&self, now: MonoTime, sending: bool) -> bool {
         match self.robot {

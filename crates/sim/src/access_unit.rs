@@ -25,7 +25,7 @@ pub struct AccessUnit {
 }
 
 impl AccessUnit {
-    /// Takes the NAL units of a byte stream as they are, without access unit delimiters (robots send none).
+    /// Keeps the NAL units of a byte stream unchanged, except access unit delimiters, which are removed (robots send none).
     pub fn from_annex_b(stream: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(stream.len() + 8);
         let mut nals = Vec::new();
@@ -60,7 +60,7 @@ impl AccessUnit {
     }
 }
 
-/// Where the NAL units of a byte stream lie, start codes and trailing zero bytes left out.
+/// The ranges of the NAL units in a byte stream, without start codes and trailing zero bytes.
 pub fn split_annex_b(stream: &[u8]) -> Vec<Range<usize>> {
     let mut nals: Vec<Range<usize>> = Vec::new();
     let mut open: Option<usize> = None;
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nal_units_are_found_behind_start_codes_of_both_lengths() {
+    fn nal_units_are_found_after_start_codes_of_both_lengths() {
         let stream = [0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65, 0, 0, 3, 1];
         let nals: Vec<&[u8]> = split_annex_b(&stream).into_iter().map(|range| &stream[range]).collect();
         assert_eq!(nals, [&[0x67, 1][..], &[0x68, 2], &[0x65, 0, 0, 3, 1]]);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn delimiters_are_left_out_and_slices_kept() {
+    fn delimiters_are_removed_and_slices_kept() {
         let unit = AccessUnit::from_annex_b(&[
             0, 0, 0, 1, 9, 0x10, 0, 0, 1, 0x67, 7, 0, 0, 1, 0x65, 8, 0, 0, 1, 0x65, 9,
         ]);

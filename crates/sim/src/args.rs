@@ -22,22 +22,22 @@ pub enum Word {
     Go2(Go2Arguments),
     /// An RTSP camera, or several
     Rtsp(RtspArguments),
-    /// Plays a stream and tells how well it arrives
+    /// Plays a stream and reports how well it arrives
     Probe(ProbeArguments),
 }
 
 #[derive(Debug, Args)]
 pub struct FootageArguments {
-    /// Plays this file for ever, slices unchanged (its own size, speed and bitrate)
+    /// Plays this file in a loop, slices unchanged (its own size, speed and bitrate)
     #[arg(long, value_name = "FILE", conflicts_with = "pattern")]
     pub file: Option<PathBuf>,
-    /// Codes a moving pattern with the clock burnt in (the default)
+    /// Encodes a moving pattern with a burnt-in clock (the default)
     #[arg(long)]
     pub pattern: bool,
     /// Size of the pattern
     #[arg(long, value_name = "WxH", default_value = "1280x720")]
     pub size: Size,
-    /// Pictures a second of the pattern
+    /// Pictures per second of the pattern
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=120))]
     pub fps: u32,
     /// Bitrate of the pattern in kbit/s
@@ -52,10 +52,10 @@ pub struct FootageArguments {
     /// RTP payload type
     #[arg(long, value_name = "N", default_value_t = 96, value_parser = clap::value_parser!(u8).range(96..=127))]
     pub payload_type: u8,
-    /// Makes sessions and faults repeatable; else they differ each time
+    /// Makes sessions and faults repeatable; otherwise they differ each time
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Takes commands on this Unix socket too, one a line, as on stdin
+    /// Also accepts commands on this Unix socket, one per line, as on stdin
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
 }
@@ -93,10 +93,10 @@ pub enum AuthMethod {
 
 #[derive(Debug, Args)]
 pub struct RtspArguments {
-    /// Port 0 takes a free one
+    /// Port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8554", value_parser = listen)]
     pub listen: (String, u16),
-    /// A camera of its own at this path; may be repeated
+    /// Adds a camera at this path; may be repeated
     #[arg(long, value_name = "PATH", default_value = "/front", value_parser = path)]
     pub path: Vec<String>,
     /// Serves rtsps with this certificate (PEM files)
@@ -107,7 +107,7 @@ pub struct RtspArguments {
     pub user: Option<String>,
     #[arg(long, value_name = "PASSWORD", requires = "user")]
     pub password: Option<String>,
-    /// How the password is asked for
+    /// Authentication scheme
     #[arg(long, value_enum, default_value = "digest")]
     pub auth: AuthMethod,
     #[command(flatten)]
@@ -127,13 +127,13 @@ pub struct ProbeArguments {
     /// How long to watch, from the first picture on
     #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Ends after so many pictures, however long they take up to then
+    /// Ends after this many pictures, however long they take
     #[arg(long, value_name = "N")]
     pub frames: Option<u64>,
     /// How long to try for the first picture
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     pub wait: f64,
-    /// Reads the burnt-in clock and tells the latency of pictures after the first 3 seconds
+    /// Reads the burnt-in clock and reports the latency of pictures after the first 3 seconds
     #[arg(long)]
     pub clock: bool,
     /// Prints one JSON object at the end
@@ -148,7 +148,7 @@ pub struct ProbeArguments {
     /// How RTSP carries media
     #[arg(long, value_enum, default_value = "tcp")]
     pub transport: Transport,
-    /// Believes any TLS certificate
+    /// Accepts any TLS certificate
     #[arg(long)]
     pub insecure: bool,
 }
@@ -163,7 +163,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|number| (0.0..=86_400.0).contains(number))
         .map(|number| Duration::from_secs_f64(number * scale))
-        .ok_or_else(|| "write a time as 1s or 500ms".into())
+        .ok_or_else(|| "write a time such as 1s or 500ms".into())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -174,17 +174,17 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 fn listen(text: &str) -> Result<(String, u16), String> {
-    let mend = "write ADDRESS:PORT, such as 127.0.0.1:8554 or 0.0.0.0:0";
-    let (host, port) = text.rsplit_once(':').ok_or(mend)?;
+    let hint = "write ADDRESS:PORT, such as 127.0.0.1:8554 or 0.0.0.0:0";
+    let (host, port) = text.rsplit_once(':').ok_or(hint)?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let host = if host.is_empty() { "0.0.0.0" } else { host };
-    Ok((host.into(), port.parse().map_err(|_| mend)?))
+    Ok((host.into(), port.parse().map_err(|_| hint)?))
 }
 
 fn path(text: &str) -> Result<String, String> {
     let plain = text.chars().all(|c| c.is_ascii_graphic() && !"?#*\\".contains(c));
     let shaped = text.len() > 1 && text.starts_with('/') && !text.ends_with('/');
-    if plain && shaped { Ok(text.into()) } else { Err("write a path as /front".into()) }
+    if plain && shaped { Ok(text.into()) } else { Err("write a path such as /front".into()) }
 }
 
 #[cfg(test)]

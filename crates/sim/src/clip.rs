@@ -1,4 +1,4 @@
-//! A video file held in memory and played round and round.
+//! A video file in memory, played in a loop.
 
 use std::fs::File;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub struct Clip {
     length: Duration,
 }
 
-/// An access unit, when it is due to be sent and when it is shown.
+/// An access unit, with the times when it is due to be sent and when it is shown.
 #[derive(Clone, Debug)]
 pub struct Timed {
     pub unit: AccessUnit,
@@ -26,7 +26,7 @@ pub struct Timed {
 }
 
 impl Clip {
-    /// Reads the file once; slices are taken as they are, parameter sets come before each keyframe.
+    /// Reads the file once. Slices stay unchanged; parameter sets are put before each keyframe.
     pub fn read(path: &Path) -> Result<Self, Error> {
         File::open(path).map_err(|error| Error::OpenFile(path.to_owned(), error))?;
         let pipeline = gst::parse::launch(
@@ -92,7 +92,7 @@ fn timed(sample: &gst::Sample, previous: Option<&Timed>) -> Option<Timed> {
     Some(Timed { unit: AccessUnit::from_annex_b(&bytes), due, shown: pts.unwrap_or(due) })
 }
 
-/// Plays a clip for ever; the times run on over the seam.
+/// Plays a clip in a loop; the times continue across the seam.
 #[derive(Debug)]
 pub struct Player {
     clip: Arc<Clip>,
@@ -122,7 +122,7 @@ impl Player {
         timed
     }
 
-    /// Starts over with the first picture, without a step in time.
+    /// Starts again with the first picture, without a jump in time.
     pub fn rewind(&mut self) {
         self.turn_began = self.due();
         self.index = 0;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn times_run_on_over_the_seam() {
+    fn times_continue_across_the_seam() {
         let mut player = Player::new(Arc::new(clip()));
         let due: Vec<_> = (0..7)
             .map(|_| {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_video_is_refused_with_a_mend() {
+    fn a_file_without_video_is_refused_with_a_hint() {
         gst::init().unwrap();
         let error = Clip::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))).unwrap_err();
         assert!(error.to_string().contains("give a file with H.264"), "{error}");

@@ -1,4 +1,4 @@
-//! What a robot may be told while it runs: one command a line, one line of answer.
+//! The commands of a running robot: one command per line, one line of answer.
 
 use serde_json::Value;
 
@@ -100,7 +100,7 @@ fn switch(name: &str, argument: Option<&str>) -> Result<bool, String> {
     }
 }
 
-/// A robot that takes commands from any thread. What it answers is printed in place of `ok`.
+/// A robot that accepts commands from any thread. If it returns a value, that is printed instead of `ok`.
 pub trait Robot: Send + Sync {
     fn obey(&self, command: Command) -> Result<Option<Value>, String>;
 }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_is_answered_with_the_mend() {
+    fn a_wrong_line_is_answered_with_a_hint() {
         let table = [
             ("jump", "there are vanish"),
             ("", "there are vanish"),
@@ -156,9 +156,9 @@ mod tests {
             ("stat now", "takes no argument"),
             ("drop 1 2", "one word too many"),
         ];
-        for (line, mend) in table {
+        for (line, hint) in table {
             let error = line.parse::<Command>().unwrap_err();
-            assert!(error.contains(mend), "{line}: {error}");
+            assert!(error.contains(hint), "{line}: {error}");
         }
     }
 }

@@ -10,32 +10,32 @@ use std::thread;
 use crate::command::{Robot, answer};
 use crate::error::Error;
 
-/// Prints one line at once; a reader that went away is no reason to stop.
-pub fn say(line: &str) {
+/// Prints one line at once. If the reader is gone, the program continues.
+pub fn print_line(line: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Obeys stdin until it ends.
+/// Obeys the commands on stdin until it ends.
 pub fn obey_stdin(robot: Arc<dyn Robot>) -> Result<(), Error> {
     if is_background() {
         return Ok(());
     }
     spawn("stdin", move || {
         for line in io::stdin().lines().map_while(Result::ok).filter(|line| !line.trim().is_empty()) {
-            say(&answer(&*robot, &line));
+            print_line(&answer(&*robot, &line));
         }
     })
 }
 
-/// A background job that reads its terminal would be stopped.
+/// Whether this is a background job: reading its terminal would stop it.
 fn is_background() -> bool {
     let stdin = io::stdin();
     stdin.is_terminal()
         && rustix::termios::tcgetpgrp(&stdin).is_ok_and(|group| group != rustix::process::getpgrp())
 }
 
-/// The socket; its file goes when this is dropped.
+/// The control socket; its file is removed when this is dropped.
 #[derive(Debug)]
 pub struct ControlSocket {
     path: PathBuf,
@@ -66,7 +66,7 @@ impl Drop for ControlSocket {
     }
 }
 
-/// A socket file that nobody listens on any more.
+/// Whether this is a socket file on which nobody listens.
 fn is_left_behind(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
         && UnixStream::connect(path).is_err()
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_left_behind_is_replaced_and_a_file_is_not() {
+    fn a_stale_socket_is_replaced_and_a_file_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
         drop(UnixListener::bind(&path).unwrap());

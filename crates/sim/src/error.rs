@@ -1,4 +1,4 @@
-//! What can go wrong, and how the user mends it.
+//! Errors, each with a hint for the user.
 
 use std::io;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ pub enum Error {
     Group(std::net::IpAddr),
     #[error("the sending socket cannot be set up")]
     Socket(#[source] io::Error),
-    #[error("{0} cannot be listened on; is another server there? Port 0 takes a free one")]
+    #[error("cannot listen on {0}; is another server there? Port 0 picks a free port")]
     Listen(String, #[source] gst::glib::BoolError),
     #[error("{}: not a certificate and key; give two PEM files", .0.display())]
     Certificate(PathBuf, #[source] gst::glib::Error),
@@ -47,7 +47,7 @@ pub enum Error {
     Picture { path: PathBuf, detail: String },
 }
 
-/// The whole chain in one line.
+/// The error and its causes in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

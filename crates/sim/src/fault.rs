@@ -1,4 +1,4 @@
-//! What a bad network or a hostile robot does to RTP packets.
+//! Damages RTP packets like a bad network or a hostile robot.
 
 use crate::random::Random;
 use crate::rtp::{self, HEADER};
@@ -11,7 +11,7 @@ pub struct Faults {
     pub reorder: f64,
     pub duplicate: f64,
     pub corrupt: f64,
-    /// Packets of another SSRC with garbage for H.264 in between.
+    /// Inserts packets of another SSRC with garbage instead of H.264.
     pub foreign: bool,
     /// All packets carry another payload type.
     pub wrong_payload: bool,
@@ -63,7 +63,7 @@ impl Injector {
         }
     }
 
-    /// Appends what goes out in place of one packet: none, one or several.
+    /// Appends the packets that replace one packet: none, one or several.
     pub fn pass(&mut self, mut packet: Vec<u8>, out: &mut Vec<Vec<u8>>) {
         let foreign = self.faults.foreign && self.random.below(4) == 0;
         let garbage = foreign.then(|| self.garbage(&packet));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn reordered_packets_come_late_and_none_is_lost() {
+    fn reordered_packets_arrive_late_and_none_is_lost() {
         let (out, _) = run(3, Faults { reorder: 10.0, ..Faults::default() }, Reach::Packet);
         let mut sequences: Vec<_> =
             out.iter().map(|packet| Received::parse(packet).unwrap().sequence).collect();

@@ -8,7 +8,7 @@ use crate::clip::{Clip, Player, Timed};
 use crate::error::Error;
 use crate::pattern::{Coding, Pattern, Size};
 
-/// What a robot sees.
+/// The video that a robot sends.
 #[derive(Clone, Debug)]
 pub enum Footage {
     Clip(Arc<Clip>),
@@ -22,12 +22,12 @@ impl Footage {
     }
 }
 
-/// Where access units go. Called from the feed's thread.
+/// Receives access units. Called from the feed's thread.
 pub trait Sink: Send {
-    /// The robot was restarted: what follows belongs to a new session.
+    /// The robot was restarted: all later units belong to a new session.
     fn restarted(&mut self) {}
 
-    /// `timed.shown` never runs back and counts frozen time.
+    /// `timed.shown` never decreases, and includes frozen time.
     fn deliver(&mut self, timed: &Timed) -> Result<(), Error>;
 }
 
@@ -100,7 +100,7 @@ impl Orders {
 }
 
 impl Feed {
-    /// Starts the thread; `failed` is told once if it cannot go on.
+    /// Starts the thread; `failed` is called once if it cannot continue.
     pub fn start(
         footage: &Footage,
         frozen: bool,
@@ -121,12 +121,12 @@ impl Feed {
         Ok(Self { orders })
     }
 
-    /// Yields nothing until thawed; the footage goes on where it stopped.
+    /// Yields nothing until thawed; the footage then continues where it stopped.
     pub fn freeze(&self, frozen: bool) {
         self.orders.give(|state| state.frozen = frozen);
     }
 
-    /// Begins anew with the first picture.
+    /// Starts again with the first picture.
     pub fn restart(&self) {
         self.orders.give(|state| {
             state.restart = true;
@@ -145,7 +145,7 @@ impl Drop for Feed {
     }
 }
 
-/// A clip or a pattern on its own time line.
+/// A clip or a pattern with its own time line.
 enum Source {
     Player(Player),
     Pattern(Box<Pattern>),
@@ -182,7 +182,7 @@ impl Source {
     }
 }
 
-/// A feed this late (a stopped process, a starved machine) goes on from now rather than in a burst.
+/// A feed that is this late (a stopped process, an overloaded machine) continues from now instead of sending a burst.
 const LATE: Duration = Duration::from_millis(500);
 
 fn run(footage: Footage, orders: &Orders, mut sink: impl Sink) -> Result<(), Error> {
@@ -251,7 +251,7 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(5);
 
     #[test]
-    fn access_units_come_in_real_time() {
+    fn access_units_arrive_in_real_time() {
         struct Clocked(mpsc::Sender<(Duration, Instant)>);
         impl Sink for Clocked {
             fn deliver(&mut self, timed: &Timed) -> Result<(), Error> {
@@ -263,13 +263,13 @@ mod tests {
         let began = Instant::now();
         let _feed = Feed::start(&pattern(), false, Clocked(sender), |error| panic!("{error}")).unwrap();
         let (first, _) = seen.recv_timeout(DEADLINE).unwrap();
-        // How late a busy machine lets them come is not the feed's to say; that none comes early is.
+        // On a busy machine they may be late, which is not the feed's fault; none may be early.
         for n in 1..=20 {
             let (shown, delivered) = seen.recv_timeout(DEADLINE).unwrap();
             assert_eq!(shown - first, Duration::from_millis(20) * n);
             assert!(
                 delivered - began >= shown - first,
-                "picture {n} of 20 ms came {:?} after the start",
+                "picture {n} of 20 ms arrived {:?} after the start",
                 delivered - began
             );
         }

@@ -1,4 +1,4 @@
-//! A robot that sends RTP to a multicast group and to whom nobody connects, as the Unitree Go2 does.
+//! A robot that sends RTP to a multicast group and accepts no connections, like the Unitree Go2.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::clip::Timed;
 use crate::command::{Command, Robot};
-use crate::control::say;
+use crate::control::print_line;
 use crate::error::Error;
 use crate::fault::{Injector, Reach};
 use crate::feed::{Feed, Footage, Sink};
@@ -25,7 +25,7 @@ use crate::slice_log::SliceLog;
 pub struct Address {
     pub group: IpAddr,
     pub port: u16,
-    /// For a multicast group; a unicast address follows the routes.
+    /// The interface for a multicast group; a unicast address follows the routes.
     pub interface: String,
     pub payload_type: u8,
 }
@@ -74,8 +74,8 @@ fn lock(transmitter: &Mutex<Transmitter>) -> MutexGuard<'_, Transmitter> {
     transmitter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A picture leaves at 180 Mbit/s at most, as over a cable: at loopback's speed a large keyframe alone fills the
-/// receive buffer that a socket has by default.
+/// A picture is sent at 180 Mbit/s at most, as over a cable: at the loopback's speed a single large keyframe would fill the
+/// default receive buffer of a socket.
 const BURST: usize = 16;
 const BREATH: Duration = Duration::from_millis(1);
 
@@ -98,7 +98,7 @@ struct Transmitter {
     injector: Injector,
     random: Random,
     log: Option<SliceLog>,
-    /// A cut cable: the robot goes on, its packets and sequence numbers are lost.
+    /// A cut cable: the robot continues, but its packets and sequence numbers are lost.
     vanished: bool,
     ready: Option<Value>,
     sequence: u64,
@@ -191,7 +191,7 @@ impl Transmitter {
                 .map_err(|error| Error::WriteLog(log.path().to_owned(), error))?;
         }
         if let Some(ready) = self.ready.take() {
-            say(&ready.to_string());
+            print_line(&ready.to_string());
         }
         Ok(())
     }
@@ -227,7 +227,7 @@ fn open_socket(group: IpAddr, interface: &str) -> Result<Socket, Error> {
     Ok(socket)
 }
 
-/// By index, so that an interface without an address serves too.
+/// Sets it by index, so that an interface without an address works too.
 fn set_multicast_interface(socket: &Socket, index: u32) -> io::Result<()> {
     let any = Ipv4Addr::UNSPECIFIED;
     Ok(rustix::net::sockopt::set_ip_multicast_if_with_ifindex(socket, &any, &any, index)?)
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_interface_is_refused_with_a_mend() {
+    fn an_unknown_interface_is_refused_with_a_hint() {
         let error = open_socket("230.1.1.1".parse().unwrap(), "nowhere0").unwrap_err();
         assert!(error.to_string().contains("no interface `nowhere0`"), "{error}");
         assert!(open_socket("230.1.1.1".parse().unwrap(), "lo").is_ok());

@@ -4,12 +4,12 @@
 //! |---|---|
 //! | `go2` | a robot that sends RTP to a multicast group |
 //! | `rtsp`, `mount` | RTSP cameras: the server, and one of its paths |
-//! | `probe`, `playback`, `tally` | the watcher at the other end: shell, pipelines, counts |
-//! | `feed` | footage in real time (`clip`: a file in memory; `pattern`: drawn and coded live) |
-//! | `rtp`, `fault` | packets, and what a bad network or a hostile robot does to them |
+//! | `probe`, `playback`, `tally` | the viewer at the other end: program, pipelines, counts |
+//! | `feed` | footage in real time (`clip`: a file in memory; `pattern`: drawn and encoded live) |
+//! | `rtp`, `fault` | packets, and the damage of a bad network or a hostile robot |
 //! | `stamp` | the clock burnt into the pattern |
-//! | `slice_log` | the record of the slices sent, with its format |
-//! | `command`, `control` | what a running robot may be told, and where from |
+//! | `slice_log` | the log of the slices sent, with its format |
+//! | `command`, `control` | the commands of a running robot, and where they come from |
 //!
 //! A robot runs a feed's thread, which sends; the threads that read stdin and the control socket; and the main
 //! thread, which waits for a signal or a failure. Nothing here belongs on the box.

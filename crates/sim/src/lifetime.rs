@@ -7,7 +7,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::error::Error;
 
-/// The end of the program as the main thread awaits it.
+/// The end of the program, for which the main thread waits.
 #[derive(Debug)]
 pub struct Lifetime {
     sender: mpsc::Sender<Result<(), Error>>,
@@ -15,7 +15,7 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// Takes SIGTERM and SIGINT over. Call before any other thread starts: threads inherit the mask.
+    /// Handles SIGTERM and SIGINT from now on. Call it before any other thread starts, because threads inherit the mask.
     pub fn begin() -> Result<Self, Error> {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGTERM);
@@ -46,7 +46,7 @@ impl Lifetime {
         self.end.recv().unwrap_or(Ok(()))
     }
 
-    /// Tells whether a signal came; for programs that look now and then.
+    /// Whether a signal arrived; for programs that poll.
     pub fn has_ended(&self) -> bool {
         self.end.try_recv().is_ok()
     }

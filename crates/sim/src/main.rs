@@ -71,7 +71,7 @@ fn rtsp(arguments: RtspArguments, lifetime: &Lifetime) -> Result<(), Error> {
     let ready = cameras.ready().to_string();
     let robot: Arc<dyn Robot> = Arc::new(cameras);
     let _control = obey(&robot, &arguments.footage)?;
-    control::say(&ready);
+    control::print_line(&ready);
     lifetime.end()
 }
 
@@ -82,12 +82,12 @@ fn footage(arguments: &FootageArguments) -> Result<Footage, Error> {
     })
 }
 
-/// Another each time unless given, as the numbers of a real robot are.
+/// Random unless it is given, like the numbers of a real robot.
 fn seed(arguments: &FootageArguments) -> u64 {
     arguments.seed.unwrap_or_else(|| robocast_sim::stamp::now() << 16 ^ u64::from(std::process::id()))
 }
 
-/// The robot itself stays with the caller: stdin may end long before it does.
+/// The caller keeps the robot, because stdin may end long before it does.
 fn obey(robot: &Arc<dyn Robot>, arguments: &FootageArguments) -> Result<Option<ControlSocket>, Error> {
     let socket =
         arguments.control.as_deref().map(|path| ControlSocket::open(path, robot.clone())).transpose()?;

@@ -1,4 +1,4 @@
-//! One RTSP path: the feed behind it, what it sent, and the faults between.
+//! One RTSP path: its feed, its counts, and its faults.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::feed::{Feed, Footage, Sink};
 use crate::pattern::Size;
 use crate::slice_log::SliceLog;
 
-/// What a path sent so far.
+/// The counts of what a path has sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub access_units: u64,
@@ -36,7 +36,7 @@ impl Counts {
     }
 }
 
-/// A path of the server; its feed runs while a media is open.
+/// A path of the server; its feed runs while a `RTSPMedia` is open.
 pub struct Mount {
     stage: Mutex<Stage>,
     closed: Condvar,
@@ -47,7 +47,7 @@ pub struct Mount {
 struct Stage {
     footage: Footage,
     frozen: bool,
-    /// The feed and the number of the media it belongs to.
+    /// The feed, and the number of the media that it belongs to.
     feed: Option<(u64, Feed)>,
     medias: u64,
 }
@@ -87,8 +87,10 @@ impl Mount {
         media: &RTSPMedia,
         failed: impl FnOnce(Error) + Send + 'static,
     ) -> Result<(), Error> {
-        let bin =
-            media.element().downcast::<gst::Bin>().map_err(|_| Error::Start("the media is no bin".into()))?;
+        let bin = media
+            .element()
+            .downcast::<gst::Bin>()
+            .map_err(|_| Error::Start("the media is not a bin".into()))?;
         let source = bin.by_name("units").and_downcast::<gst_app::AppSrc>();
         let source = source.ok_or_else(|| Error::Start("the media has no source".into()))?;
         if let Some(pad) = bin.by_name("pay0").and_then(|payloader| payloader.static_pad("src")) {
@@ -180,7 +182,7 @@ impl Sink for Source {
                 buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
             }
         }
-        // Refused while the media closes: nobody is there to see the picture.
+        // The push is refused while the media closes: nobody is watching.
         if self.source.push_buffer(buffer).is_err() {
             return Ok(());
         }
@@ -221,7 +223,7 @@ impl Wire {
         gst::PadProbeReturn::Ok
     }
 
-    /// None or one packet; faults that make several are not taken by this robot.
+    /// Returns no packet or one; this robot rejects faults that produce several.
     fn damage(&mut self, buffer: &gst::BufferRef) -> Vec<gst::Buffer> {
         let Ok(packet) = buffer.map_readable().map(|map| map.to_vec()) else { return Vec::new() };
         let mut out = Vec::new();

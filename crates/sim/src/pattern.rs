@@ -1,4 +1,4 @@
-//! The test pattern: a moving picture with the clock burnt in, coded live with x264.
+//! The test pattern: a moving picture with a burnt-in clock, encoded live with x264.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ impl std::str::FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mend =
+        let hint =
             || format!("`{text}` is not a size; write it as 1280x720, even numbers from 160x90 to 3840x2160");
-        let (width, height) = text.split_once('x').ok_or_else(mend)?;
+        let (width, height) = text.split_once('x').ok_or_else(hint)?;
         let size =
-            Self { width: width.parse().map_err(|_| mend())?, height: height.parse().map_err(|_| mend())? };
+            Self { width: width.parse().map_err(|_| hint())?, height: height.parse().map_err(|_| hint())? };
         let even = size.width.is_multiple_of(2) && size.height.is_multiple_of(2);
         let fits = (160..=3840).contains(&size.width) && (90..=2160).contains(&size.height);
-        if even && fits { Ok(size) } else { Err(mend()) }
+        if even && fits { Ok(size) } else { Err(hint()) }
     }
 }
 
@@ -52,7 +52,7 @@ impl Coding {
     }
 }
 
-/// A textured picture made once; each frame is rows of it copied with a shift, two bands against each other.
+/// A textured picture, made once. Each frame copies its rows with a shift; two bands move against each other.
 #[derive(Debug)]
 struct Canvas {
     info: gst_video::VideoInfo,
@@ -78,7 +78,7 @@ impl Canvas {
         Ok(Self { info, texture, chroma })
     }
 
-    /// Frame `number` with the present time in it.
+    /// Frame `number` with the current time in it.
     fn frame(&self, number: u64) -> Result<gst::Buffer, gst::glib::BoolError> {
         let (width, height) = (self.info.width() as usize, self.info.height() as usize);
         let stride = self.info.stride()[0] as usize;
@@ -100,7 +100,7 @@ impl Canvas {
     }
 }
 
-/// Smooth noise with grain, `width` periodic, each row written twice over.
+/// Smooth noise with grain and the period `width`; each row is stored twice.
 fn texture(width: usize, height: usize) -> Vec<u8> {
     let mut random = Random::new(0x7e57);
     let (columns, rows) = (width.div_ceil(GRID), height / GRID + 2);
@@ -126,7 +126,7 @@ fn texture(width: usize, height: usize) -> Vec<u8> {
     texture
 }
 
-/// Draws and codes one picture at a time; each call waits for its access unit (x264 holds none back).
+/// Draws and encodes one picture at a time; each call waits for its access unit (x264 does not delay any).
 #[derive(Debug)]
 pub struct Pattern {
     coding: Coding,
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn each_picture_gives_one_access_unit_and_keyframes_come_at_their_interval() {
+    fn each_picture_gives_one_access_unit_and_keyframes_keep_their_interval() {
         gst::init().unwrap();
         let mut pattern = Pattern::new(coding()).unwrap();
         let timed: Vec<Timed> = (0..61).map(|_| pattern.advance().unwrap()).collect();

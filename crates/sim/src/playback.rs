@@ -1,16 +1,16 @@
-//! Pipelines that play a URL and hand decoded pictures over.
+//! Pipelines that play a URL and deliver decoded pictures.
 
 use gst::prelude::*;
 
 use crate::args::Transport;
 use crate::error::Error;
 
-/// A pipeline at rest.
+/// A pipeline that is not running yet.
 #[derive(Debug)]
 pub struct Playback {
     pub pipeline: gst::Pipeline,
     pub pictures: gst_app::AppSink,
-    /// Where coded pictures enter the decoder.
+    /// The pad where encoded pictures enter the decoder.
     pub coded: gst::Pad,
 }
 
@@ -86,7 +86,7 @@ fn address(source: &gst::Element, url: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// A URL fit for messages: passwords and keys ride in what comes before `@` and after the host.
+/// A URL for messages, without the parts that may contain passwords and keys: before `@` and after the host.
 fn redacted(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let place = rest.split(['/', '?']).next().unwrap_or("");

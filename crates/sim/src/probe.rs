@@ -1,4 +1,4 @@
-//! Plays a stream where it arrives and tells how well it does.
+//! Plays a stream at its destination and reports how well it arrives.
 
 use std::fs::File;
 use std::io::Write;
@@ -11,7 +11,7 @@ use gst::prelude::*;
 use gst_video::prelude::*;
 
 use crate::args::ProbeArguments;
-use crate::control::say;
+use crate::control::print_line;
 use crate::error::Error;
 use crate::lifetime::Lifetime;
 use crate::playback::Playback;
@@ -20,10 +20,10 @@ use crate::tally::{self, Tally};
 
 /// Pause between attempts to play a stream that does not exist yet.
 const RETRY: Duration = Duration::from_millis(100);
-/// How often a running probe looks for signals and its time.
+/// How often a running probe checks for signals and the time limit.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Watches as told; true when at least one picture was decoded.
+/// Watches the stream; true if at least one picture was decoded.
 pub fn run(arguments: &ProbeArguments, lifetime: &Lifetime) -> Result<bool, Error> {
     let began = Instant::now();
     let watch = Arc::new(Watch {
@@ -51,9 +51,9 @@ pub fn run(arguments: &ProbeArguments, lifetime: &Lifetime) -> Result<bool, Erro
     let (frames, first) = (tally.frames(), tally.first_frame_unix_millis());
     let report = tally.report(arguments.clock, &ended);
     match (arguments.json, arguments.until_first, first) {
-        (true, ..) => say(&report.to_string()),
-        (false, true, Some(millis)) => say(&millis.to_string()),
-        _ => say(&tally::text(&report)),
+        (true, ..) => print_line(&report.to_string()),
+        (false, true, Some(millis)) => print_line(&millis.to_string()),
+        _ => print_line(&tally::text(&report)),
     }
     Ok(frames > 0)
 }
@@ -62,15 +62,15 @@ pub fn run(arguments: &ProbeArguments, lifetime: &Lifetime) -> Result<bool, Erro
 enum Ended {
     Time,
     Signal,
-    /// The stream's end, or what went wrong with it.
+    /// The stream ended or failed.
     Stream(String),
-    /// Trying again would not help.
+    /// A retry would not help.
     Refused(String),
     NoPicture,
 }
 
 impl Ended {
-    /// For the report; `complaint` is what the last attempt failed with.
+    /// The text for the report; `complaint` is the error of the last attempt.
     fn text(&self, complaint: &str) -> String {
         match self {
             Self::Time => "time".into(),
@@ -190,7 +190,7 @@ impl Watch {
 
 type Stamp = Result<u64, stamp::Damage>;
 
-/// The size of a picture and, when asked for, its clock. Touches the top rows only.
+/// The size of a picture and, if requested, its clock. Reads only the top rows.
 fn read(sample: &gst::Sample, clock: bool) -> Option<((u32, u32), Option<Stamp>)> {
     let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
     let size = (info.width(), info.height());

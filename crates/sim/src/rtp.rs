@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::access_unit::AccessUnit;
 use crate::random::Random;
 
-/// Largest packet, RTP header included: what `rtph264pay` and most cameras send.
+/// The largest packet, including the RTP header, as `rtph264pay` and most cameras send it.
 pub const MTU: usize = 1400;
 pub const HEADER: usize = 12;
 pub const CLOCK_RATE: u32 = 90_000;
@@ -13,7 +13,7 @@ pub const CLOCK_RATE: u32 = 90_000;
 const FU_A: u8 = 28;
 const STAP_A: u8 = 24;
 
-/// The numbers of one RTP session of a robot; a reboot draws new ones.
+/// The random numbers of one RTP session of a robot; a reboot draws new ones.
 #[derive(Clone, Debug)]
 pub struct Session {
     pub ssrc: u32,
@@ -121,7 +121,7 @@ pub struct Received<'a> {
 }
 
 impl<'a> Received<'a> {
-    /// None for what is not an RTP packet of the plain shape that [`Packetizer`] sends.
+    /// None unless it is an RTP packet of the simple form that [`Packetizer`] sends.
     pub fn parse(packet: &'a [u8]) -> Option<Self> {
         let (header, payload) = packet.split_at_checked(HEADER)?;
         let word =
@@ -137,7 +137,7 @@ impl<'a> Received<'a> {
     }
 }
 
-/// Puts NAL units together again; for checks that a stream arrived bit for bit. Expects packets in order.
+/// Reassembles NAL units, for checks that a stream arrived bit for bit. Expects packets in order.
 #[derive(Debug, Default)]
 pub struct Depacketizer {
     fragments: Option<Vec<u8>>,
@@ -196,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn fragments_put_together_give_the_same_nal_units(
+        fn reassembled_fragments_give_the_same_nal_units(
             bodies in prop::collection::vec(prop::collection::vec(1u8..=255, 0..5000), 1..5),
             mtu in 40usize..1500,
         ) {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn sequence_numbers_and_timestamps_run_on_over_their_ends() {
+    fn sequence_numbers_and_timestamps_wrap_around() {
         let mut packetizer = packetizer(100);
         let (nal, mut packets) = (vec![0x41; 1000], Vec::new());
         packetizer.packetize(&unit(std::slice::from_ref(&nal)), Duration::ZERO, &mut packets);

@@ -1,4 +1,4 @@
-//! RTSP cameras: one server, any number of paths, each with a feed of its own while somebody watches.
+//! RTSP cameras: one server with any number of paths, each with its own feed while somebody watches.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -53,7 +53,7 @@ pub struct Cameras {
     seed: u64,
 }
 
-/// How long a reboot waits for the old sessions to go.
+/// How long a reboot waits for the old sessions to close.
 const CLOSING: Duration = Duration::from_secs(3);
 const LOOP_ANSWERS: Duration = Duration::from_secs(5);
 const ROLE: &str = "viewer";
@@ -99,7 +99,7 @@ impl Cameras {
         })
     }
 
-    /// What is printed once the port listens.
+    /// The line that is printed once the server listens.
     pub fn ready(&self) -> Value {
         let port = self.server.bound_port();
         let scheme = if self.service.tls.is_some() { "rtsps" } else { "rtsp" };
@@ -165,7 +165,10 @@ impl Cameras {
                 self.mounts.iter().for_each(|mount| mount.put(fault));
                 Ok(())
             }
-            _ => Err("not supported by rtsp, which takes drop, drop-next and corrupt; go2 takes all".into()),
+            _ => {
+                Err("not supported by rtsp, which supports drop, drop-next and corrupt; go2 supports all"
+                    .into())
+            }
         }
     }
 
@@ -281,7 +284,7 @@ fn factory(
     let mount = mount.clone();
     let failed = Mutex::new(failed);
     factory.connect_media_configure(move |_, media| {
-        // Live pictures go out as they come; the sinks would hold each back until its time.
+        // Live pictures are sent at once; synchronised sinks would hold each back until its time.
         media.set_rate_control(false);
         if let Err(error) = mount.open(media, lock(&failed).clone()) {
             lock(&failed).clone()(error);

@@ -1,10 +1,10 @@
-//! The record of what was sent, for proofs that a stream arrives bit for bit.
+//! The log of what was sent, to check that a stream arrives bit for bit.
 //!
-//! One line a coded slice (NAL unit types 1 to 5), in sending order: `SEQUENCE TYPE HASH LENGTH TIME`.
-//! SEQUENCE numbers the access units from 0 (an access unit that was not sent leaves a hole), TYPE is
-//! `nal_unit_type`, HASH is FNV-1a 64 in 16 hex digits over the NAL unit without its start code, LENGTH its bytes.
-//! TIME is when the access unit had been sent, in microseconds of the machine's monotonic clock: who judges a receiver knows by it
-//! what the robot itself was late with.
+//! One line per coded slice (NAL unit types 1 to 5), in sending order: `SEQUENCE TYPE HASH LENGTH TIME`. SEQUENCE numbers
+//! the access units from 0 (an access unit that was not sent leaves a gap), TYPE is `nal_unit_type`, HASH is FNV-1a 64 in 16
+//! hex digits over the NAL unit without its start code, LENGTH its bytes. TIME is when the access unit had been sent, in
+//! microseconds of the machine's monotonic clock. It shows how late the robot itself was, so that this is not counted
+//! against a receiver.
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -40,7 +40,7 @@ pub fn lines(sequence: u64, unit: &AccessUnit, time: Duration) -> String {
     lines
 }
 
-/// A file of such lines; grows by whole access units.
+/// A file of such lines; it grows by whole access units.
 #[derive(Debug)]
 pub struct SliceLog {
     file: File,
@@ -57,7 +57,7 @@ impl SliceLog {
         &self.path
     }
 
-    /// An access unit that was sent just now. One write for the whole of it: a reader sees all of its lines or none.
+    /// Appends an access unit that was just sent. All its lines are one write: a reader sees all of them or none.
     pub fn append(&mut self, sequence: u64, unit: &AccessUnit) -> io::Result<()> {
         self.file.write_all(lines(sequence, unit, now()).as_bytes())
     }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_grows_over_openings() {
+    fn a_reopened_log_is_continued() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("slices");
         let unit = AccessUnit::from_annex_b(b"\0\0\x01\x41x");

@@ -1,4 +1,4 @@
-//! The clock burnt into the picture: wall-clock milliseconds that survive coding, transport and scaling.
+//! The clock burnt into the picture: wall-clock milliseconds that survive encoding, transport and scaling.
 //!
 //! 56 blocks in a row at the top left, white for 1 and black for 0, most significant first: 48 bits of
 //! milliseconds since 1970 and an 8-bit check. A block is 1/80 of the picture's width wide and 1/45 of its height
@@ -11,7 +11,7 @@ const COLUMNS: usize = 80;
 const ROWS: usize = 45;
 const BLACK: u8 = 16;
 const WHITE: u8 = 235;
-/// Luma between these belongs to neither colour.
+/// Luma between these values is neither colour.
 const UNCLEAR: std::ops::Range<u32> = 96..160;
 
 /// Milliseconds since 1970.
@@ -19,7 +19,7 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
-/// Why no time can be read.
+/// Why the time cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     #[error("the picture is too small for a clock")]

@@ -1,4 +1,4 @@
-//! What a probe saw, counted.
+//! Counts what a probe saw.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::stamp::Damage;
 
-/// Pictures this soon after the first still bear the start-up in their latency.
+/// Pictures this soon after the first have a latency that still includes the start-up.
 const SETTLING: Duration = Duration::from_secs(3);
-/// Two pictures further apart than this make a gap.
+/// Two pictures that are further apart than this count as a gap.
 const GAP: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Tally {
         self.first.map(|first| first.unix_millis)
     }
 
-    /// The report; `clock` tells whether stamps were read.
+    /// The report; `clock` says whether stamps were read.
     pub fn report(mut self, clock: bool, ended: &str) -> Value {
         let watched = self.first.zip(self.last).map_or(0.0, |(first, last)| (last - first.at).as_secs_f64());
         let fps = if watched > 0.0 { (self.frames - 1) as f64 / watched } else { 0.0 };
@@ -125,7 +125,7 @@ fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
-/// Percentiles by nearest rank; null when there is nothing.
+/// Percentiles by nearest rank; null if there are no values.
 fn spread(values: &mut [i64]) -> Value {
     values.sort_unstable();
     let rank = |percent: usize| values[(values.len() * percent).div_ceil(100).max(1) - 1];
@@ -135,7 +135,7 @@ fn spread(values: &mut [i64]) -> Value {
     json!({"p50": rank(50), "p95": rank(95), "p99": rank(99), "max": rank(100)})
 }
 
-/// The report for a reader.
+/// The report as text for people.
 pub fn text(report: &Value) -> String {
     let mut lines = String::new();
     for (name, value) in report.as_object().into_iter().flatten() {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn latency_is_taken_after_the_first_seconds_and_gaps_are_counted() {
+    fn latency_is_measured_after_the_first_seconds_and_gaps_are_counted() {
         let began = Instant::now();
         let mut tally = Tally::new(began);
         for index in 0..200u64 {

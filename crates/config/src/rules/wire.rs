@@ -16,7 +16,8 @@ impl Rules<'_> {
         }
         let Some(own) = robot.own_address.filter(|_| self.is_valid(&[OWN])) else {
             if robot.dhcp == Dhcp::Server && self.is_valid(&[DHCP, OWN, "robot.kind"]) {
-                let hint = "add own_address = \"192.168.50.10/24\", or another address in the robot's network";
+                let hint =
+                    "add own_address = \"192.168.50.10/24\", or another address in the robot's network";
                 self.error(DHCP, "a DHCP server needs an address of its own", hint);
             }
             return;

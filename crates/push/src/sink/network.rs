@@ -1,5 +1,5 @@
-//! Gives a sink's session its connection through the chosen uplink, and collects evidence about that uplink. Tests replace the
-//! network with servers in memory.
+//! Gives a sink's session its connection through the chosen uplink, and collects evidence about that uplink. Tests replace
+//! the network with servers in memory.
 
 use super::error::SinkError;
 use super::reporter::SinkReporter;

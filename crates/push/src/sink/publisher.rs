@@ -6,8 +6,8 @@ use robocast_video::h264::AccessUnit;
 use std::io;
 use std::time::Duration;
 
-/// One publishing session of any protocol. It is opened in two steps, so that no server ever sees two sessions of one name: a
-/// handover prepares the new one while the old one is still being fed.
+/// One publishing session of any protocol. It is opened in two steps, so that no server ever sees two sessions of one name:
+/// a handover prepares the new one while the old one is still being fed.
 pub trait Publisher: Sized + Send {
     /// The server as given in the settings.
     type Target: Clone + Send + Sync + 'static;
@@ -22,8 +22,8 @@ pub trait Publisher: Sized + Send {
     /// previous session.
     fn publish(&mut self, after: Option<Duration>) -> impl Future<Output = Result<(), SinkError>> + Send;
 
-    /// Queues a unit whose time on the stream's own axis is `at`; returns how many bytes that added. [`Publisher::flush`] sends
-    /// them.
+    /// Queues a unit whose time on the stream's own axis is `at`; returns how many bytes that added. [`Publisher::flush`]
+    /// sends them.
     ///
     /// # Errors
     /// When the protocol cannot carry it.

@@ -59,11 +59,7 @@ mod tests {
                 assert_eq!(seen, 1_000_000, "25 frames of 5000 bytes at {frame}");
             }
         }
-        assert_eq!(
-            rate.bps(ms(5460)),
-            520_000,
-            "13 frames in the last second: none in half of it"
-        );
+        assert_eq!(rate.bps(ms(5460)), 520_000, "13 frames in the last second: none in half of it");
         assert_eq!(rate.bps(ms(5960)), 0, "a second without a frame");
     }
 

@@ -122,7 +122,8 @@ impl SinkReporter {
         self.urgent.notify_one();
     }
 
-    /// Records that the server answered; or, with `unless`, that this uplink is tried now: an entry for another uplink is removed.
+    /// Records that the server answered; or, with `unless`, that this uplink is tried now: an entry for another uplink is
+    /// removed.
     pub(super) fn reachable(&self, unless: Option<&str>) {
         let mut reported = self.reported();
         if reported.unreachable.as_ref().is_some_and(|(known, _)| Some(known.as_str()) != unless) {

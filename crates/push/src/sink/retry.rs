@@ -32,8 +32,8 @@ pub struct NextTry {
     pub state: SinkState,
     /// How long to wait.
     pub wait: Duration,
-    /// Whether to write a line to the journal: the first time, then only now and then, so that a server that is away for a day
-    /// does not fill the journal.
+    /// Whether to write a line to the journal: the first time, then only now and then, so that a server that is away for a
+    /// day does not fill the journal.
     pub worth_a_line: bool,
 }
 

@@ -16,8 +16,8 @@ fn gaps(times: &[Duration]) -> Vec<Duration> {
     times.windows(2).map(|two| two[1] - two[0]).collect()
 }
 
-/// Whether the waits grow as for a server that is away: none, then 0.1 s, doubling each time up to 0.8 s, each shortened by up
-/// to half. An answer takes 1 ms, and the clock counts in ms.
+/// Whether the waits grow as for a server that is away: none, then 0.1 s, doubling each time up to 0.8 s, each shortened by
+/// up to half. An answer takes 1 ms, and the clock counts in ms.
 fn away(gaps: &[Duration]) -> bool {
     let steps = [0, 100, 200, 400, 800].into_iter().chain(std::iter::repeat(800)).map(ms);
     gaps.iter().zip(steps).all(|(&gap, step)| gap >= step / 2 && gap <= step + ms(2))

@@ -1,9 +1,9 @@
 //! Detects stalls. Pure: the samples carry the time.
 //!
-//! A path stalls if something was sent and the other end has been silent since, for longer than on a path that only loses packets.
-//! On a lossy path TCP retransmits after a timeout (RFC 6298) of RTT + max(200 ms, 4 RTTVAR), then after twice that; an answer
-//! takes one more RTT. So a stall is reported only after two retransmissions in a row could have been answered: 3 timeouts
-//! and 1 RTT.
+//! A path stalls if something was sent and the other end has been silent since, for longer than on a path that only loses
+//! packets. On a lossy path TCP retransmits after a timeout (RFC 6298) of RTT + max(200 ms, 4 RTTVAR), then after twice
+//! that; an answer takes one more RTT. So a stall is reported only after two retransmissions in a row could have been
+//! answered: 3 timeouts and 1 RTT.
 
 use robocast_video::clock::MonoTime;
 use std::time::Duration;

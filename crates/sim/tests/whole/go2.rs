@@ -22,7 +22,7 @@ fn pattern(receiver: &Receiver) -> Robot {
 }
 
 #[test]
-fn footage_arrives_bit_for_bit_and_runs_on_over_its_seam() {
+fn footage_arrives_bit_for_bit_and_continues_across_its_seam() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("slices");
     let receiver = Receiver::join();
@@ -77,11 +77,11 @@ fn a_vanished_robot_falls_silent_and_returns_with_a_gap() {
     let receiver = Receiver::join();
     let mut robot = pattern(&receiver);
     let before = receiver.packet();
-    robot.tell("vanish");
+    robot.order("vanish");
     receiver.drain(SILENCE);
     let counted = robot.stat();
     assert_eq!(counted["vanished"], true);
-    robot.tell("return");
+    robot.order("return");
     let after = receiver.packet();
     let sequence = |packet: &[u8]| Received::parse(packet).unwrap().sequence;
     assert_eq!(ssrc(&after), ssrc(&before));
@@ -95,10 +95,10 @@ fn a_frozen_robot_falls_silent_and_thaws_without_a_gap() {
     let receiver = Receiver::join();
     let mut robot = pattern(&receiver);
     let first = Received::parse(&receiver.packet()).unwrap().sequence;
-    robot.tell("freeze");
+    robot.order("freeze");
     receiver.drain(SILENCE);
     let packets = robot.stat()["packets"].as_u64().unwrap() as u16;
-    robot.tell("thaw");
+    robot.order("thaw");
     let thawed = receiver.packet();
     assert_eq!(Received::parse(&thawed).unwrap().sequence, first.wrapping_add(packets));
 }
@@ -108,7 +108,7 @@ fn a_restart_begins_another_session_with_a_keyframe() {
     let receiver = Receiver::join();
     let mut robot = pattern(&receiver);
     let before = ssrc(&receiver.packet());
-    robot.tell("restart");
+    robot.order("restart");
     let packet = receiver.until("another SSRC", |received| received.ssrc != before);
     assert_eq!(nal_type(Received::parse(&packet).unwrap().payload), 7);
     assert_eq!(robot.stat()["ssrc"], ssrc(&packet));
@@ -120,7 +120,7 @@ fn another_resolution_brings_other_parameter_sets_in_the_same_session() {
     let mut robot = pattern(&receiver);
     let is_set = |received: &Received<'_>| nal_type(received.payload) == 7;
     let before = receiver.until("parameter sets", is_set);
-    robot.tell("resolution 160x90");
+    robot.order("resolution 160x90");
     let old = Received::parse(&before).unwrap();
     let after = receiver
         .until("other parameter sets", |received| is_set(received) && received.payload != old.payload);
@@ -132,14 +132,14 @@ fn faults_reach_the_wire_and_end() {
     let receiver = Receiver::join();
     let mut robot = pattern(&receiver);
     let own = ssrc(&receiver.packet());
-    robot.tell("foreign on");
+    robot.order("foreign on");
     receiver.until("a foreign SSRC", |received| received.ssrc != own);
-    robot.tell("foreign off");
-    robot.tell("wrong-payload on");
+    robot.order("foreign off");
+    robot.order("wrong-payload on");
     receiver.until("another payload type", |received| received.payload_type == 97);
-    robot.tell("wrong-payload off");
+    robot.order("wrong-payload off");
     receiver.until("the payload type again", |received| received.payload_type == 96);
-    robot.tell("duplicate 100");
+    robot.order("duplicate 100");
     let mut last = receiver.packet();
     wait_for("a packet twice", || {
         let packet = receiver.packet();
@@ -147,16 +147,16 @@ fn faults_reach_the_wire_and_end() {
         last = packet;
         twice.then_some(())
     });
-    robot.tell("duplicate 0");
-    robot.tell("drop 100");
+    robot.order("duplicate 0");
+    robot.order("drop 100");
     receiver.drain(SILENCE);
     assert!(robot.stat()["dropped"].as_u64().unwrap() > 0);
-    robot.tell("drop 0");
+    robot.order("drop 0");
     assert_eq!(ssrc(&receiver.packet()), own);
 }
 
 #[test]
-fn a_unicast_address_is_served_too() {
+fn a_unicast_address_works_too() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(crate::process::DEADLINE)).unwrap();
     let port = socket.local_addr().unwrap().port().to_string();
@@ -167,7 +167,7 @@ fn a_unicast_address_is_served_too() {
 }
 
 #[test]
-fn a_file_keeps_its_size_and_the_socket_answers_as_stdin_does() {
+fn a_file_keeps_its_size_and_the_socket_answers_like_stdin() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control");
     let receiver = Receiver::join();

@@ -13,14 +13,14 @@ use serde_json::Value;
 pub const DEADLINE: Duration = Duration::from_secs(15);
 pub const FOOTAGE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/bigbuckbunny-720p25.mp4");
-/// A pattern that costs little.
+/// Arguments for a pattern that needs little CPU time.
 pub const SMALL: [&str; 5] = ["--pattern", "--size", "320x180", "--bitrate", "500"];
 
 pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_robocast-sim"))
 }
 
-/// A robot that told it is ready. Killed when dropped.
+/// A robot that reported that it is ready. Killed when dropped.
 pub struct Robot {
     child: Child,
     stdin: ChildStdin,
@@ -56,7 +56,7 @@ impl Robot {
     }
 
     #[track_caller]
-    pub fn tell(&mut self, command: &str) {
+    pub fn order(&mut self, command: &str) {
         assert_eq!(self.ask(command), "ok", "{command}");
     }
 
@@ -68,7 +68,7 @@ impl Robot {
         self.ready["urls"][index].as_str().expect("a URL").to_owned()
     }
 
-    /// SIGTERM and what came of it.
+    /// Sends SIGTERM and returns the exit status.
     pub fn end(mut self) -> ExitStatus {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM).expect("it runs");
         wait_for("the robot to end", || self.child.try_wait().expect("a child"))
@@ -97,7 +97,7 @@ impl Probe {
         Self(child)
     }
 
-    /// The report and whether it saw a picture.
+    /// The report, and whether the probe saw a picture.
     pub fn report(mut self) -> (Value, bool) {
         let mut line = String::new();
         BufReader::new(self.0.stdout.take().expect("a pipe")).read_line(&mut line).expect("text");
@@ -113,7 +113,7 @@ impl Drop for Probe {
     }
 }
 
-/// Looks again and again until there is a result.
+/// Polls until there is a result.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;

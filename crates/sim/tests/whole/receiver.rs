@@ -9,7 +9,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, Socket, Type};
 
 use crate::process::DEADLINE;
 
-/// Joined to a group and port that no other test uses.
+/// A socket that joined a group and port that no other test uses.
 pub struct Receiver {
     socket: UdpSocket,
     pub group: String,
@@ -44,7 +44,7 @@ impl Receiver {
         self.packet_within(DEADLINE).expect("a packet in time")
     }
 
-    /// Packets until one fits; that one.
+    /// Reads packets until one fits, and returns it.
     #[track_caller]
     pub fn until(&self, what: &str, fits: impl Fn(&Received<'_>) -> bool) -> Vec<u8> {
         let deadline = Instant::now() + DEADLINE;

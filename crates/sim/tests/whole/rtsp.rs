@@ -7,14 +7,14 @@ use robocast_sim::slice_log::fnv1a;
 use crate::process::{DEADLINE, FOOTAGE, Probe, Robot, SMALL, log_lines, program, wait_for};
 use crate::receiver::ssrc;
 
-/// Of the pattern, unless told otherwise.
+/// With the pattern, unless `more` says otherwise.
 const FPS: u64 = 30;
 
 fn start(more: &[&str]) -> Robot {
     Robot::start(&[&["rtsp", "--listen", "127.0.0.1:0", "--seed", "1"][..], more].concat())
 }
 
-/// Plays over TCP and hands out what comes to `elements`.
+/// Plays over TCP and returns the output of `elements`.
 struct Player {
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
@@ -54,7 +54,7 @@ impl Drop for Player {
 
 #[test]
 fn the_clock_of_the_pattern_is_read_with_little_latency() {
-    // A pattern that costs little: what a busy machine needs to code it is no latency of the robot's.
+    // A pattern that needs little CPU time: the encoding time of a busy machine is not the robot's latency.
     let robot = start(&SMALL);
     let (report, seen) = Probe::start(&robot.url(0), &["--clock", "--frames", "135"]).report();
     assert!(seen);
@@ -67,7 +67,7 @@ fn the_clock_of_the_pattern_is_read_with_little_latency() {
     assert_eq!(
         report["keyframes"].as_u64().unwrap(),
         frames.div_ceil(FPS),
-        "one a second, the first at once"
+        "one per second, the first at once"
     );
 }
 
@@ -91,7 +91,7 @@ fn footage_arrives_bit_for_bit() {
 }
 
 #[test]
-fn each_path_has_a_feed_and_a_log_of_its_own() {
+fn each_path_has_its_own_feed_and_log() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("slices");
     let paths = ["--path", "/front", "--path", "/back/left", "--log", log.to_str().unwrap()];
@@ -111,12 +111,12 @@ fn a_vanished_camera_drops_its_clients_and_refuses_new_ones_until_it_returns() {
     let port = robot.ready["port"].as_u64().unwrap() as u16;
     let player = Player::start(&robot.url(0), "");
     player.bytes();
-    robot.tell("vanish");
+    robot.order("vanish");
     player.wait_for_end();
     let refused = TcpStream::connect(("127.0.0.1", port)).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     let waiting = Probe::start(&robot.url(0), &["--until-first"]);
-    robot.tell("return");
+    robot.order("return");
     let (report, seen) = waiting.report();
     assert!(seen, "{report}");
 }
@@ -126,7 +126,7 @@ fn a_frozen_camera_keeps_its_clients_without_media() {
     let mut robot = start(&SMALL);
     let player = Player::start(&robot.url(0), "");
     player.bytes();
-    robot.tell("freeze");
+    robot.order("freeze");
     let silence = gst::ClockTime::from_mseconds(300);
     let mut left = 300;
     while player.sink.try_pull_sample(silence).is_some() {
@@ -134,7 +134,7 @@ fn a_frozen_camera_keeps_its_clients_without_media() {
         assert!(left > 0, "packets keep coming");
     }
     assert_eq!(robot.stat()["clients"], 1);
-    robot.tell("thaw");
+    robot.order("thaw");
     player.bytes();
 }
 
@@ -143,7 +143,7 @@ fn a_restart_drops_clients_and_serves_another_session_at_once() {
     let mut robot = start(&SMALL);
     let player = Player::start(&robot.url(0), "");
     let before = ssrc(&player.bytes());
-    robot.tell("restart");
+    robot.order("restart");
     player.wait_for_end();
     assert_ne!(ssrc(&Player::start(&robot.url(0), "").bytes()), before);
 }
@@ -155,9 +155,9 @@ fn packets_are_dropped_and_damaged_on_demand_and_other_faults_refused() {
     player.bytes();
     assert!(robot.ask("foreign on").starts_with("error: not supported by rtsp"));
     assert!(robot.ask("reorder 5").starts_with("error: not supported by rtsp"));
-    robot.tell("drop-next 5");
+    robot.order("drop-next 5");
     wait_for("dropped packets", || (robot.stat()["dropped"] == 5).then_some(()));
-    robot.tell("corrupt 100");
+    robot.order("corrupt 100");
     player.bytes();
 }
 
@@ -166,7 +166,7 @@ fn another_resolution_reaches_a_player_that_stays() {
     let mut robot = start(&SMALL);
     let probe = Probe::start(&robot.url(0), &["--seconds", "1.5"]);
     wait_for("a client", || (robot.stat()["packets"].as_u64().unwrap() > 0).then_some(()));
-    robot.tell("resolution 640x360");
+    robot.order("resolution 640x360");
     let (report, _) = probe.report();
     assert_eq!(
         (&report["width"], &report["height"], &report["ended"]),
@@ -193,7 +193,7 @@ fn without_the_password_nobody_is_let_in() {
 }
 
 #[test]
-fn tls_is_spoken_when_a_certificate_is_given() {
+fn tls_is_used_if_a_certificate_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     let made = std::process::Command::new("openssl")
@@ -210,18 +210,18 @@ fn tls_is_spoken_when_a_certificate_is_given() {
     let url = robot.url(0);
     assert!(url.starts_with("rtsps://"));
     let (report, seen) = Probe::start(&url, &["--wait", "1", "--until-first"]).report();
-    assert!(!seen, "a certificate from nobody was believed: {report}");
+    assert!(!seen, "an untrusted certificate was accepted: {report}");
     let (report, seen) = Probe::start(&url, &["--insecure", "--until-first"]).report();
     assert!(seen, "{report}");
 }
 
 #[test]
-fn a_taken_port_is_told_with_the_mend() {
+fn a_port_in_use_is_reported_with_a_hint() {
     let robot = start(&SMALL);
     let listen = format!("127.0.0.1:{}", robot.ready["port"]);
     let output = program().args(["rtsp", "--listen", &listen]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains(&listen) && told.contains("Port 0 takes a free one"), "{told}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains(&listen) && text.contains("Port 0 picks a free port"), "{text}");
     assert!(robot.end().success());
 }

@@ -16,17 +16,17 @@ fn wrong_usage_ends_with_2() {
 }
 
 #[test]
-fn what_fails_is_one_line_with_the_mend() {
+fn a_failure_is_reported_in_one_line_with_a_hint() {
     let table: [(&[&str], &str); 4] = [
         (&["go2", "--file", "/nowhere.mp4"], "give a readable video file"),
         (&["go2", "--interface", "nowhere0"], "`ip link` lists them"),
         (&["go2", "--log", "/nowhere/log"], "give a writable path"),
         (&["probe", "gopher://host/"], "use rtmp(s)://"),
     ];
-    for (arguments, mend) in table {
-        let (code, _, told) = run(arguments);
+    for (arguments, hint) in table {
+        let (code, _, text) = run(arguments);
         assert_eq!(code, Some(1), "{arguments:?}");
-        assert!(told.contains(mend) && told.lines().count() == 1, "{told}");
+        assert!(text.contains(hint) && text.lines().count() == 1, "{text}");
     }
 }
 
@@ -34,16 +34,16 @@ fn what_fails_is_one_line_with_the_mend() {
 fn a_file_is_probed_and_a_picture_saved() {
     let folder = tempfile::tempdir().unwrap();
     let png = folder.path().join("picture.png");
-    let (code, told, _) = run(&["probe", FOOTAGE, "--json", "--png", png.to_str().unwrap()]);
+    let (code, text, _) = run(&["probe", FOOTAGE, "--json", "--png", png.to_str().unwrap()]);
     assert_eq!(code, Some(0));
-    let report: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&report["frames"], &report["keyframes"]), (&132.into(), &1.into()));
     assert!(std::fs::read(png).unwrap().starts_with(b"\x89PNG"));
 }
 
 #[test]
 fn a_stream_that_does_not_exist_ends_with_1() {
-    let (code, told, _) = run(&["probe", "rtsp://127.0.0.1:1/none", "--wait", "0.5", "--json"]);
+    let (code, text, _) = run(&["probe", "rtsp://127.0.0.1:1/none", "--wait", "0.5", "--json"]);
     assert_eq!(code, Some(1));
-    assert!(told.contains("\"frames\":0"), "{told}");
+    assert!(text.contains("\"frames\":0"), "{text}");
 }

@@ -138,8 +138,8 @@ struct Header {
 }
 
 impl Header {
-    /// Reads a head and returns it with its length; none if more bytes are needed. `extended` returns whether the last header of
-    /// a chunk stream had an extended time, which a header without a time repeats.
+    /// Reads a head and returns it with its length; none if more bytes are needed. `extended` returns whether the last
+    /// header of a chunk stream had an extended time, which a header without a time repeats.
     fn read(
         bytes: &[u8],
         extended: impl Fn(u32) -> Option<bool>,

@@ -33,8 +33,8 @@ const UNANSWERED: f64 = 0.0;
 /// The session has ended.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SessionError {
-    /// The name is taken, usually by our own earlier session: the server has not noticed yet that its connection is gone, but
-    /// soon will.
+    /// The name is taken, usually by our own earlier session: the server has not noticed yet that its connection is gone,
+    /// but soon will.
     #[error("the server still has a session of this name: {0}")]
     Busy(String),
     /// The server refused.
@@ -113,15 +113,15 @@ impl Session {
         })
     }
 
-    /// Whether the server has accepted the connection and waits for a request. Before a request to publish, it may have another
-    /// session of this name.
+    /// Whether the server has accepted the connection and waits for a request. Before a request to publish, it may have
+    /// another session of this name.
     #[must_use]
     pub fn connected(&self) -> bool {
         matches!(self.step, Step::Connected)
     }
 
-    /// Asks to publish, once the session is connected. All times will be later than `after`, the last time that an earlier session
-    /// sent to this server.
+    /// Asks to publish, once the session is connected. All times will be later than `after`, the last time that an earlier
+    /// session sent to this server.
     ///
     /// # Errors
     /// When the request cannot be sent.
@@ -171,8 +171,8 @@ impl Session {
         self.received += bytes.len() as u64;
         self.chunks_in.push(bytes);
         while let Some(payload) = self.chunks_in.next_message().map_err(protocol)? {
-            // Unknown kinds of messages are ignored. A message that is longer than any answer is not read, because its values
-            // may be nested too deep for the stack.
+            // Unknown kinds of messages are ignored. A message that is longer than any answer is not read, because its
+            // values may be nested too deep for the stack.
             if payload.data.len() <= LONGEST_ANSWER {
                 self.take_message(payload.type_id, &payload.data)?;
             }
@@ -180,8 +180,8 @@ impl Session {
         self.acknowledge()
     }
 
-    /// Sends an access unit; units before the first keyframe are dropped. `at` is its time on the stream's own axis. The times sent
-    /// increase strictly, whatever the input.
+    /// Sends an access unit; units before the first keyframe are dropped. `at` is its time on the stream's own axis. The
+    /// times sent increase strictly, whatever the input.
     ///
     /// # Errors
     /// When the unit is too large for RTMP.

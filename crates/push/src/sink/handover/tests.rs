@@ -53,10 +53,7 @@ async fn it_hands_over_at_a_keyframe_and_feeds_the_old_session_until_then() {
     let status = rig.sink.reporter.status();
     assert_eq!((status.state, status.uplink.as_str()), (SinkState::Publishing, "wwan0"));
     assert_eq!((status.reconnects, status.frames_out, status.skipped), (1, 150, 0));
-    assert!(
-        second.windows(2).all(|two| two[1].0 > two[0].0) && second[0].0 > first[99].0,
-        "times increase"
-    );
+    assert!(second.windows(2).all(|two| two[1].0 > two[0].0) && second[0].0 > first[99].0, "times increase");
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +152,11 @@ async fn a_name_that_the_server_still_holds_is_requested_until_it_is_free() {
     let slowly: Vec<_> = asks.windows(2).skip(1).map(|two| two[1] - two[0]).collect();
     assert!(slowly.iter().all(|&gap| gap >= ms(500) && gap <= ms(1002)) && slowly.len() >= 6, "{slowly:?}");
     assert_eq!(rig.state(), SinkState::Publishing);
-    assert_eq!(rig.sink.reporter.status().reconnects, 1, "only sessions that the server accepted are counted");
+    assert_eq!(
+        rig.sink.reporter.status().reconnects,
+        1,
+        "only sessions that the server accepted are counted"
+    );
     let begins = rig.server.times(|saw| matches!(saw, Saw::Begins(number) if *number > 1));
     let held = when(&rig, &Saw::Gone(1)) + s(6);
     assert!(begins.len() == 1 && begins[0] >= held && begins[0] <= held + ms(1002), "{begins:?}");

@@ -21,7 +21,11 @@ fn a_cut_on_a_short_path_is_a_stall_after_700_ms() {
     assert_eq!(detector.observe(&sample(0, true, 1, 0, 5)), None);
     // The last answer arrived at 50 ms.
     assert_eq!(detector.observe(&sample(700, true, 2, 650, 5)), None);
-    assert_eq!(detector.observe(&sample(1300, true, 2, 1250, 5)), None, "since 700, as far as the samples show");
+    assert_eq!(
+        detector.observe(&sample(1300, true, 2, 1250, 5)),
+        None,
+        "since 700, as far as the samples show"
+    );
     assert_eq!(detector.observe(&sample(1400, true, 2, 1350, 5)), Some(ms(700)));
     assert_eq!(detector.observe(&sample(1500, true, 2, 10, 5)), None, "an answer out of order counts");
     assert_eq!(detector.observe(&sample(1600, true, 2, 110, 5)), None);
@@ -45,8 +49,9 @@ fn patience_follows_the_round_trip_time() {
     assert_eq!(patience(ms(2000), ms(900)), MOST);
 }
 
-/// A TCP with a frame to send every 33 ms over a lossy path. A loss is detected by later arrivals and retransmitted at once. A
-/// lost retransmission is repeated after a timeout, which doubles (RFC 6298), and nothing else is sent until it is answered.
+/// A TCP with a frame to send every 33 ms over a lossy path. A loss is detected by later arrivals and retransmitted at once.
+/// A lost retransmission is repeated after a timeout, which doubles (RFC 6298), and nothing else is sent until it is
+/// answered.
 struct Sender {
     noise: u64,
     rtt: u64,

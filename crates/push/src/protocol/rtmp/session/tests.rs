@@ -1,5 +1,5 @@
-//! Tests of the session against a small test server that uses the same chunk library, and against hostile bytes. The tests of
-//! the whole program use real servers.
+//! Tests of the session against a small test server that uses the same chunk library, and against hostile bytes. The tests
+//! of the whole program use real servers.
 
 use super::*;
 use crate::protocol::rtmp::test_server::{TestServer, status, unit};
