@@ -1,5 +1,5 @@
-//! Which part of the settings belongs to which program: a program is told of a change only when its own part changed. A key
-//! that is added to a stream must be given to at least one program, or this does not compile.
+//! Which part of the settings belongs to which program: a program is notified of a change only when its own part changed. A
+//! key that is added to a stream must be given to at least one program, or this does not compile.
 
 use std::time::Duration;
 

@@ -26,10 +26,10 @@ pub struct Stream {
     pub encode: Encode,
     /// Default 300 kbit/s to 4 Mbit/s; `0 < min <= max <= 100 Mbit/s`.
     pub bitrate: BitrateRange,
-    /// Picture size when encoding. If absent, the source's own; for a camera of the box, its size nearest to 1280x720.
+    /// Picture size when encoding. If absent, the source's own; for a camera of the box, one of its sizes near 1280x720.
     pub size: Option<Size>,
-    /// Frames per second when encoding, 1 to 240. If absent, the source's own; for a camera of the box, its rate nearest to
-    /// 30.
+    /// Frames per second when encoding, 1 to 240. If absent, the source's own; for a camera of the box, one of its rates
+    /// near 30.
     pub fps: Option<u32>,
     /// Longest time between keyframes when encoding: 100 ms to 60 s, default 2 s.
     pub keyframe_interval: Duration,

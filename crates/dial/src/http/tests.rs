@@ -93,12 +93,12 @@ async fn a_download_follows_redirects_continues_where_it_stopped_and_reports_pro
         answer("200 OK", "", "12345678"),
     ])
     .await;
-    let (client, link, mut told) = (client(), Link::default(), Vec::new());
+    let (client, link, mut progress) = (client(), Link::default(), Vec::new());
     let mut out = b"1234".to_vec();
     let written =
-        client.download(&base, &link, 4, &mut out, |done, whole| told.push((done, whole))).await.unwrap();
+        client.download(&base, &link, 4, &mut out, |done, whole| progress.push((done, whole))).await.unwrap();
     assert_eq!((written, &out[..]), (4, &b"12345678"[..]));
-    assert_eq!(told.last(), Some(&(4, Some(4))));
+    assert_eq!(progress.last(), Some(&(4, Some(4))));
     let mut whole = Vec::new();
     assert_eq!(client.download(&base, &link, 0, &mut whole, |_, _| {}).await.unwrap(), 8);
     let asked = asked.await.unwrap();

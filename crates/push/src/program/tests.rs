@@ -79,9 +79,9 @@ impl CameraDoor for InMemoryCamera {
         if state.absent {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let (tell, told) = mpsc::unbounded_channel();
-        state.reader = Some(tell);
-        Ok(InMemoryReader(self.clone(), told))
+        let (sender, receiver) = mpsc::unbounded_channel();
+        state.reader = Some(sender);
+        Ok(InMemoryReader(self.clone(), receiver))
     }
 }
 

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_taken_is_asked_for_quickly_for_15_s_and_then_seldom() {
+    fn a_taken_name_is_retried_quickly_for_15_s_and_then_seldom() {
         let busy = SinkErrorKind::Busy;
         let (mut tries, began) = (RetryPolicy::new(), Instant::now());
         let mut at = Duration::ZERO;

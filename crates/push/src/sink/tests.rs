@@ -101,7 +101,7 @@ async fn a_session_without_a_keyframe_waits_for_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_hangs_in_the_handshake_is_given_up_after_5_s() {
+async fn a_server_that_hangs_in_the_handshake_is_abandoned_after_5_s() {
     let rig = Rig::new(Mood::Hangs);
     rig.pass(s(4)).await;
     assert_eq!(rig.state(), SinkState::Connecting);
@@ -123,7 +123,7 @@ async fn a_server_that_hangs_is_left_at_once_for_another_uplink() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_uplink_by_which_nothing_answers_is_told_after_1_5_s() {
+async fn an_uplink_without_answers_is_reported_after_1_5_s() {
     let rig = Rig::new(Mood::Mute);
     rig.pass(ms(1400)).await;
     assert_eq!(rig.sink.reporter.evidence(), []);
@@ -190,7 +190,7 @@ async fn a_slow_server_skips_to_the_next_keyframe_and_the_skipped_units_are_coun
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_takes_nothing_for_10_s_is_given_up() {
+async fn a_server_that_accepts_nothing_for_10_s_is_abandoned() {
     let mut rig = Rig::new(Mood::Takes);
     rig.film(s(1), 25).await;
     rig.server.read(false);

@@ -57,7 +57,7 @@ async fn it_hands_over_at_a_keyframe_and_feeds_the_old_session_until_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_keyframe_that_does_not_come_is_waited_for_5_s_and_then_the_latest_is_sent_again() {
+async fn a_missing_keyframe_is_awaited_for_5_s_and_then_the_latest_is_sent_again() {
     let mut rig = publishing().await;
     rig.choose("wwan0");
     rig.film(ms(4_960), 100_000).await;
