@@ -203,7 +203,7 @@ fn what_is_not_valid_is_neither_written_nor_sealed_nor_signed() {
         ),
         (&["init", ".", "--wifi", "Lab", "--country", "uk"], "`UK` is not a country code"),
         (&["init", ".", "--to", "twitch:SECRET SECRET"], "a stream key has letters"),
-        (&["init", ".", "--name", "Spot 7"], "the name `Spot 7` has other characters"),
+        (&["init", ".", "--name", "Spot 7"], "the name `Spot 7` has characters other"),
     ] {
         let ended = stick.run(words);
         let told = format!("{}{}", ended.out, ended.err);
