@@ -114,7 +114,7 @@ impl Push<PathBuf> {
         };
         tokio::spawn(client::follow_chosen(chosen));
         let push = Self::with(surroundings, path, settings, stream);
-        // Whoever asks before the first second is over gets the truth too.
+        // A client that asks during the first second also gets a correct status.
         push.publish_status();
         Ok(push)
     }
