@@ -5,6 +5,7 @@
 //! programs up to date.
 
 pub mod follow;
+mod properties;
 mod remote;
 mod run;
 mod socket;

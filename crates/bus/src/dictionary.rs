@@ -37,7 +37,7 @@ pub fn from_dictionary<T: DeserializeOwned + Default>(dictionary: &Dictionary) -
     serde_json::from_value(Value::Object(fitting)).unwrap_or_default()
 }
 
-fn dictionary(fields: Map<String, Value>) -> Dictionary {
+pub(crate) fn dictionary(fields: Map<String, Value>) -> Dictionary {
     let entry = |(name, value)| Some((name, OwnedVariant::try_from(variant(value)?).ok()?));
     fields.into_iter().filter_map(entry).collect()
 }
@@ -60,7 +60,7 @@ fn variant(value: Value) -> Option<Variant<'static>> {
     })
 }
 
-fn json(value: &Variant<'_>) -> Option<Value> {
+pub(crate) fn json(value: &Variant<'_>) -> Option<Value> {
     Some(match value {
         Variant::Bool(value) => Value::from(*value),
         Variant::U8(number) => Value::from(*number),
@@ -81,9 +81,8 @@ fn json(value: &Variant<'_>) -> Option<Value> {
             };
             Value::Object(entries.iter().filter_map(entry).collect())
         }
-        Variant::Signature(_) | Variant::ObjectPath(_) | Variant::Structure(_) | Variant::Fd(_) => {
-            return None;
-        }
+        Variant::Structure(row) => row.fields().iter().filter_map(json).collect(),
+        Variant::Signature(_) | Variant::ObjectPath(_) | Variant::Fd(_) => return None,
     })
 }
 

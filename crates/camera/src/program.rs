@@ -9,7 +9,7 @@ use crate::bitrate_control::BitrateControl;
 use crate::counters::Counters;
 use crate::lifecycle::{Lifecycle, LifecycleAction, LifecycleEvent, Moment};
 use crate::output::{CameraContext, OpeningId, OutputEvent, OutputEvents};
-use crate::source::{Attempt, RunningSource, Source};
+use crate::source::{Attempt, OpenSource, RunningSource};
 use crate::transcoder_input::TranscoderInput;
 use environment::{CameraEnvironment, SourceOpener};
 use robocast_bus::CameraStatus;
@@ -109,7 +109,7 @@ struct CameraProgram<S> {
     heartbeat: Heartbeat,
 }
 
-impl CameraProgram<Source> {
+impl CameraProgram<OpenSource> {
     /// The program, and the camera's socket, which is served for as long as that is kept.
     fn new(name: &str, path: &Path) -> Result<(Self, Served), CameraError> {
         let settings = robocast_config::load(path)?.settings;
@@ -125,7 +125,7 @@ impl CameraProgram<Source> {
         let (order, orders) = mpsc::channel(4);
         tokio::spawn(server::serve_camera(name.to_owned(), status.subscribe(), order));
         let environment = CameraEnvironment {
-            opener: Arc::new(Source::open),
+            opener: Arc::new(OpenSource::open),
             broadcast,
             readers: served.readers(),
             reader_events,

@@ -8,7 +8,7 @@ use gst::subclass::prelude::*;
 use robocast_camera::counters::Counters;
 use robocast_camera::output::{CameraContext, OpeningId, OutputEvent, OutputEvents};
 use robocast_camera::source::{
-    Attempt, CaptureMode, OpenError, RunningSource, Source, SourceContext, choose_format,
+    Attempt, CaptureMode, OpenError, OpenSource, RunningSource, SourceContext, choose_format,
 };
 use robocast_camera::transcoder::Transcoder;
 use robocast_camera::transcoder_input::TranscoderInput;
@@ -55,8 +55,8 @@ impl Bench {
         Attempt { fruitless: 0, target }
     }
 
-    fn open(&self) -> Result<Source, OpenError> {
-        Source::open(SourceContext {
+    fn open(&self) -> Result<OpenSource, OpenError> {
+        OpenSource::open(SourceContext {
             settings: &self.settings,
             stream: &self.stream,
             output: &self.context,
@@ -66,7 +66,7 @@ impl Bench {
 }
 
 /// The next units, while the source runs.
-async fn units(source: &mut Source, from: &mut Subscriber, count: usize) -> Vec<AccessUnit> {
+async fn units(source: &mut OpenSource, from: &mut Subscriber, count: usize) -> Vec<AccessUnit> {
     let taking = async {
         let mut units = Vec::new();
         while units.len() < count {

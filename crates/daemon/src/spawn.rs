@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 /// A program to be started.
 #[derive(Debug, Clone)]
-pub struct Program {
+pub struct ChildCommand {
     path: PathBuf,
     arg0: OsString,
     args: Vec<OsString>,
@@ -19,7 +19,7 @@ pub struct Program {
     errors_piped: bool,
 }
 
-impl Program {
+impl ChildCommand {
     /// The executable at `path`, shown in process lists as `arg0`. Its output joins our stderr.
     pub fn new(path: impl Into<PathBuf>, arg0: impl AsRef<OsStr>) -> Self {
         Self {
@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_child_shows_under_its_given_name_and_sees_its_variables() {
-        let mut child = Program::new("/bin/sh", "robocast camera front")
+        let mut child = ChildCommand::new("/bin/sh", "robocast camera front")
             .arg("-c")
             .arg("echo $COLOUR; tr '\\0' ' ' < /proc/$$/cmdline")
             .env("COLOUR", "green")
@@ -153,7 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_is_dropped_ends() {
-        let child = Program::new("/bin/sleep", "sleep").arg("1000").start().unwrap();
+        let child = ChildCommand::new("/bin/sleep", "sleep").arg("1000").start().unwrap();
         let pid = child.id().unwrap();
         drop(child);
         let gone = async {
@@ -167,6 +167,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_program_is_an_error_and_not_a_panic() {
-        assert!(Program::new("/nonexistent", "x").start().is_err());
+        assert!(ChildCommand::new("/nonexistent", "x").start().is_err());
     }
 }

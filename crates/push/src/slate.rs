@@ -2,7 +2,7 @@
 
 use robocast_config::Size;
 use robocast_daemon::journal;
-use robocast_daemon::spawn::{self, Program};
+use robocast_daemon::spawn::{self, ChildCommand};
 use robocast_video::slate::{self, SlateFormatError, SlateFrame};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -30,7 +30,7 @@ pub enum MakeError {
 /// # Errors
 /// When no encoder works here. Then the stream has no slate.
 pub async fn make(size: Size, text: &str, keyframe_interval: Duration) -> Result<Vec<SlateFrame>, MakeError> {
-    let mut child = Program::new(spawn::sibling("robocast-media"), "robocast-media")
+    let mut child = ChildCommand::new(spawn::sibling("robocast-media"), "robocast-media")
         .arg("slate")
         .arg(size.to_string())
         .arg(keyframe_interval.as_millis().to_string())

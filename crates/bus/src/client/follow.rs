@@ -14,7 +14,7 @@
 //! # }
 //! ```
 
-use super::{Remote, services_in};
+use super::{Remote, properties, services_in};
 use crate::dictionary::{Dictionary, from_dictionary};
 use crate::mode::{BusMode, sockets_folder};
 use crate::names::{NET, PUSH, Service};
@@ -125,7 +125,7 @@ async fn follow_program(folder: PathBuf, service: Service, snapshot: watch::Send
         let remote = timeout(PATIENCE, Remote::at_socket(&folder, service.clone())).await.ok()?.ok()?;
         // Subscribed to before it is asked: nothing is missed in between.
         let mut changes = remote.changes().await.ok()?;
-        read(&remote, &snapshot).await;
+        let _ = read(&remote, &snapshot).await;
         while let Some(Ok(message)) = changes.next().await {
             take_change(&remote, message, &snapshot).await.ok()?;
         }
@@ -182,8 +182,8 @@ async fn follow_once(
         if let Some(service) = followed(&name)
             && let Ok(owner) = dbus.get_name_owner(name.as_ref()).await
         {
-            owners.insert(owner.to_string(), service.clone());
-            read(&Remote::on_bus(&bus, service.clone()), snapshot).await;
+            let has_status = read(&Remote::on_bus(&bus, service.clone()), snapshot).await;
+            owners.insert(owner.to_string(), (service, has_status));
         }
     }
     loop {
@@ -194,11 +194,11 @@ async fn follow_once(
                 let Some(signal) = NameOwnerChanged::from_message(message) else { continue };
                 let arguments = signal.args()?;
                 let Some(service) = followed(&arguments.name) else { continue };
-                owners.retain(|_, of| *of != service);
+                owners.retain(|_, (of, _)| *of != service);
                 match arguments.new_owner.as_ref() {
                     Some(owner) => {
-                        owners.insert(owner.to_string(), service.clone());
-                        read(&Remote::on_bus(&bus, service.clone()), snapshot).await;
+                        let has_status = read(&Remote::on_bus(&bus, service.clone()), snapshot).await;
+                        owners.insert(owner.to_string(), (service, has_status));
                     }
                     None => update(snapshot, |now| now.remove(&service)),
                 }
@@ -206,8 +206,13 @@ async fn follow_once(
             message = property_changes.next() => {
                 let Some(message) = message.transpose()? else { return Ok(()) };
                 let sender = message.header().sender().map(ToString::to_string).unwrap_or_default();
-                let Some(service) = owners.get(&sender) else { continue };
-                take_change(&Remote::on_bus(&bus, service.clone()), message, snapshot).await?;
+                let Some((service, has_status)) = owners.get(&sender) else { continue };
+                let remote = Remote::on_bus(&bus, service.clone());
+                if *has_status {
+                    take_change(&remote, message, snapshot).await?;
+                } else {
+                    read(&remote, snapshot).await;
+                }
             }
         }
     }
@@ -230,24 +235,26 @@ async fn take_change(
             let said = Dictionary::try_from(value)?;
             update(snapshot, |now| now.set(service, &said));
         }
-        _ if *service == Service::Update => read(remote, snapshot).await,
+        _ if *service == Service::Update => drop(read(remote, snapshot).await),
         _ => {}
     }
     Ok(())
 }
 
-/// Asks a program once. One that does not answer counts as not there.
-async fn read(remote: &Remote, snapshot: &watch::Sender<Snapshot>) {
+/// Asks a program once; says whether it has the property `Status`. One that does not answer counts as not there.
+async fn read(remote: &Remote, snapshot: &watch::Sender<Snapshot>) -> bool {
     let service = remote.service();
-    let said = timeout(PATIENCE, remote.all_properties()).await.ok().and_then(Result::ok);
+    let all = timeout(PATIENCE, remote.all_properties()).await.ok().and_then(Result::ok);
+    let has_status = all.as_ref().is_none_or(properties::has_status);
     let said = match service {
-        Service::Update => said,
-        _ => said.and_then(|mut all| Dictionary::try_from(all.remove(STATUS)?).ok()),
+        Service::Update => all,
+        _ => all.and_then(|all| properties::status_of(service, &all)),
     };
     match said {
         Some(said) => update(snapshot, |now| now.set(service, &said)),
         None => update(snapshot, |now| now.remove(service)),
     }
+    has_status
 }
 
 fn owner_rule() -> zbus::Result<MatchRule<'static>> {

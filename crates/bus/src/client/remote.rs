@@ -1,5 +1,6 @@
 //! One program as others reach it.
 
+use super::properties;
 use crate::dictionary::{Dictionary, from_dictionary};
 use crate::names::Service;
 use robocast_status::ProgramStatus;
@@ -56,8 +57,8 @@ impl Remote {
     /// # Errors
     /// When it is not there, or does not answer.
     pub async fn status<S: ProgramStatus>(&self) -> zbus::Result<S> {
-        let value = self.properties().await?.get(self.interface()?, "Status").await?;
-        Ok(from_dictionary(&Dictionary::try_from(value)?))
+        let status = properties::status_of(&self.service, &self.all_properties().await?);
+        Ok(from_dictionary(&status.unwrap_or_default()))
     }
 
     /// What it says of itself; none when it is not there.

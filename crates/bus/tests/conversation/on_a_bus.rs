@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use robocast_bus::client::{self, Remote, RemoteOrder, Snapshot};
 use robocast_bus::names::{CAMERA, NET, PUSH, Service, UPDATE};
 use robocast_bus::server::{self, PushOrder};
-use robocast_bus::{CameraStatus, Evidence, NetStatus, PushStatus, SourceState, StreamState};
+use robocast_bus::{CameraStatus, Evidence, NetStatus, PushStatus, SinkState, SourceState, StreamState};
 use robocast_tests::bus::{self, Bus};
 use robocast_tests::programs::have;
 use std::future::Future;
@@ -253,5 +253,96 @@ fn a_name_that_another_holds_is_taken_once_that_is_gone() {
         first.close().await.unwrap();
         let reads = |now: &Snapshot| now.net.as_ref().is_some_and(|net| net.reads == 5);
         seen(&mut snapshot, "the program that waited", reads).await;
+    });
+}
+
+/// A net program and a push program that know nothing of `Status`: older ones, or somebody's own.
+struct PlainNet(String);
+
+#[zbus::interface(name = "org.robocast.Net1")]
+impl PlainNet {
+    #[zbus(property)]
+    fn chosen(&self) -> String {
+        self.0.clone()
+    }
+
+    #[zbus(property)]
+    fn uplinks(&self) -> Vec<(String, String, String, bool, bool, String, String)> {
+        let row = |name: &str| {
+            (name.into(), "wl0".into(), "online".into(), true, false, "10.0.0.2".into(), "well".into())
+        };
+        vec![row("Lab")]
+    }
+}
+
+struct PlainPush;
+
+#[zbus::interface(name = "org.robocast.Push1")]
+impl PlainPush {
+    #[zbus(property)]
+    fn live(&self) -> bool {
+        true
+    }
+
+    #[zbus(property)]
+    fn latency_ms(&self) -> f64 {
+        -1.0
+    }
+
+    #[zbus(property)]
+    fn sinks(&self) -> Vec<(String, String, String, u64, u64, u64, u64, u64)> {
+        vec![("rtmp://h/a/***".into(), "publishing".into(), String::new(), 1, 2, 3, 4, 5)]
+    }
+
+    #[zbus(property)]
+    fn sink_bitrates(&self) -> Vec<u64> {
+        vec![9]
+    }
+
+    #[zbus(property)]
+    fn evidence(&self) -> Vec<(String, String, bool, bool, u32, u32)> {
+        vec![("rtmp://h/a/***".into(), "wl0".into(), false, true, 700, 30)]
+    }
+}
+
+#[test]
+fn programs_without_a_status_as_a_whole_are_read_property_by_property() {
+    if !have(&bus::NEEDED) {
+        return;
+    }
+    on_a_runtime(async {
+        let bus = Bus::start();
+        let (net_name, push_name) = (Service::Net, Service::Push("front".into()));
+        let serving = Builder::address(bus.address().as_str())
+            .name(net_name.bus_name())
+            .name(push_name.bus_name())
+            .serve_at(net_name.path(), PlainNet("wl0".into()))
+            .serve_at(push_name.path(), PlainPush)
+            .build()
+            .await
+            .unwrap();
+        let (snapshot, mut followed) = watch::channel(Snapshot::default());
+        tokio::spawn(client::follow_on(to(&bus), ALL, snapshot));
+        let there = |now: &Snapshot| now.net.is_some() && !now.pushes.is_empty();
+        let now = seen(&mut followed, "the plain programs", there).await;
+        let net = now.net.unwrap();
+        assert_eq!(
+            (net.chosen.as_str(), net.uplinks[0].interface.as_str(), net.uplinks[0].chosen),
+            ("wl0", "wl0", true)
+        );
+        let push = &now.pushes["front"];
+        assert!(push.live && push.latency_ms.is_none());
+        assert_eq!(
+            (push.sinks[0].state, push.sinks[0].reconnects, push.sinks[0].bitrate_bps),
+            (SinkState::Publishing, 5, 9)
+        );
+        assert_eq!((push.evidence[0].stalled, push.evidence[0].stalled_ms), (true, 700));
+        let net = serving.object_server().interface::<_, PlainNet>(net_name.path()).await.unwrap();
+        net.get_mut().await.0 = "wwan0".into();
+        net.get().await.chosen_changed(net.signal_emitter()).await.unwrap();
+        seen(&mut followed, "the other uplink", |now| {
+            now.net.as_ref().is_some_and(|net| net.chosen == "wwan0")
+        })
+        .await;
     });
 }

@@ -114,17 +114,17 @@ impl OpenError {
 
 /// A source of the settings that is open.
 #[derive(Debug)]
-pub struct Source(Kind);
+pub struct OpenSource(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Rtp(Box<rtp::RtpSource>),
+    Rtp(Box<rtp::RtpSocketSource>),
     RtspTcp(Box<rtsp::RtspTcpSource>),
     Gst(GstSource),
     File(file::FileSource),
 }
 
-impl Source {
+impl OpenSource {
     /// Opens the source of a stream.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl Source {
     }
 }
 
-impl RunningSource for Source {
+impl RunningSource for OpenSource {
     async fn run(&mut self) -> SourceEnd {
         match &mut self.0 {
             Kind::Rtp(source) => source.run().await,

@@ -45,14 +45,17 @@ fn rtp_endpoint(source: &config::RtpSource, robot_interface: &str) -> RtpEndpoin
 }
 
 /// Listens to a Go2's camera, on the robot's interface unless another is named.
-pub fn open_go2(interface: Option<&str>, context: SourceContext<'_>) -> Result<RtpSource, OpenError> {
+pub fn open_go2(interface: Option<&str>, context: SourceContext<'_>) -> Result<RtpSocketSource, OpenError> {
     let interface = interface.unwrap_or(&context.settings.robot.interface);
-    RtpSource::listen(&go2_endpoint(interface), context)
+    RtpSocketSource::listen(&go2_endpoint(interface), context)
 }
 
 /// Listens to an `rtp://` source.
-pub fn open_rtp(source: &config::RtpSource, context: SourceContext<'_>) -> Result<RtpSource, OpenError> {
-    RtpSource::listen(&rtp_endpoint(source, &context.settings.robot.interface), context)
+pub fn open_rtp(
+    source: &config::RtpSource,
+    context: SourceContext<'_>,
+) -> Result<RtpSocketSource, OpenError> {
+    RtpSocketSource::listen(&rtp_endpoint(source, &context.settings.robot.interface), context)
 }
 
 /// Without privilege the kernel usually grants less.
@@ -60,7 +63,7 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// A socket, and the receiver of its datagrams.
 #[derive(Debug)]
-pub struct RtpSource {
+pub struct RtpSocketSource {
     socket: UdpSocket,
     receiver: Receiver,
     output: SourceOutput,
@@ -68,7 +71,7 @@ pub struct RtpSource {
     datagram: Vec<u8>,
 }
 
-impl RtpSource {
+impl RtpSocketSource {
     fn listen(endpoint: &RtpEndpoint, context: SourceContext<'_>) -> Result<Self, OpenError> {
         let index = match &endpoint.interface {
             Some(name) => Some(
@@ -109,7 +112,7 @@ impl RtpSource {
     }
 }
 
-impl RunningSource for RtpSource {
+impl RunningSource for RtpSocketSource {
     async fn run(&mut self) -> SourceEnd {
         loop {
             let deadline = self.receiver.deadline();
@@ -227,7 +230,7 @@ mod tests {
         let attempt = Attempt { fruitless: 0, target };
         let context =
             SourceContext { settings: &settings, stream: &settings.streams[0], output: &output, attempt };
-        let mut source = RtpSource::listen(&endpoint, context).unwrap();
+        let mut source = RtpSocketSource::listen(&endpoint, context).unwrap();
         let robot = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         robot.connect(source.socket.local_addr().unwrap()).await.unwrap();
         // The parameter sets of 720p25 footage and the beginning of an IDR slice, in one packet (STAP-A).

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use robocast_daemon::spawn::Program;
+use robocast_daemon::spawn::ChildCommand;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
@@ -58,7 +58,7 @@ pub async fn list_table(namespace: &Namespace) -> Result<Option<String>, NftErro
 }
 
 async fn run(namespace: &Namespace, args: &[&str]) -> Result<String, NftError> {
-    let mut program = Program::new("nft", "nft").piped().errors_piped();
+    let mut program = ChildCommand::new("nft", "nft").piped().errors_piped();
     // The ruleset is passed as an argument: nothing in it is secret.
     for arg in args {
         program = program.arg(arg);
@@ -72,7 +72,7 @@ async fn run(namespace: &Namespace, args: &[&str]) -> Result<String, NftError> {
     Ok(out)
 }
 
-async fn collect(program: &Program) -> io::Result<(bool, String, String)> {
+async fn collect(program: &ChildCommand) -> io::Result<(bool, String, String)> {
     let mut child = program.start()?;
     let (mut out, mut errors) = (Vec::new(), Vec::new());
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());

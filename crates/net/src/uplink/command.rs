@@ -1,6 +1,6 @@
 //! Runs a program to its end.
 
-use robocast_daemon::spawn::Program;
+use robocast_daemon::spawn::ChildCommand;
 use std::io;
 
 /// A program did not do what it was asked.
@@ -41,7 +41,7 @@ pub enum CommandError {
 /// When it cannot be started, or fails.
 pub(crate) async fn run_command(program: &str, arguments: &[&str]) -> Result<String, CommandError> {
     let failed = |source| CommandError::Start { program: program.to_owned(), source };
-    let with = arguments.iter().fold(Program::new(program, program), |program, arg| program.arg(arg));
+    let with = arguments.iter().fold(ChildCommand::new(program, program), |program, arg| program.arg(arg));
     let child = with.piped().errors_piped().start().map_err(failed)?;
     let output = child.wait_with_output().await.map_err(failed)?;
     if output.status.success() {

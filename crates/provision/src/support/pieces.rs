@@ -2,7 +2,7 @@
 
 use super::PIECE;
 use robocast_bus::client;
-use robocast_daemon::spawn::Program;
+use robocast_daemon::spawn::ChildCommand;
 use std::fmt::Write as _;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -96,7 +96,7 @@ fn file(out: &mut String, path: &str) {
 async fn output_of(words: &str) -> String {
     let mut parts = words.split(' ');
     let program = parts.next().unwrap_or_default();
-    let start = parts.fold(Program::new(program, program), |program, part| program.arg(part));
+    let start = parts.fold(ChildCommand::new(program, program), |program, part| program.arg(part));
     let head = format!("\n== {words}\n");
     let mut child = match start.piped().errors_piped().start() {
         Ok(child) => child,

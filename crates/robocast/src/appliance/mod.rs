@@ -54,7 +54,7 @@ pub fn run_command(command: ApplianceCommand) -> ExitCode {
 /// Replaces this process with the program that links GStreamer.
 fn run_camera(program: &ProgramArgs) -> ExitCode {
     let media = spawn::sibling("robocast-media");
-    let error = spawn::Program::new(&media, "robocast")
+    let error = spawn::ChildCommand::new(&media, "robocast")
         .arg("camera")
         .arg(&program.name)
         .arg("--settings")

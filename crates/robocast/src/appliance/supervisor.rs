@@ -215,7 +215,7 @@ impl<S: SupervisedStatus> Supervisor<S> {
     }
 
     fn spawn(&self, socket: &Path) -> io::Result<Child> {
-        let mut program = spawn::Program::new(executable(S::PROGRAM), "robocast")
+        let mut program = spawn::ChildCommand::new(executable(S::PROGRAM), "robocast")
             .arg(S::PROGRAM.word())
             .arg(&self.stream)
             .arg("--settings")
