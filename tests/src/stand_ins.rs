@@ -81,7 +81,7 @@ impl Installer {
     ) -> fdo::Result<()> {
         let bundle =
             std::fs::read(source).map_err(|error| fdo::Error::Failed(format!("{source}: {error}")))?;
-        let (known, emitter) = (self.0.clone(), emitter.to_owned());
+        let (known, emitter) = (self.0.clone(), emitter.into_owned());
         lock(&known).bundles.push(bundle);
         tokio::spawn(async move {
             let hold = lock(&known).hold.clone();

@@ -147,7 +147,6 @@ impl UpdateServer {
     }
 
     /// The connection on which it serves.
-    #[must_use]
     pub const fn connection(&self) -> &Connection {
         &self.connection
     }

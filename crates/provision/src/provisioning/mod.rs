@@ -237,7 +237,7 @@ impl<'r> Run<'r> {
         let (owner, change) = judged.map_err(|problem| self.log.failed(ReceiptStep::Verify, problem))?;
         match (&owner, change) {
             (None, _) => {
-                self.log.skipped(ReceiptStep::Verify, "the box has no owner: it accepts anybody's settings")
+                self.log.skipped(ReceiptStep::Verify, "the box has no owner: it accepts anybody's settings");
             }
             (Some(owner), change) => {
                 let word = match change {

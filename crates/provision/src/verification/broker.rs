@@ -31,13 +31,14 @@ pub async fn check_broker(settings: &Settings) -> Result<(), BrokerError> {
     let asking = async {
         let resolver = Resolver::with_system_bus();
         // As the kernel routes: new settings have no uplink that was chosen yet.
-        let tcp = server.connect(&resolver, &Link::default(), || ()).await.map_err(dial_error)?;
+        let tcp =
+            server.connect(&resolver, &Link::default(), || ()).await.map_err(|error| dial_error(&error))?;
         let connect = connect(control, &settings.device.name);
         if !control.is_encrypted() {
             return exchange(tcp, &connect).await;
         }
         let roots = Roots::new(settings.tls.ca.clone());
-        let tls = roots.handshake(server.host(), tcp).await.map_err(dial_error)?;
+        let tls = roots.handshake(server.host(), tcp).await.map_err(|error| dial_error(&error))?;
         exchange(tls, &connect).await
     };
     match timeout(PATIENCE, asking).await {
@@ -46,8 +47,8 @@ pub async fn check_broker(settings: &Settings) -> Result<(), BrokerError> {
     }
 }
 
-fn dial_error(error: DialError) -> BrokerError {
-    match (error.kind(), &error) {
+fn dial_error(error: &DialError) -> BrokerError {
+    match (error.kind(), error) {
         (DialErrorKind::Tls, error) => BrokerError::Tls(chain(error)),
         (_, DialError::Tcp(_, source) | DialError::Handshake(source)) => unreachable(source),
         (_, error) => BrokerError::Unreachable(chain(error)),
@@ -183,7 +184,7 @@ mod tests {
         let serve = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut got = [0; 1024];
-            stream.read(&mut got).await.unwrap();
+            assert_ne!(stream.read(&mut got).await.unwrap(), 0, "its first message");
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
             stream
         };

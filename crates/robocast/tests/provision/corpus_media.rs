@@ -220,7 +220,7 @@ fn sticks_that_take_no_receipt_provision_all_the_same() {
         let (bind, none) = (MsFlags::MS_BIND, None::<&str>);
         mount(Some(&folder), &folder, none, bind, none).unwrap();
         mount(none, &folder, none, bind | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, none).unwrap();
-        let wanted = Expect { told: "does not take", receipt: false, ..KEPT };
+        let wanted = Expect { told: "cannot be written to the stick", receipt: false, ..KEPT };
         expect_in("a folder that cannot be written", &this, &folder, Form::Folder, || folder.clone(), wanted);
     });
     apart(|| {
@@ -230,7 +230,7 @@ fn sticks_that_take_no_receipt_provision_all_the_same() {
         mount(Some("tmpfs"), &folder, Some("tmpfs"), MsFlags::empty(), Some("size=64k")).unwrap();
         file(&folder, "robocast.toml", NEW);
         must("sh", &["-c", &format!("cat /dev/zero > {}/filler || true", folder.display())]);
-        let wanted = Expect { told: "does not take", receipt: false, ..KEPT };
+        let wanted = Expect { told: "cannot be written to the stick", receipt: false, ..KEPT };
         expect_in("a full folder", &this, &folder, Form::Folder, || folder.clone(), wanted);
     });
     apart(|| {

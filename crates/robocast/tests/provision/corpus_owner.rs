@@ -200,7 +200,7 @@ fn an_owners_key_changes_hands_only_by_its_owner() {
                 rotation(k, f, &k.owner, 5);
                 settings(f, NEW, Some(k.next.sign("robocast.toml", NEW.as_bytes(), 6)));
             },
-            Ok("the owner's key is another now"),
+            Ok("the owner's key has changed"),
         ),
         (
             "the old key",
@@ -222,7 +222,7 @@ fn an_owner_that_cannot_be_read_is_not_taken_for_none() {
             let this = OwnersBox::new();
             file(&this.state(""), "owner.json", damaged);
             let stick = stick(&this, form, &|folder| settings(folder, NEW, None));
-            let wanted = Expect { code: 1, told: "cannot tell whose it is", settings: OLD, receipt: true };
+            let wanted = Expect { code: 1, told: "cannot tell who owns it", settings: OLD, receipt: true };
             expect(what, &this, &stick, form, wanted);
         }
     }
