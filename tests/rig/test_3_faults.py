@@ -65,7 +65,8 @@ def test_a_board_without_network_cards(board):
     board.cards = []
     board.boot()
     board.until("the programs run", 180, "systemctl is-active robocast-camera@front robocast-push@front")
-    board.until("the box says what is missing", 60, "robocast status", "eth0 is not there")
+    # Degraded: it exits with 1.
+    board.until("the box says what is missing", 60, "robocast status || test $? = 1", "eth0 is not there")
 
 
 @pytest.mark.lg_feature("kernel")
