@@ -24,3 +24,16 @@ impl Link {
         Some(self.interface.as_bytes()).filter(|name| !name.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_interface_the_kernels_routes_decide() {
+        assert_eq!(Link::default().device(), None);
+        assert_eq!(Link::through("").device(), None);
+        assert_eq!(Link::through("wlan0").device(), Some(&b"wlan0"[..]));
+        assert_eq!(Link::through("wlan0").name_servers, None, "the caller does not know them");
+    }
+}

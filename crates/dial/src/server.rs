@@ -188,4 +188,17 @@ mod tests {
             ["[::1]:1".parse().unwrap()]
         );
     }
+
+    #[tokio::test]
+    async fn the_next_address_of_a_name_is_tried_when_one_refuses() {
+        // `localhost` is ::1 and 127.0.0.1 on most systems, and here only one of them listens.
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let server = Server::new("localhost", at.port());
+        server.known().addresses = addresses(&["127.0.0.9", "127.0.0.1"]);
+        // No name server answers: both known addresses are used, in their order.
+        let link = Link { interface: String::new(), name_servers: Some(Vec::new()) };
+        let stream = server.connect(&Resolver::without_bus(), &link, || {}).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), at);
+    }
 }

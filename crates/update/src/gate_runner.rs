@@ -6,12 +6,12 @@ use crate::good_slots::GoodSlotsFile;
 use crate::stream::ExpectedStream;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use robocast_bus::client;
+use robocast_bus::{PushStatus, client};
 use robocast_config::{LoadError, Settings, Start};
 use robocast_system::ServiceError;
 use robocast_system::rauc::{BootedSlot, Rauc, RaucSlot};
 use robocast_system::systemd::Systemd;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
@@ -24,6 +24,8 @@ const NETWORK: &str = "robocast-network.target";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A RAUC that is busy is asked again after this.
 const AGAIN: Duration = Duration::from_secs(1);
+/// A push program whose frames flow has a new status within this.
+const NEW_WITHIN: Duration = Duration::from_millis(1500);
 
 /// The gate cannot be held.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +84,7 @@ pub async fn run_gate(patience: Duration, settings: &Path, state: &Path) -> Resu
     let requirement = if before { Requirement::Nothing } else { load_requirement(settings)? };
     tracing::info!(slot = slot.name, "{}", describe(&requirement));
     let (gate, first) = SlotGate::new(requirement.clone());
-    let mut runner = GateRunner { bus, rauc, good_slots, gate };
+    let mut runner = GateRunner { bus, rauc, good_slots, gate, seen: HashMap::new() };
     let verdict = match runner.carry_out(first).await {
         Some(verdict) => verdict,
         None => runner.run(&requirement, deadline).await?,
@@ -152,6 +154,8 @@ struct GateRunner {
     rauc: Rauc,
     good_slots: GoodSlotsFile,
     gate: SlotGate,
+    /// By stream, the last status of its push program, and when it was new.
+    seen: HashMap<String, (PushStatus, Instant)>,
 }
 
 impl GateRunner {
@@ -212,9 +216,17 @@ impl GateRunner {
         None
     }
 
-    async fn query_push(&self, stream: &str) -> Option<robocast_bus::PushStatus> {
+    /// The status of a push program, unless it is the one that the gate knows already: several changes lead to several
+    /// queries, and a program counts its frames once a second.
+    async fn query_push(&mut self, stream: &str) -> Option<PushStatus> {
         // One that leaves the bus meanwhile is reported as vanished.
-        timeout(PATIENCE, client::push_status(&self.bus, stream)).await.ok()?.ok()
+        let status = timeout(PATIENCE, client::push_status(&self.bus, stream)).await.ok()?.ok()?;
+        match self.seen.get(stream) {
+            Some((last, at)) if *last == status && at.elapsed() < NEW_WITHIN => return None,
+            Some((last, _)) if *last == status => {}
+            _ => drop(self.seen.insert(stream.to_owned(), (status.clone(), Instant::now()))),
+        }
+        Some(status)
     }
 
     async fn mark_good(&self) -> GateEvent {

@@ -259,6 +259,8 @@ fn a_name_that_another_holds_is_taken_once_that_is_gone() {
 /// A net program and a push program that know nothing of `Status`: older ones, or somebody's own.
 struct PlainNet(String);
 
+type PlainUplink = (String, String, String, bool, bool, String, String);
+
 #[zbus::interface(name = "org.robocast.Net1")]
 impl PlainNet {
     #[zbus(property)]
@@ -267,7 +269,7 @@ impl PlainNet {
     }
 
     #[zbus(property)]
-    fn uplinks(&self) -> Vec<(String, String, String, bool, bool, String, String)> {
+    fn uplinks(&self) -> Vec<PlainUplink> {
         let row = |name: &str| {
             (name.into(), "wl0".into(), "online".into(), true, false, "10.0.0.2".into(), "well".into())
         };
@@ -276,6 +278,9 @@ impl PlainNet {
 }
 
 struct PlainPush;
+
+type PlainEvidence = (String, String, bool, bool, u32, u32);
+type PlainSink = (String, String, String, u64, u64, u64, u64, u64);
 
 #[zbus::interface(name = "org.robocast.Push1")]
 impl PlainPush {
@@ -290,7 +295,7 @@ impl PlainPush {
     }
 
     #[zbus(property)]
-    fn sinks(&self) -> Vec<(String, String, String, u64, u64, u64, u64, u64)> {
+    fn sinks(&self) -> Vec<PlainSink> {
         vec![("rtmp://h/a/***".into(), "publishing".into(), String::new(), 1, 2, 3, 4, 5)]
     }
 
@@ -300,7 +305,7 @@ impl PlainPush {
     }
 
     #[zbus(property)]
-    fn evidence(&self) -> Vec<(String, String, bool, bool, u32, u32)> {
+    fn evidence(&self) -> Vec<PlainEvidence> {
         vec![("rtmp://h/a/***".into(), "wl0".into(), false, true, 700, 30)]
     }
 }

@@ -126,3 +126,91 @@ async fn a_download_that_is_cut_off_or_refused_is_an_error() {
     let round = client.download(&base, &link, 0, &mut out, |_, _| {}).await;
     assert!(matches!(round, Err(HttpError::Redirect)), "{round:?}");
 }
+
+/// Answers once over TLS, under the name `localhost`; gives the URL and the root that is to be trusted.
+async fn tls_server(answer: String) -> (Url, String) {
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("https://localhost:{}/bundle", listener.local_addr().unwrap().port()).parse().unwrap();
+    tokio::spawn(async move {
+        let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            // One that does not trust the certificate ends the handshake.
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        }
+    });
+    (url, own.cert.pem())
+}
+
+#[tokio::test]
+async fn https_trusts_the_roots_of_the_settings_and_never_leaves_for_http() {
+    let (url, ca) = tls_server(answer("200 OK", "", "secret")).await;
+    let trusting = |ca: Option<String>| Client { resolver: Resolver::without_bus(), roots: Roots::new(ca) };
+    let response = trusting(Some(ca)).get(&url, &Link::default(), 100).await.unwrap();
+    assert_eq!(&response.body[..], b"secret");
+    let other = rcgen::generate_simple_self_signed(["other.lab".to_owned()]).unwrap().cert.pem();
+    let refused = trusting(Some(other)).get(&url, &Link::default(), 100).await.unwrap_err();
+    assert!(
+        matches!(&refused, HttpError::Dial(error) if error.kind() == crate::DialErrorKind::Tls),
+        "{refused:?}"
+    );
+    let (url, ca) = tls_server(answer("302 Found", "Location: http://localhost/bundle\r\n", "")).await;
+    let mut out = Vec::new();
+    let left = trusting(Some(ca)).download(&url, &Link::default(), 0, &mut out, |_, _| {}).await;
+    assert!(matches!(left, Err(HttpError::Redirect)), "{left:?}");
+}
+
+#[tokio::test]
+async fn an_answer_in_chunks_of_unknown_length_is_read_whole() {
+    let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n";
+    let (base, _asked) = server(vec![chunks.into(), chunks.into()]).await;
+    let (client, link) = (client(), Link::default());
+    assert_eq!(&client.get(&base, &link, 100).await.unwrap().body[..], b"abcdefg");
+    let (mut out, mut progress) = (Vec::new(), Vec::new());
+    let written =
+        client.download(&base, &link, 0, &mut out, |done, whole| progress.push((done, whole))).await;
+    assert_eq!((written.unwrap(), &out[..]), (7, &b"abcdefg"[..]));
+    assert_eq!(progress.last(), Some(&(7, None)), "the server does not say how long it is");
+}
+
+#[tokio::test]
+async fn an_answer_of_a_sloppy_router_is_read_all_the_same() {
+    let sloppy =
+        "HTTP/1.1 302 Found\r\nBad Header : x\r\nLocation: http://login.hotel.example/\r\n\r\n".to_owned();
+    let (base, _asked) = server(vec![sloppy]).await;
+    let response = client().get(&base, &Link::default(), 0).await.unwrap();
+    assert_eq!(
+        (response.status.as_u16(), response.header(&LOCATION)),
+        (302, Some("http://login.hotel.example/"))
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_answer_makes_it_panic(answer: Vec<u8>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (ours, mut theirs) = tokio::io::duplex(64 << 10);
+            theirs.write_all(&answer).await.unwrap();
+            drop(theirs);
+            let request = hyper::Request::new(Full::new(Bytes::new()));
+            if let Ok(response) = exchange(ours, request).await {
+                let _ = collect(response, 1000).await;
+            }
+        });
+    }
+}
