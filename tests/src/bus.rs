@@ -1,4 +1,4 @@
-//! A real D-Bus daemon on a socket of its own, standing in for the system bus.
+//! A real D-Bus daemon on its own socket, standing in for the system bus.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -29,7 +29,7 @@ impl Bus {
         bus
     }
 
-    /// One that has an address, and does not run.
+    /// A bus with an address that does not run.
     pub fn not_started() -> Self {
         let folder = tempfile::Builder::new().prefix("robocast-bus-").tempdir().unwrap();
         let socket = folder.path().join("bus");
@@ -37,7 +37,7 @@ impl Bus {
         Self { folder, daemon: None }
     }
 
-    /// Starts it, again if it ran, at the same address: nobody is on it.
+    /// Starts it, again if it ran, at the same address: it has no clients.
     pub fn start_again(&mut self) {
         self.end();
         let mut daemon = command("dbus-daemon");

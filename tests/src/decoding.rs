@@ -11,7 +11,7 @@ pub struct Picture {
     pub height: u32,
 }
 
-/// Decodes all of it. A missing reference picture is an error too, of which `ffmpeg` speaks only when asked for every word.
+/// Decodes all of it. A missing reference picture is an error too, which `ffmpeg` reports only at its most verbose.
 ///
 /// # Errors
 /// What the decoder says.
@@ -34,7 +34,7 @@ pub fn decodes(recording: &Path) -> Result<(), String> {
     }
 }
 
-/// The pictures that come out, in the order of decoding.
+/// The decoded pictures, in the order of decoding.
 pub fn pictures(recording: &Path) -> Vec<Picture> {
     let mut ffprobe = command("ffprobe");
     ffprobe.args([

@@ -27,7 +27,7 @@ impl Frame {
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
     pub frames: Vec<Frame>,
-    /// The AVC sequence headers, each with the index of the frame before which it stands.
+    /// The AVC sequence headers, each with the index of the frame after it.
     pub headers: Vec<(usize, Vec<u8>)>,
     /// Bytes read; a tag that is still being written is not among them.
     pub read: usize,

@@ -9,11 +9,11 @@
 //! | `robot`, `product`, `nginx` | the three parties: `robocast-sim`, `robocast run`, a real nginx with the RTMP module |
 //! | `bus`, `rauc` | a real D-Bus daemon; a real RAUC on it |
 //! | `stand_ins` | a RAUC that does what a test wants, and systemd |
-//! | `systemd` | a stand-in of systemd that notes what is asked of it, with a net program that reads its settings |
+//! | `systemd` | a stand-in of systemd that records its calls, with a net program that reads its settings |
 //! | `certificates` | a test CA and what it signs |
 //! | `flv`, `slices`, `decoding` | what a server recorded; what the robot sent, and when; what a decoder says to it |
 //! | `passing` | whether the one is the other |
-//! | `two_ways` | a box with two uplinks to one server, each through a router of its own, in network namespaces |
+//! | `two_ways` | a box with two uplinks to one server, each through its own router, in network namespaces |
 //! | `net` | a stand-in of the net program: chooses as a test says, or by what the connections show |
 //! | `arrivals` | when frames arrived at the server, and the silences between them |
 //!

@@ -68,8 +68,8 @@ impl Stretch {
         Self { since: Instant::now(), processes: processes.to_vec(), waited: waited(processes) }
     }
 
-    /// How long the machine held these processes up since: by so much a timer fired late, and so long their threads, which could
-    /// have run, waited for a core. Nothing on a machine that has time.
+    /// How long the machine delayed these processes: how late a timer fired, and how long their threads, which could
+    /// have run, waited for a core. Nothing on a machine with spare time.
     pub fn held_up(&self) -> Duration {
         let before = |thread| self.waited.get(thread).copied().unwrap_or_default();
         let waited = waited(&self.processes);
@@ -83,7 +83,7 @@ impl Stretch {
     }
 }
 
-/// How long each thread waited for a core, ever since it began (sched-stats of Linux).
+/// How long each thread has waited for a core since it began (sched-stats of Linux).
 fn waited(processes: &[Pid]) -> HashMap<Pid, Duration> {
     let all = processes.iter().flat_map(|&process| descendants(process).into_iter().chain([process]));
     let threads = all.flat_map(|pid| std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten());
@@ -95,7 +95,7 @@ fn waited(processes: &[Pid]) -> HashMap<Pid, Duration> {
     threads.filter_map(|thread| read(thread.ok()?)).collect()
 }
 
-/// A folder in memory, if there is room: a disk that others are busy with would hold up who writes to it.
+/// A folder in memory, if there is room: a disk busy with other work would delay writers.
 pub fn scratch(what: &str) -> TempDir {
     let memory = Path::new("/dev/shm");
     let room = statvfs(memory).map_or(0, |fs| fs.blocks_available() * fs.fragment_size());
@@ -103,8 +103,8 @@ pub fn scratch(what: &str) -> TempDir {
     tempfile::Builder::new().prefix(&format!("robocast-{what}-")).tempdir_in(folder).unwrap()
 }
 
-/// A TCP port of the loopback interface that nobody listens on, and that no other test gets for as long as this process runs: it
-/// holds the same port of another address. The kernel gives none of these away by itself.
+/// A TCP port of the loopback interface on which nothing listens, and which no other test gets as long as this process
+/// runs: it holds the same port of another address. The kernel assigns none of these itself.
 pub fn free_port() -> u16 {
     const FIRST: u32 = 10_000;
     const COUNT: u32 = 20_000;

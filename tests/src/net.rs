@@ -19,7 +19,7 @@ pub struct Net {
 }
 
 impl Net {
-    /// Chooses `chosen`, until what a stream's connections show speaks against it: then the other.
+    /// Chooses `chosen`, until a stream's connections show that it is bad: then the other.
     pub fn start(bus: &Bus, chosen: &str) -> Self {
         let address = bus.address();
         let first = NetStatus { chosen: chosen.to_owned(), proven: true, ..NetStatus::default() };

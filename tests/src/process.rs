@@ -114,7 +114,7 @@ impl Process {
     pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
         let name = self.name.clone();
         let status = wait(deadline, &format!("{name} to end"), || self.ended().ok_or("it runs"));
-        // A child of its own may hold its outputs open for longer.
+        // Its child may hold its outputs open for longer.
         let ended = Instant::now();
         while self.readers.iter().any(|reader| !reader.is_finished()) && ended.elapsed() < LAST_WORDS {
             thread::park_timeout(Duration::from_millis(5));

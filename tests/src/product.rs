@@ -1,4 +1,4 @@
-//! The product: `robocast run` with settings, folders and sockets of its own.
+//! The product: `robocast run` with its own settings, folders and sockets.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -202,7 +202,7 @@ impl Product {
         descendants(self.process.pid())
     }
 
-    /// SIGTERM and what came of it.
+    /// SIGTERM and its result.
     #[track_caller]
     pub fn end(&mut self) -> ExitStatus {
         self.process.signal(Signal::SIGTERM);
@@ -217,7 +217,7 @@ pub fn command_line(pid: Pid) -> Vec<String> {
     text.split_terminator('\0').map(str::to_owned).collect()
 }
 
-/// Whether a process runs: neither gone nor waiting to be reaped. One that just begins has no command line yet.
+/// Whether a process runs: neither gone nor waiting to be reaped. One that just started has no command line yet.
 pub fn runs(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))

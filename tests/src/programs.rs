@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::process::command;
 
-/// The folder of `robocast`, `robocast-media` and `robocast-sim`: `$ROBOCAST_BIN`, or where cargo puts them; there they
+/// The folder of `robocast`, `robocast-media` and `robocast-sim`: `$ROBOCAST_BIN`, or cargo's output folder; there they
 /// are built first, since cargo builds executables only for tests of their own package.
 ///
 /// # Panics
@@ -59,7 +59,7 @@ fn built() -> PathBuf {
     folder
 }
 
-/// Who a test must be.
+/// The user that a test needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Root {
     Needed,
@@ -81,7 +81,7 @@ pub fn able(programs: &[&str], root: Root) -> bool {
         && is_there("root", root == Root::NotNeeded || nix::unistd::geteuid().is_root())
 }
 
-/// The programs alone.
+/// Only the programs.
 #[must_use]
 pub fn have(programs: &[&str]) -> bool {
     able(programs, Root::NotNeeded)

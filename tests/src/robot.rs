@@ -37,7 +37,7 @@ pub struct Robot {
 }
 
 impl Robot {
-    /// A Go2 that sends to a group of its own.
+    /// A Go2 that sends to its own group.
     pub fn go2(footage: &[&str]) -> Self {
         let mut robot = Self::go2_switched_off(footage);
         robot.start();
@@ -69,7 +69,7 @@ impl Robot {
         Self::camera(&[], footage, "?transport=udp")
     }
 
-    /// An RTSP camera that speaks TLS with `own` certificate.
+    /// An RTSP camera that uses TLS with its `own` certificate.
     pub fn rtsps(footage: &[&str], own: &Certificate) -> Self {
         let files = [own.certificate.to_str().unwrap(), own.key.to_str().unwrap()];
         Self::camera(&["--tls", files[0], files[1]], footage, "")
@@ -110,7 +110,7 @@ impl Robot {
         self.process = None;
     }
 
-    /// Where its video comes from, for the settings.
+    /// The source of its video, for the settings.
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -130,7 +130,7 @@ impl Robot {
         slices::sent(&self.log())
     }
 
-    /// The slices alone.
+    /// Only the slices.
     pub fn sent(&self) -> Vec<Slice> {
         self.record().into_iter().map(|sent| sent.slice).collect()
     }

@@ -15,7 +15,7 @@ use nix::sched::{CloneFlags, setns};
 use crate::process::{command, run};
 use crate::programs::{Root, able, is_there};
 
-/// What must be installed, besides a kernel that lets root make namespaces.
+/// What must be installed, in addition to a kernel that lets root make namespaces.
 const NEEDED: [&str; 4] = ["ip", "ss", "sysctl", "mptcpize"];
 /// Where the server listens.
 pub const SERVER: &str = "203.0.113.10";
@@ -93,7 +93,7 @@ impl TwoWays {
         ["ip", "netns", "exec", &self.part("server")].map(str::to_owned)
     }
 
-    /// Cuts a way behind its router, or mends it. Nobody is told.
+    /// Cuts a way behind its router, or repairs it. Nothing is notified.
     pub fn cut(&self, uplink: &str, cut: bool) {
         let part = self.part(if uplink == "wl0" { "ap" } else { "lte" });
         let forward = format!("net.ipv4.ip_forward={}", u8::from(!cut));
@@ -112,7 +112,7 @@ impl TwoWays {
         must(&words);
     }
 
-    /// How many TCP connections of the box to the server stand, those that MPTCP joins to one counted each.
+    /// How many TCP connections from the box to the server exist; those that MPTCP joins to one count separately.
     pub fn connections(&self) -> usize {
         let mut ss = command("ip");
         ss.args(["netns", "exec", &self.part("box"), "ss", "-Htn", "state", "established", "dst", SERVER]);

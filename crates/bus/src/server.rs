@@ -1,7 +1,7 @@
 //! The objects of the programs: properties with change signals, few methods.
 //!
-//! A program serves its object for as long as it runs, on the system bus, at a socket of its own, or both ([`BusMode`]). A bus
-//! that is not there yet, or restarts, is looked for again and again; a program that is on no bus works all the same.
+//! A program serves its object as long as it runs, on the system bus, at its own socket, or both ([`BusMode`]). It
+//! keeps looking for a bus that is not there yet, or restarts; a program without a bus works all the same.
 //!
 //! Every object has a property `Status`: the whole status as a dictionary ([`crate::dictionary`]), with a signal whenever it
 //! changes in more than its counters. The other properties are the same values one by one, for people and scripts.
@@ -163,7 +163,7 @@ async fn serve_on_bus<O: StatusObject>(
         }
         // Taken before anybody can read it: what changes from here on is signalled.
         let before = object.receiver().borrow().clone();
-        // Nobody else may take the name while this program runs: it would never get it back.
+        // No other program may take the name while this one runs: it would never get it back.
         let bus = bus().allow_name_replacements(false).name(service.bus_name());
         match bus.serve_at(service.path(), object.clone()).build().await {
             Ok(connection) => {
@@ -222,7 +222,7 @@ async fn publish_changes<O: StatusObject>(
     }
 }
 
-/// Waits until nobody publishes the status any more.
+/// Waits until the publisher of the status is dropped.
 async fn ended<S>(status: &mut watch::Receiver<S>) {
     while status.changed().await.is_ok() {}
 }

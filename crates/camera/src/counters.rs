@@ -46,7 +46,7 @@ impl Counters {
         self.broken.fetch_add(1, Relaxed);
     }
 
-    /// Adds packets that were received and not used, or never arrived.
+    /// Adds packets that were received but not used, or never arrived.
     pub fn add_packets(&self, packets: PacketCounts) {
         if packets == PacketCounts::default() {
             return;

@@ -18,7 +18,7 @@
 //! | [`rtp`] | packets to access units. Pure |
 //! | [`output`], [`gate`], [`decode_times`], [`passthrough`] | what every unit passes; the last three pure |
 //! | [`transcoder`], [`transcoder_input`] | re-encoding H.264 that cannot be passed through |
-//! | [`counters`] | what is counted |
+//! | [`counters`] | the counters |
 
 pub mod arbitration;
 pub mod bitrate_control;

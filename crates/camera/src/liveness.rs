@@ -17,21 +17,21 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Packets come by themselves. A socket that joined its group rarely needs to be opened again: when the
-    /// interface was down for a while.
+    /// Packets arrive unrequested. A socket that joined its group rarely needs to be reopened: only when the interface
+    /// was down for some time.
     pub const PACKETS: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(2) };
     /// A session with a camera.
     pub const SESSION: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(3) };
 
-    /// A camera whose pictures this process encodes. After `fruitless` openings in a row without a frame it gets
-    /// more time than before: a busy board may need it, and would start over for ever.
+    /// A camera whose pictures this process encodes. After `fruitless` openings in a row without a frame it gets more
+    /// time than before: a busy board may need it, and would otherwise start over forever.
     #[must_use]
     pub fn encoding(fruitless: u32) -> Self {
         Self { first: Self::SESSION.first * (1 << fruitless.min(3)), ..Self::SESSION }
     }
 }
 
-/// What is known of an open source.
+/// The known state of an open source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
     /// Time since it was opened.

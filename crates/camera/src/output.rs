@@ -349,7 +349,7 @@ mod tests {
             matches!(&events[..], [OutputEvent::Unfit(why), OutputEvent::Format(_)] if why.contains("1280x720")),
             "{events:?}"
         );
-        // What the transcoder makes of them goes out, and was counted before.
+        // The transcoder's output is sent, and was counted before.
         let mut encoded = SourceOutput::encoded(bench.context.clone());
         encoded.deliver(unit(&[SPS, PPS, IDR], 80));
         assert_eq!(bench.published(), [80]);

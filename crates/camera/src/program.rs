@@ -34,7 +34,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-/// What is kept for readers: they may lag by a second; a group of pictures may have 8 MiB.
+/// The buffer for readers: they may lag by a second; a group of pictures may have 8 MiB.
 const KEPT: Limits = Limits { lag: Duration::from_secs(1), bytes: 8 << 20 };
 /// How often the source is judged.
 const TICK: Duration = Duration::from_millis(250);
@@ -68,10 +68,10 @@ pub enum CameraError {
     Stuck(#[source] PipelineError),
 }
 
-/// Runs the camera of stream `name` until it is told to end.
+/// Runs the camera of stream `name` until it is asked to stop.
 ///
 /// # Errors
-/// When it cannot start, or cannot go on in this process.
+/// When it cannot start, or cannot continue in this process.
 pub async fn run(name: &str, settings: &Path) -> Result<(), CameraError> {
     let (mut camera, _served) = CameraProgram::new(name, settings)?;
     notify::ready();
@@ -374,7 +374,7 @@ impl<S: RunningSource> CameraProgram<S> {
             );
             return None;
         };
-        // The camera's part alone: opening the source again would cost every sink its video.
+        // Only the camera's part: reopening the source would cost every sink its video.
         let changed = settings.camera_part(&self.name) != self.settings.camera_part(&self.name);
         let event =
             LifecycleEvent::SettingsChanged { source: stream.source.to_string(), start: stream.start };

@@ -34,7 +34,7 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// A heartbeat for the watchdog that `$WATCHDOG_USEC` asks for; silent when there is none.
+    /// A heartbeat for the watchdog that `$WATCHDOG_USEC` asks for; silent when it is not set.
     #[must_use]
     pub fn from_env() -> Self {
         Self { every: sd_notify::watchdog_enabled().map(|limit| limit / 3), last: None }

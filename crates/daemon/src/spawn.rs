@@ -157,7 +157,7 @@ mod tests {
         let pid = child.id().unwrap();
         drop(child);
         let gone = async {
-            // A zombie that nobody has waited for yet has no command line.
+            // A zombie that is not reaped yet has no command line.
             while std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()) {
                 tokio::task::yield_now().await;
             }

@@ -75,9 +75,9 @@ pub enum RestoreError {
     Copy {
         /// The settings.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The problem with them.
         fault: SettingsFault,
-        /// What is wrong with the partition.
+        /// The problem with the partition.
         source: BackupError,
     },
     /// Neither is any good.
@@ -88,7 +88,7 @@ pub enum RestoreError {
     BothBad {
         /// The settings.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The problem with them.
         fault: SettingsFault,
         /// The partition.
         copy: PathBuf,
@@ -131,19 +131,19 @@ pub enum Restored {
     NeverProvisioned,
     /// The settings were put back.
     Back {
-        /// What had become of them.
+        /// What had happened to them.
         fault: SettingsFault,
         /// The number of the copy.
         sequence: u64,
     },
 }
 
-/// What is wrong with a settings file.
+/// A problem with a settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingsFault {
     /// It is not there.
     Missing,
-    /// It has no bytes, or blanks alone.
+    /// It is empty, or holds only blanks.
     Empty,
     /// It cannot be read.
     Unreadable(String),
@@ -217,7 +217,7 @@ pub fn restore_settings(settings: &Path, copy: &Path) -> Result<Restored, Restor
     Ok(Restored::Back { fault, sequence: *sequence })
 }
 
-/// What is wrong with the settings, if anything is.
+/// The problem with the settings, if there is one.
 fn find_fault(settings: &Path) -> Option<SettingsFault> {
     match robocast_config::read(settings) {
         Err(LoadError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {

@@ -119,7 +119,7 @@ fn newer(a: &BackupRecord, b: &BackupRecord) -> bool {
     a.sequence.wrapping_sub(b.sequence).wrapping_sub(1) < u64::MAX / 2
 }
 
-/// Where the next record goes, and its number: never over the newest whole one.
+/// The place of the next record, and its number: never over the newest whole one.
 #[must_use]
 pub fn next_place(found: &[StoredRecord; PLACES]) -> (usize, u64) {
     match newest_first(found).first() {
@@ -174,7 +174,7 @@ mod tests {
         let mut bytes = encode(&record(0x0102, b"abc")).unwrap();
         assert_eq!(bytes[..24], *b"RCASTSET\x01\0\0\0\x03\0\0\0\x02\x01\0\0\0\0\0\0");
         assert_eq!(&bytes[HEAD..], b"abc");
-        // One of a later version, whole by itself, is not read as if it were ours.
+        // A whole record of a later version is not read as if it were ours.
         bytes[8] = 2;
         let later = sum(&bytes[..24], b"abc");
         bytes[24..HEAD].copy_from_slice(&later);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const FACTS: &str = "/usr/lib/robocast/board.conf";
 const LEDS: &str = "/sys/class/leds";
 
-/// What is shown.
+/// The sign that is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LedSign {
     /// Fast: the stick is being read, or the settings are being proven. Leave it in.
@@ -35,7 +35,7 @@ impl From<Outcome> for LedSign {
 }
 
 impl LedSign {
-    /// So long on, so long off, in ms; steady without.
+    /// How long on and how long off, in ms; without it, steady.
     const fn times(self) -> Option<(u32, u32)> {
         match self {
             Self::Busy => Some((100, 100)),

@@ -33,7 +33,7 @@ pub fn list_names(folder: BorrowedFd<'_>) -> Result<Vec<OsString>, ProvisionProb
     Ok(names)
 }
 
-/// The one among `names` that is `wanted`, whatever its case. `None` when there is none.
+/// The name among `names` that is `wanted`, ignoring case. `None` when there is none.
 ///
 /// # Errors
 /// There are several.
@@ -41,7 +41,8 @@ pub fn pick_name<'n>(names: &'n [OsString], wanted: &str) -> Result<Option<&'n O
     one(names, wanted, |name| name.eq_ignore_ascii_case(wanted))
 }
 
-/// The one among `names` that ends in `.extension`, whatever its case. `None` when there is none; the files that a Mac adds (`._name`) do not count.
+/// The name among `names` that ends in `.extension`, ignoring case. `None` when there is none; the files that a Mac
+/// adds (`._name`) do not count.
 ///
 /// # Errors
 /// There are several.
@@ -130,7 +131,7 @@ pub fn read_file(folder: BorrowedFd<'_>, name: &OsStr, limit: usize) -> Result<V
         return Err(too_large(name, size, limit));
     }
     let mut bytes = Vec::new();
-    // Bounded again while reading: the size may be a lie, or change.
+    // Bounded again while reading: the size may be wrong, or change.
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     match bytes.len() > limit {
         true => Err(too_large(name, bytes.len() as u64, limit)),

@@ -5,7 +5,7 @@ use std::fmt;
 /// One thing that went wrong. Never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProvisionProblem {
-    /// What is wrong; one line or more, lower case.
+    /// The problem; one line or more, lower case.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,

@@ -191,7 +191,7 @@ impl Host for SystemdHost {
     }
 }
 
-/// Nobody is let in by SSH unless the settings say so.
+/// Nobody may log in by SSH unless the settings allow it.
 fn remove_keys_without_ssh(change: Change<'_>) -> io::Result<()> {
     if change.settings.debug.ssh {
         return Ok(());

@@ -8,7 +8,7 @@ use robocast_stick::{
     BoxKey, Outcome, OwnerKey, Receipt, ReceiptStep, StepRecord, StepResult, open_document,
 };
 
-/// A folder that stands for a stick.
+/// A folder that represents a stick.
 struct Stick(tempfile::TempDir);
 
 /// What a command did.
@@ -262,7 +262,7 @@ fn a_receipt_is_explained_and_its_outcome_is_the_exit_code() {
             let ended = stick.run(&["receipt", path]);
             assert_eq!((ended.code, ended.out), (code, receipt.text()), "{path}");
         }
-        // The text alone names the box too.
+        // The text alone also names the box.
         stick.init();
         stick.put("other.txt", receipt.text());
         let sealed = stick.fine(&["seal", ".", "--to", "other.txt"]);

@@ -20,7 +20,7 @@ pub struct UplinkStatus {
     pub metered: bool,
     /// The box's address on it, with the length of the prefix; empty while there is none.
     pub address: String,
-    /// For people: what is wrong, and what helps.
+    /// For people: the problem, and how to fix it.
     pub text: String,
 }
 
@@ -36,7 +36,7 @@ pub struct RobotSideStatus {
     pub carrier: bool,
     /// The box's own address there, with the length of the prefix.
     pub address: String,
-    /// For people: what is wrong, and what helps.
+    /// For people: the problem, and how to fix it.
     pub text: String,
 }
 
@@ -52,17 +52,17 @@ pub struct NetStatus {
     pub uplinks: Vec<UplinkStatus>,
     /// The robot's side.
     pub robot: RobotSideStatus,
-    /// The steps that were last carried out, or are being carried out.
+    /// The last steps, or those in progress.
     pub plan: Vec<String>,
-    /// Whether the network is what the newest settings want: nothing is left to do.
+    /// Whether the network matches the newest settings: nothing is left to do.
     pub proven: bool,
     /// Whether that is so for the uplinks, whatever the state of the robot's side.
     pub uplinks_proven: bool,
-    /// How often it has read its settings since it started: whoever asks it to read them waits for the next number.
+    /// How often it has read its settings since it started: a program that requests a reload waits for the next number.
     pub reads: u32,
-    /// Whether the uplinks are those of the settings that were proven last, because the new ones were rolled back.
+    /// Whether the uplinks are the last proven ones, because the new ones were rolled back.
     pub former: bool,
-    /// For people: what is wrong, and what helps.
+    /// For people: the problem, and how to fix it.
     pub text: String,
 }
 

@@ -11,7 +11,7 @@ pub struct UpdateStatus {
     pub installing: bool,
     /// 0 to 100; of the last installation when none is under way.
     pub percent: u8,
-    /// For people: what is being done.
+    /// For people: the current step.
     pub text: String,
     /// For people: why the last installation failed; empty when it did not.
     pub last_error: String,

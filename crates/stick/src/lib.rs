@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`names`] | the files of a stick and how large they may be |
 //! | [`keys`] | the box's key and its public half |
-//! | [`seal`](mod@seal) | secrets that only one box can read, alone and in a settings file |
+//! | [`seal`](mod@seal) | secrets that only one box can read, separately and in a settings file |
 //! | [`owner`] | the owner's key pair |
 //! | [`signature`] | what the owner signs, and whether it holds |
 //! | [`ssh`] | keys that may log in to a box

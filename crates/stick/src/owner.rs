@@ -12,7 +12,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use robocast_config::Secret;
 use serde::{Deserialize, Serialize};
 
-/// A key that is none. It never holds the text.
+/// Not a valid key. It never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OwnerKeyError {
     /// No key in PEM.

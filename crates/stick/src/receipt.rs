@@ -12,7 +12,7 @@ pub use picture::PictureError;
 /// The form of the JSON that this release writes and reads.
 pub const SCHEMA: u32 = 1;
 
-/// A receipt. Whoever makes one puts no secret into it; all its texts are one line of plain words.
+/// A receipt. Its maker puts no secret into it; all its texts are one line of plain words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// [`SCHEMA`].
@@ -33,7 +33,7 @@ pub struct Receipt {
     pub time: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// What was done, in order; those that were not reached are in it too.
+    /// The steps, in order; those that were not reached are included.
     pub steps: Vec<StepRecord>,
 }
 
@@ -56,7 +56,7 @@ pub struct StepRecord {
     pub step: ReceiptStep,
     /// How it ended.
     pub result: StepResult,
-    /// What was done, or what is wrong.
+    /// What was done, or the problem.
     pub text: String,
     /// What to do about it.
     #[serde(rename = "mend", default, skip_serializing_if = "Option::is_none")]
@@ -210,7 +210,7 @@ impl Receipt {
     /// As JSON, indented, with a newline at its end.
     #[must_use]
     pub fn json(&self) -> String {
-        // Texts and numbers alone: nothing can fail.
+        // Only texts and numbers: nothing can fail.
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text

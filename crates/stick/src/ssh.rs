@@ -2,7 +2,7 @@
 
 use ssh_key::PublicKey;
 
-/// A file that is none. It never holds the text.
+/// Not a valid file. It never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SshKeysError {
     /// Not UTF-8.
@@ -21,10 +21,10 @@ pub enum SshKeysError {
     Empty,
 }
 
-/// How many keys such a file holds: the whole of it is good, or an error.
+/// How many keys such a file holds: the whole file is valid, or an error.
 ///
 /// # Errors
-/// It holds none, or something else.
+/// It holds no keys, or something else.
 pub fn count(file: &[u8]) -> Result<usize, SshKeysError> {
     let text = std::str::from_utf8(file).map_err(|_| SshKeysError::NoText)?;
     if text.contains("PRIVATE KEY-----") {

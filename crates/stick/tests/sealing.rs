@@ -1,4 +1,4 @@
-//! What is sealed is opened by its box, and by no other; no message holds a secret.
+//! A sealed text is opened by its box, and by no other; no message holds a secret.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -5,7 +5,7 @@ use zbus::{DBusError as _, fdo};
 /// A call of a service failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// Nobody has its name on the bus, and nobody can be started for it.
+    /// Its name has no owner on the bus, and no service can be started for it.
     #[error("{0} is not running on this machine")]
     NotHere(&'static str),
     /// It answered with an error.
@@ -37,7 +37,7 @@ impl ServiceError {
                 message: message.unwrap_or_else(|| name.to_string()),
                 name: name.to_string(),
             },
-            // A proxy maps the standard errors also inside of its own.
+            // A proxy also wraps the standard errors in its own.
             fdo::Error::ZBus(zbus::Error::FDO(error)) => Self::from_call(service, *error),
             fdo::Error::ZBus(error) => Self::Bus(error),
             error => Self::Refused {

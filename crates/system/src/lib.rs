@@ -8,7 +8,7 @@
 //! | [`resolved`] | systemd-resolved: names looked up through one interface |
 //! | [`timesyncd`] | systemd-timesyncd: its time servers |
 //!
-//! Calls have no deadline of their own, since each caller knows best how long it can wait.
+//! Calls have no built-in deadline, since each caller knows best how long it can wait.
 
 pub mod error;
 pub mod rauc;

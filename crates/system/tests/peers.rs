@@ -1,4 +1,4 @@
-//! The clients on a real bus, against peers that speak the real interfaces; and where nobody serves them.
+//! The clients on a real bus, against peers with the real interfaces; and without any peer.
 
 // A harness fails by panicking, with what it saw.
 #![allow(clippy::unwrap_used)]

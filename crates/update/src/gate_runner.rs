@@ -20,7 +20,8 @@ use zbus::{Connection, connection};
 
 /// The unit that is active when the box's networks are up.
 const NETWORK: &str = "robocast-network.target";
-/// Whoever does not answer a call within this does not answer. RAUC writes to the boot loader's environment meanwhile.
+/// A program that does not answer a call within this counts as silent. RAUC writes to the boot loader's environment
+/// meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A RAUC that is busy is asked again after this.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ pub enum GateError {
     /// There is no system bus, or it failed.
     #[error("the system bus fails")]
     Bus(#[from] zbus::Error),
-    /// RAUC is there but cannot say what was booted.
+    /// RAUC is there but cannot report the booted slot.
     #[error("RAUC cannot be asked: {0}")]
     Rauc(String),
     /// RAUC knows no slot that was booted.
@@ -61,7 +62,7 @@ pub enum GateOutcome {
     NotGood {
         /// Its name.
         slot: String,
-        /// What was lacking, one line each.
+        /// What was missing, one line each.
         lacking: Vec<String>,
     },
 }
@@ -103,7 +104,7 @@ fn describe(requirement: &Requirement) -> String {
     }
 }
 
-/// The slot that runs; `None` where there is no RAUC. One that is busy is asked again until the deadline.
+/// The running slot; `None` where there is no RAUC. A busy RAUC is asked again until the deadline.
 async fn ask_booted_slot(rauc: &Rauc, deadline: Instant) -> Result<Option<RaucSlot>, GateError> {
     let mut logged = String::new();
     loop {
@@ -125,7 +126,7 @@ async fn ask_booted_slot(rauc: &Rauc, deadline: Instant) -> Result<Option<RaucSl
     }
 }
 
-/// What a new image has to show with these settings.
+/// What a new image must show with these settings.
 fn load_requirement(path: &Path) -> Result<Requirement, GateError> {
     match robocast_config::load(path) {
         Ok(checked) => Ok(requirement_of(&checked.settings)),
@@ -168,7 +169,7 @@ impl GateRunner {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let event = tokio::select! {
-                // Those that are there already come first.
+                // Programs that are there already come first.
                 biased;
                 () = tokio::time::sleep_until(deadline) => GateEvent::TimeUp,
                 Some(event) = programs.next() => event,

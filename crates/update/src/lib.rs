@@ -2,7 +2,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`program`] | `robocast update`: installs bundles for whoever asks on the bus, one at a time |
+//! | [`program`] | `robocast update`: installs bundles for any caller on the bus, one at a time |
 //! | [`gate`] | when a slot is good: pure |
 //! | `stream` | what the gate expects and knows of one stream: pure |
 //! | [`good_slots`] | which image of which slot was good before: the file `proven` |

@@ -11,7 +11,7 @@ const RISES: u8 = 2;
 pub struct ExpectedStream {
     /// Its name.
     pub name: String,
-    /// Whether it pushes by itself: it has a sink and is not on demand.
+    /// Whether it pushes without a request: it has a sink and is not on demand.
     pub pushes: bool,
 }
 
@@ -19,7 +19,7 @@ pub struct ExpectedStream {
 #[derive(Debug)]
 pub(crate) struct StreamProgress {
     pub name: String,
-    /// Whether it pushes by itself.
+    /// Whether it pushes without a request.
     pub pushes: bool,
     camera: bool,
     push: bool,
@@ -94,7 +94,7 @@ impl StreamProgress {
         self.pushes && self.rises.iter().any(|rises| *rises >= RISES)
     }
 
-    /// What it lacks, one line each; of its frames only when `frames` are what is lacking.
+    /// What it lacks, one line each; about its frames only when `frames` are what is missing.
     pub fn lacking(&self, frames: bool) -> Vec<String> {
         let name = &self.name;
         let mut lines = Vec::new();

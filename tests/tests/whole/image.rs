@@ -26,7 +26,7 @@ fn tree(folder: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// Runs the generator: what it wrote, and what it told the log.
+/// Runs the generator: returns its files, and its log.
 fn generate(place: &Place) -> (BTreeMap<String, String>, String) {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();

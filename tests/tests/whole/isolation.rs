@@ -1,4 +1,4 @@
-//! What fails disturbs nothing else.
+//! A failure disturbs nothing else.
 
 use std::net::TcpListener;
 use std::time::Duration;

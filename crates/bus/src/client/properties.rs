@@ -1,5 +1,5 @@
-//! A status from the properties one by one, for a program without the property `Status`: an older one, or somebody's own
-//! stand-in. Rows become dictionaries by the place of their values.
+//! Reads a status from single properties, for a program without the property `Status`: an older one, or a third party's
+//! stand-in. Rows become dictionaries by the position of their values.
 
 use crate::dictionary::{self, Dictionary};
 use crate::names::Service;

@@ -198,7 +198,7 @@ fn evidence_comes_stream_by_stream_and_ends_with_the_program() {
     });
 }
 
-/// The update program, as far as it has an object.
+/// The update program, reduced to its object.
 struct UpdateObject;
 
 #[zbus::interface(name = "org.robocast.Update1")]
@@ -256,7 +256,7 @@ fn a_name_that_another_holds_is_taken_once_that_is_gone() {
     });
 }
 
-/// A net program and a push program that know nothing of `Status`: older ones, or somebody's own.
+/// A net program and a push program without `Status`: older ones, or a third party's.
 struct PlainNet(String);
 
 #[zbus::interface(name = "org.robocast.Net1")]

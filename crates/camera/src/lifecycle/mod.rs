@@ -21,10 +21,10 @@ use std::time::Duration;
 const OPENING_LIMIT: Duration = Duration::from_secs(60);
 /// A camera that said no is asked again after this; or at once, when the settings change.
 const REFUSED_FOR: Duration = Duration::from_secs(15);
-/// A camera on demand rests when nobody has read for this long.
+/// A camera on demand rests after this long without a reader.
 const REST_AFTER: Duration = Duration::from_secs(10);
 
-/// What is known at the time of an event.
+/// The known state at the time of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// The time.
@@ -44,7 +44,7 @@ pub struct OpenFailure {
     pub may_pass: bool,
 }
 
-/// Why an open source could not go on.
+/// Why an open source could not continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceEnd {
     /// For people.
@@ -76,7 +76,7 @@ pub enum LifecycleEvent {
     WaitOver,
     /// What became of [`LifecycleAction::Open`].
     Opened(Result<(), OpenFailure>),
-    /// The open source cannot go on.
+    /// The open source cannot continue.
     SourceEnded(SourceEnd),
     /// Its H.264 cannot be passed through, for this reason.
     Unfit(String),
@@ -131,7 +131,7 @@ pub enum LifecycleAction {
 pub struct StateReport {
     /// Its state.
     pub state: SourceState,
-    /// For people: what is wrong.
+    /// For people: the problem.
     pub text: String,
     /// Since when it is in this state. A source is lost since its last frame.
     pub since: MonoTime,
@@ -148,7 +148,7 @@ enum LifecycleState {
     },
     /// The source is open.
     Running { opened: MonoTime, transcoding: Transcoding, failed_encoders: usize },
-    /// Nobody reads.
+    /// There are no readers.
     Resting,
     /// The camera said no: waits before it asks again.
     Refused,
@@ -156,7 +156,7 @@ enum LifecycleState {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transcoding {
-    /// The source's own units, or those of its own encoder, go out.
+    /// The source's units, or those of the transcoder, are sent.
     No,
     /// Through a transcoder.
     Yes,
@@ -184,7 +184,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A camera that starts now. The first action is to be asked for with [`Lifecycle::begin`].
+    /// A camera that starts now. [`Lifecycle::begin`] returns the first action.
     #[must_use]
     pub fn new(source: String, start: Start, backoff: Backoff, now: MonoTime) -> Self {
         Self {
@@ -249,7 +249,7 @@ impl Lifecycle {
             };
             let liveness = judge_liveness(silence, patience);
             match liveness {
-                // Frames arrive, and none goes out.
+                // Frames arrive, but none is sent.
                 Liveness::Live if transcoding == Transcoding::Impossible => {}
                 Liveness::Live => self.report_state(moment, SourceState::Live, String::new(), actions),
                 Liveness::TooEarly => {}

@@ -21,7 +21,7 @@ pub(super) struct CameraEnvironment<S> {
     pub readers: watch::Receiver<usize>,
     /// What they ask for.
     pub reader_events: mpsc::Receiver<ReaderEvent>,
-    /// What they are told.
+    /// What is shown to them.
     pub report: watch::Sender<SourceReport>,
     /// What D-Bus shows.
     pub status: watch::Sender<CameraStatus>,

@@ -25,7 +25,7 @@ pub(super) enum SourceTask<S> {
 }
 
 impl<S: RunningSource> SourceTask<S> {
-    /// Starts to open the source. Devices and GStreamer may block: on a thread of its own.
+    /// Starts to open the source. Devices and GStreamer may block: on a separate thread.
     pub fn open(
         opener: &SourceOpener<S>,
         settings: &Settings,
@@ -84,8 +84,8 @@ impl<S: RunningSource> SourceTask<S> {
         }
     }
 
-    /// Starts a transcoder beside the open source, in place of the one before, with the encoder that comes after so
-    /// many that failed.
+    /// Starts a transcoder beside the open source, in place of the previous one, with the encoder that follows this
+    /// many failed ones.
     ///
     /// # Errors
     /// The outer one when the transcoder before does not stop; the inner one, for people, when none starts.
@@ -105,7 +105,7 @@ impl<S: RunningSource> SourceTask<S> {
         Ok(started.map(|started| *transcoder = Some(started)))
     }
 
-    /// Stops the transcoder and closes the source. One that is still being opened is left behind.
+    /// Stops the transcoder and closes the source. One that is still being opened is abandoned.
     ///
     /// # Errors
     /// When one of them does not stop.

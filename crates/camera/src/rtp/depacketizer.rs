@@ -16,7 +16,7 @@ pub struct AssembledUnit {
     pub timestamp: u32,
     /// Nothing is missing in it, and every NAL unit is one.
     pub intact: bool,
-    /// Packets were lost before it: what it refers to may be missing.
+    /// Packets were lost before it: units that it refers to may be missing.
     pub after_loss: bool,
 }
 
@@ -45,7 +45,7 @@ impl Depacketizer {
         let joins = !std::mem::replace(&mut self.joined, true);
         let (really_lost, lost) = (lost, lost || joins);
         if lost {
-            // The tail of the unit being assembled may be among what was lost.
+            // The tail of the unit being assembled may be among the lost packets.
             self.broken |= self.timestamp.is_some();
             self.fragment = None;
         }

@@ -27,7 +27,7 @@ struct Followed {
     last_unit: MonoTime,
 }
 
-/// What is done with a packet.
+/// How a packet is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// Accepted, of the sender that is followed.

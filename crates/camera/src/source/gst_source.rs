@@ -20,7 +20,7 @@ pub struct GstSource {
 }
 
 impl GstSource {
-    /// A pipeline that plays. Whoever builds it may put its encoder into `encoder` later.
+    /// A pipeline that plays. Its builder may put its encoder into `encoder` later.
     pub fn new(pipeline: Pipeline, patience: Patience, encoder: EncoderSlot) -> Self {
         Self { pipeline, patience, encoder }
     }

@@ -1,4 +1,4 @@
-//! The sources: where a robot's or a camera's video comes from.
+//! The sources of video: robots and cameras.
 //!
 //! A source delivers units to its [`SourceOutput`](crate::output::SourceOutput) and returns only when it cannot
 //! continue. It does not detect silence; the camera's loop does.
@@ -33,7 +33,7 @@ use std::io;
 
 /// A source that is open.
 pub trait RunningSource: Send + 'static {
-    /// Works until it cannot go on; says why. Cancel safe: what was received is not lost.
+    /// Works until it cannot continue; returns the reason. Cancel safe: received data is not lost.
     fn run(&mut self) -> impl Future<Output = SourceEnd> + Send;
 
     /// How long it may be silent.
@@ -45,7 +45,7 @@ pub trait RunningSource: Send + 'static {
     /// Closes it.
     ///
     /// # Errors
-    /// When it does not stop in time. The process then has to end.
+    /// When it does not stop in time. The process must then end.
     fn close(self) -> impl Future<Output = Result<(), PipelineError>> + Send;
 }
 

@@ -1,4 +1,4 @@
-//! One uplink, as far as a socket needs to know it.
+//! One uplink, with the parts that a socket needs.
 
 use robocast_dial::Link;
 use std::net::IpAddr;

@@ -82,7 +82,8 @@ impl Modem {
         }
     }
 
-    /// For people: what is wrong and how to fix it. `pin`: whether the settings have one; `roaming`: whether they allow it.
+    /// For people: the problem and how to fix it. `pin`: whether the settings have one; `roaming`: whether they allow
+    /// it.
     #[must_use]
     pub fn text(&self, pin: bool, roaming: bool) -> String {
         let operator = if self.operator.is_empty() { "the network" } else { &self.operator };

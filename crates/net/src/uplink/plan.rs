@@ -160,8 +160,8 @@ fn differs(profile: &UplinkProfile, known: &StoredProfile) -> bool {
         || !profile.secrets().all(same)
 }
 
-/// Whether a profile has to be activated explicitly, which NetworkManager usually does by itself: if another profile is active
-/// on its device, or an older version of this one.
+/// Whether a profile must be activated explicitly, which NetworkManager usually does: if another profile is active on
+/// its device, or an older version of this one.
 fn needs_activation(
     desired: &DesiredUplinks,
     profile: &UplinkProfile,

@@ -178,7 +178,7 @@ impl UplinkProfile {
         profile.set("connection", "id", id);
         profile.set("connection", "uuid", uuid.as_str());
         profile.set("connection", "autoconnect", ProfileValue::Flag(true));
-        // Without end: nobody is there to press a button.
+        // Without limit: nobody is there to press a button.
         profile.set("connection", "autoconnect-retries", ProfileValue::Number(0));
         let backup = if place == 0 { 0 } else { MPTCP_BACKUP };
         profile.set("connection", "mptcp-flags", ProfileValue::Number(MPTCP_SUBFLOW | backup));
@@ -225,7 +225,7 @@ impl UplinkProfile {
     }
 }
 
-/// The profile of a Wi-Fi network, the `number`th of them; certificates lie in `folder`.
+/// The profile of the `number`th Wi-Fi network; certificates are in `folder`.
 #[must_use]
 pub fn wifi(wifi: &Wifi, number: usize, place: usize, folder: &Path) -> UplinkProfile {
     const SECTION: &str = "802-11-wireless";

@@ -1,4 +1,4 @@
-//! A stand-in of ModemManager, which says what a test wants: no modem is at hand.
+//! A stand-in of ModemManager, which reports what a test wants: no modem is available.
 
 use crate::manager::well;
 use crate::world::{nmcli, world};

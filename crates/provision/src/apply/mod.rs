@@ -4,7 +4,7 @@
 //! |---|---|
 //! | this | which programs are affected by a change: pure |
 //! | [`programs`] | starting, stopping and reloading them, over D-Bus |
-//! | [`uplinks`] | the uplinks that were proven last are used again, without the rest |
+//! | [`uplinks`] | uses the last proven uplinks again, and leaves the rest |
 //!
 //! A program whose part of the settings did not change keeps running: another Wi-Fi password costs no stream a frame.
 
@@ -14,7 +14,7 @@ pub mod uplinks;
 use robocast_bus::names::Program;
 use robocast_config::{Robot, Settings, Source};
 
-/// What has to be done, as units of systemd. The network's programs read the settings again in any case.
+/// The needed changes, as units of systemd. The network's programs read the settings again in any case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApplyPlan {
     /// Whether other units are needed, so that systemd has to run the generator again, which takes its time.
@@ -23,7 +23,7 @@ pub struct ApplyPlan {
     pub stop: Vec<String>,
     /// Programs of streams that are new.
     pub start: Vec<String>,
-    /// Programs whose part of the settings changed; all, when it is not known what they run with.
+    /// Programs whose part of the settings changed; all of them, when their current settings are unknown.
     pub restart: Vec<String>,
     /// The box's name, where it changed.
     pub name: Option<String>,

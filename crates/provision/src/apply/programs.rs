@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RELOADING: Duration = Duration::from_secs(10);
 /// The programs that read the settings' file themselves.
 const READERS: [&str; 2] = ["robocast-net.service", "robocast-clock.service"];
-/// What is reached once there are settings.
+/// The target that is reached once there are settings.
 const TARGETS: [&str; 2] = ["robocast-provisioned.target", "robocast-streaming.target"];
 
 /// The result of a plan.
@@ -27,7 +27,7 @@ const TARGETS: [&str; 2] = ["robocast-provisioned.target", "robocast-streaming.t
 pub struct Applied {
     /// Whether the network program confirms that it has read the settings: before that, nothing it says is about them.
     pub network_reloaded: bool,
-    /// What else failed, one line each: the rest is done all the same, and the verification shows what matters of it.
+    /// Other failures, one line each: the rest is done all the same, and the verification shows which of them matter.
     pub failures: Vec<String>,
 }
 
@@ -108,13 +108,13 @@ pub async fn reload_network(bus: &Connection) -> Result<bool, ServiceError> {
 /// 252, so the program counts its reloads on the bus.
 struct NetworkReload {
     changes: Select<MessageStream, MessageStream>,
-    /// How often the network program had read the settings before.
+    /// How often the network program had read the settings before this.
     before: Option<u32>,
 }
 
 impl NetworkReload {
     async fn request(bus: &Connection, systemd: &Systemd) -> Result<Self, ServiceError> {
-        // Signals first, then the count: nothing is missed in between.
+        // Subscribe to signals first, then read the count: nothing is missed in between.
         let changes = watch_net(bus).await.map_err(ServiceError::Bus)?;
         let before = count_reloads(bus).await;
         for unit in READERS {

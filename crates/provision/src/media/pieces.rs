@@ -1,4 +1,5 @@
-//! Which partitions a device or an image has: the kernel's where it knows any, else those of its table, else the whole.
+//! The partitions of a device or an image: those the kernel knows, if any; otherwise those of its table; otherwise the
+//! whole.
 
 use super::kind::{self, FileSystem};
 use super::table::{self, Disk};
@@ -16,7 +17,7 @@ pub struct Piece {
     pub name: String,
     /// The device or image that it is part of.
     pub path: PathBuf,
-    /// Where in it, in bytes. `None`: it is a block device of its own.
+    /// Its offset in bytes. `None`: it is a separate block device.
     pub within: Option<(u64, u64)>,
     /// What it holds, by its own bytes.
     pub kind: Option<FileSystem>,

@@ -5,7 +5,7 @@
 
 use std::io;
 
-/// Bytes of a sector. Sticks with others come through the kernel, which knows them.
+/// Bytes of a sector. Sticks with other sizes are read through the kernel, which knows them.
 const SECTOR: u64 = 512;
 /// The most partitions that are looked at.
 pub const MOST: usize = 16;

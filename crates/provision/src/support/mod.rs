@@ -48,7 +48,7 @@ pub struct SupportFile {
     pub text: String,
 }
 
-/// Gathers all of it. What cannot be had has a note in its place. It takes some seconds; nothing waits for longer than 15 s.
+/// Gathers all of it. A missing part has a note in its place. It takes some seconds; no step waits longer than 15 s.
 pub async fn gather_files() -> Vec<SupportFile> {
     let scrub = Scrub::of(&[paths::settings(), paths::proven_settings()]);
     let mut files = vec![("README.txt".to_owned(), README.to_owned())];
@@ -73,7 +73,7 @@ fn settings(path: &Path) -> Option<String> {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
     };
     Some(scrub::redacted(&text).unwrap_or_else(|problems| {
-        // Where a secret begins and ends is not known then: only what is wrong is shown, and nothing of the text.
+        // It is then unknown where a secret begins and ends: only the problem is shown, and none of the text.
         format!("# not valid, and so not shown:\n{}\n", problems.display(&path.display().to_string()))
     }))
 }

@@ -1,4 +1,4 @@
-//! The texts of a support bundle. What cannot be had has a note in its place.
+//! The texts of a support bundle. A missing part has a note in its place.
 
 use super::PIECE;
 use robocast_bus::client;
@@ -78,14 +78,14 @@ pub async fn updates() -> String {
     out
 }
 
-/// This boot and the one before; the newest of it.
+/// This boot and the one before; only the newest lines.
 pub async fn journal() -> String {
     let before = output_of("journalctl --no-pager --output=short-iso-precise --boot=-1 --lines=2000").await;
     let this = output_of("journalctl --no-pager --output=short-iso-precise --boot=0 --lines=12000").await;
     format!("{before}\n{this}")
 }
 
-/// A file of the system, as far as it is one.
+/// A file of the system, if it is a regular file.
 fn file(out: &mut String, path: &str) {
     let Ok(bytes) = std::fs::read(path) else { return };
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(SYSTEM)]).replace('\0', "");
@@ -110,7 +110,7 @@ async fn output_of(words: &str) -> String {
     }
 }
 
-/// The last of what comes, at most a piece.
+/// The last part of the output, at most a piece.
 async fn tail(mut from: impl AsyncRead + Unpin) -> String {
     let mut kept = Vec::new();
     let mut some = vec![0; 64 << 10];

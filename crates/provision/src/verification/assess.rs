@@ -16,14 +16,14 @@ pub enum Assessment {
     NotChecked(String),
     /// Not yet.
     NotYet {
-        /// What is lacking.
+        /// What is missing.
         message: String,
         /// What to do.
         hint: String,
     },
     /// Waiting will not make it work.
     Never {
-        /// What is wrong.
+        /// The problem.
         message: String,
         /// What to do.
         hint: String,

@@ -1,4 +1,4 @@
-//! What is known of the box at one moment.
+//! The known state of the box at one moment.
 
 use robocast_bus::{NetStatus, StreamStatus};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub struct Observation {
     pub broker: Option<Result<(), BrokerError>>,
 }
 
-/// What is known of the network.
+/// The known state of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkReport {
     /// No program of ours manages it here: a laptop, a demonstration.

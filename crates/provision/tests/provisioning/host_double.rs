@@ -124,7 +124,7 @@ impl Scene {
         std::fs::read_to_string(self.state.file(name)).ok()
     }
 
-    /// Puts the stick in; what the box was asked comes back.
+    /// Inserts the stick; returns the calls that the box got.
     pub fn insert(&mut self) -> (ProvisionOutcome, Vec<String>) {
         let stick = self.stick();
         self.double.shown.clear();

@@ -18,12 +18,13 @@ const REFUSED: u8 = 1;
 /// Exit code: the settings are in force, but not all was seen to work.
 const KEPT: u8 = 4;
 
-/// Provisions from a device, an image or a folder; without one, goes on with what a power cut interrupted. 0 proven (or nothing was
-/// interrupted), 1 refused, 4 kept but not proven. The receipt goes to the stick, to the box and to standard output.
+/// Provisions from a device, an image or a folder; without one, continues what a power cut interrupted. 0 proven (or
+/// nothing was interrupted), 1 refused, 4 kept but not proven. The receipt goes to the stick, to the box and to
+/// standard output.
 pub fn provision(path: Option<&Path>, await_run: bool) -> ExitCode {
     journal::start("provision");
     let state = StateDir::of_host();
-    // Two sticks at once: one after the other. The lock goes with the process.
+    // Two sticks at once are handled one after the other. The lock ends with the process.
     let _lock = match lock_provisioning(&state) {
         Ok(lock) => lock,
         Err(error) => {

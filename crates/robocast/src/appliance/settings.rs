@@ -18,7 +18,7 @@ pub fn keep(copy: &Path) -> ExitCode {
     }
 }
 
-/// Puts lost settings back. 0 when the settings are good or there never were any, 1 when the box has none it could use.
+/// Puts lost settings back. 0 when the settings are good or there never were any, 1 when the box has no usable ones.
 pub fn restore(copy: &Path) -> ExitCode {
     let settings = paths::settings();
     match backup::restore_settings(&settings, copy) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const DEGRADED: u8 = 1;
 const UNREACHABLE: u8 = 3;
-/// Whoever does not answer within this is not there.
+/// A program that does not answer within this counts as absent.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Shows it: 0 when all is well, 1 when something is not, 3 when nothing runs here.

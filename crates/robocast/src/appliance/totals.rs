@@ -5,7 +5,7 @@ use robocast_bus::{CameraStatus, ProgramStatus, PushStatus};
 
 /// The status of a program that `robocast run` supervises.
 pub trait SupervisedStatus: ProgramStatus {
-    /// Whose status it is.
+    /// The stream that has this status.
     const PROGRAM: Program;
 
     /// This life's status with the counters of `earlier` lives added.

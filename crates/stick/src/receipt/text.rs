@@ -109,7 +109,7 @@ impl TextPage {
         self.line(&format!("{:indent$}{word:<12}{name:<10} ", ""), &next, text);
     }
 
-    /// What was checked may be a URL: the result is below a long one.
+    /// The checked item may be a URL: the result is below a long one.
     fn part(&mut self, word: &str, what: &str, text: &str) {
         self.line(&format!("    {word:<10}"), "              ", &format!("{what}: {text}"));
     }

@@ -171,7 +171,7 @@ fn streams_that_do_not_push_by_themselves_need_their_programs_only() {
     let (mut gate, _) = streams(&[("demand", false)]);
     assert_eq!(gate.on(appeared(Push, "demand")), []);
     assert_eq!(gate.on(appeared(Camera, "demand")), [GateEffect::MarkGood]);
-    // ... and do not stand in for one that does.
+    // ... and do not count for one that does.
     let (mut gate, _) = streams(&[("demand", false), ("a", true)]);
     let programs =
         [appeared(Camera, "a"), appeared(Push, "a"), appeared(Camera, "demand"), appeared(Push, "demand")];

@@ -45,7 +45,7 @@ pub fn open_with_gstreamer(
         .build()
         .map_err(|_| PipelineError::Missing("rtspsrc (gstreamer's good plugins)"))?;
     if !source.verify {
-        // This value of the element's means that nothing is checked.
+        // This value of the element's property means that nothing is checked.
         camera.set_property_from_str("tls-validation-flags", "generic-error");
     } else if let Some(extra) = &settings.tls.ca {
         camera.set_property("tls-database", roots(&stream.name, extra)?);

@@ -27,7 +27,7 @@ pub struct RtspTcpSource {
 }
 
 enum PlayState {
-    /// Kept here, so that what was asked is not asked again when [`RunningSource::run`] is cancelled.
+    /// Kept here, so that a request is not repeated when [`RunningSource::run`] is cancelled.
     Connecting(Pin<Box<dyn Future<Output = Result<PlayingSession, SourceEnd>> + Send>>),
     Playing(Box<PlayingSession>),
 }

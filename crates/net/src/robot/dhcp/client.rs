@@ -53,7 +53,8 @@ pub struct DhcpPort {
 }
 
 impl DhcpClient {
-    /// Starts it. An address that is `known` from before is used until a server answers, so that a restart interrupts nobody.
+    /// Starts it. An address `known` from an earlier run is used until a server answers, so that a restart interrupts
+    /// nobody.
     #[must_use]
     pub fn start(namespace: &Namespace, port: DhcpPort, known: Option<Cidr>) -> Self {
         let (lease_state, state) = watch::channel(known.map_or(LeaseState::Asking, LeaseState::Kept));

@@ -110,7 +110,7 @@ impl DhcpPool {
         self.free.contains(&address) && self.leases.get(&address).is_none_or(|lease| lease.client == client)
     }
 
-    /// The client's lease; else the address it asks for; else the first free one.
+    /// The client's lease; otherwise the address it asks for; otherwise the first free one.
     fn choose(&self, client: &[u8], wish: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
         let wished = || wish.filter(|address| self.may_have(client, *address));
         let first = || self.free.iter().copied().find(|address| !self.leases.contains_key(address));
