@@ -45,8 +45,8 @@ impl<'a> Arrivals<'a> {
         self.seen.iter().filter(|(_, slices)| ours(slices)).map(|(at, _)| *at).collect()
     }
 
-    /// How long no frame came of those made of slices that `is_meant`, at the longest, counted from `since`, beyond what the
-    /// robot itself was late with. Known once `enough` came after that.
+    /// The longest time without a frame made of slices that `is_meant`, counted from `since`, beyond the robot's own
+    /// delay. Known once `enough` time has passed after that.
     ///
     /// # Errors
     /// How many came.

@@ -11,10 +11,10 @@ use crate::nginx::write;
 use crate::process::{Process, command, run};
 use crate::waiting::{SOON, wait, when};
 
-/// What tests with a bus need.
+/// The requirements of tests with a bus.
 pub const NEEDED: [&str; 2] = ["dbus-daemon", "dbus-send"];
 
-/// A bus on which everybody may do everything.
+/// A bus that permits everything to everyone.
 #[derive(Debug)]
 pub struct Bus {
     folder: TempDir,
@@ -65,7 +65,7 @@ impl Bus {
         command.env("DBUS_SYSTEM_BUS_ADDRESS", self.address());
     }
 
-    /// Calls a method by `dbus-send`; what it printed, or what went wrong.
+    /// Calls a method by `dbus-send`; returns its output, or the error.
     pub fn call(&self, name: &str, path: &str, method: &str, arguments: &[&str]) -> Result<String, String> {
         let mut send = command("dbus-send");
         send.arg(format!("--bus={}", self.address())).args(["--print-reply", "--reply-timeout=5000"]);

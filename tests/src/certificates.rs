@@ -33,7 +33,7 @@ impl Authority {
         Self { folder, own }
     }
 
-    /// What to trust it by.
+    /// The certificate by which to trust it.
     pub fn path(&self) -> &Path {
         &self.own.certificate
     }

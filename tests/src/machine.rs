@@ -1,4 +1,4 @@
-//! What tests that run at the same time on one machine share, and how long it held them up.
+//! Resources that concurrent tests on one machine share, and how long the machine delayed the tests.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::product::descendants;
 use crate::waiting::wait;
 
-/// When a timer of the test's own fired late, and by how much.
+/// When a timer of the test fired late, and by how much.
 static LATE: Mutex<Vec<(Instant, Duration)>> = Mutex::new(Vec::new());
 const TURN: Duration = Duration::from_millis(10);
 /// A timer is never quite exact.
@@ -44,7 +44,7 @@ pub fn watch() {
     });
 }
 
-/// How long the machine held everybody up between two moments: by so much a timer fired late, all in all.
+/// How long the machine delayed everything between two moments: by how much a timer fired late, in total.
 pub fn held_up(from: Instant, to: Instant) -> Duration {
     let within = |&(end, late): &(Instant, Duration)| {
         let begin = end.checked_sub(late).unwrap_or(end);
@@ -53,7 +53,7 @@ pub fn held_up(from: Instant, to: Instant) -> Duration {
     lock(&LATE).iter().map(within).sum()
 }
 
-/// A stretch of time over which a test judges how long processes took, with what they started.
+/// A period over which a test judges how long processes took, including their children.
 #[derive(Debug)]
 pub struct Stretch {
     pub since: Instant,
@@ -77,7 +77,7 @@ impl Stretch {
         for_cores + held_up(self.since, Instant::now())
     }
 
-    /// How much longer than the machine held it up something took since.
+    /// How much longer than the machine's delay something took since then.
     pub fn took(&self) -> Duration {
         self.since.elapsed().saturating_sub(self.held_up())
     }

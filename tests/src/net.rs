@@ -57,12 +57,12 @@ impl Net {
         self.status.send_modify(|status| status.chosen = chosen.to_owned());
     }
 
-    /// What it chose.
+    /// Its choice.
     pub fn chosen(&self) -> String {
         self.status.borrow().chosen.clone()
     }
 
-    /// What the connections showed at last.
+    /// The last state of the connections.
     pub fn evidence(&self) -> Vec<Evidence> {
         self.evidence.borrow().clone()
     }

@@ -15,7 +15,7 @@ use crate::machine::{free_port, scratch};
 use crate::process::{Process, command};
 use crate::waiting::{SOON, wait};
 
-/// What must be installed for it.
+/// The programs it needs.
 pub const NEEDED: [&str; 3] = ["nginx", "/usr/lib/nginx/modules/ngx_rtmp_module.so", "ffmpeg"];
 /// ... and also for RTMPS.
 pub const NEEDED_FOR_TLS: [&str; 5] = [
@@ -35,7 +35,7 @@ pub struct Nginx {
     host: String,
     port: u16,
     tls_port: u16,
-    /// What it is started by, such as `ip netns exec NAME`.
+    /// The command that starts it, such as `ip netns exec NAME`.
     by: Vec<String>,
     /// The part of its recordings read so far: they grow while tests look.
     read: Mutex<BTreeMap<PathBuf, Recording>>,
@@ -194,7 +194,7 @@ impl Nginx {
         self.connections(key).into_iter().filter(|connection| ended.contains(connection)).collect()
     }
 
-    /// That `key` is being published over the one connection it ever was published over.
+    /// Checks that `key` is being published over the only connection it was ever published over.
     ///
     /// # Errors
     /// The actual state instead.

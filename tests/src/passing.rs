@@ -1,4 +1,4 @@
-//! Whether recordings are what a robot sent, by the robot's own record of what it sent and when.
+//! Whether recordings match a robot's own record of what it sent and when.
 //!
 //! A robot that keeps its time is recorded as one piece: begun with a keyframe, in order, none missing, none extra.
 //! Where it was silent long enough that the product must report `lost` (a busy machine may starve a simulated one), its

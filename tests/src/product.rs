@@ -43,7 +43,7 @@ impl Place {
         self.0.path().join("robocast.toml")
     }
 
-    /// The folder of what outlives a reboot; made on the first call.
+    /// The folder that outlives a reboot; made on the first call.
     pub fn state(&self) -> PathBuf {
         let state = self.0.path().join("state");
         std::fs::create_dir_all(&state).unwrap();
@@ -119,7 +119,7 @@ impl Product {
         self.process.signal(Signal::SIGHUP);
     }
 
-    /// All that it said of a stream so far.
+    /// All statuses of a stream so far.
     pub fn history(&self, stream: &str) -> Vec<Value> {
         self.said_from(0).into_iter().filter(|state| state["stream"] == stream).collect()
     }
@@ -132,12 +132,12 @@ impl Product {
         self.process.told.from(line).iter().map(parse).collect()
     }
 
-    /// The last that it said of a stream; null before the first.
+    /// The last status of a stream; null before the first.
     pub fn state(&self, stream: &str) -> Value {
         self.history(stream).pop().unwrap_or_default()
     }
 
-    /// Waits until it says of a stream what `fits`, from now on.
+    /// Waits until a new status of a stream `fits`.
     #[track_caller]
     pub fn wait(&self, stream: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         self.wait_for(SOON, stream, what, fits)
@@ -197,7 +197,7 @@ impl Product {
         pid
     }
 
-    /// All that it started, and what these started.
+    /// All its children, and theirs.
     pub fn descendants(&self) -> Vec<Pid> {
         descendants(self.process.pid())
     }
@@ -234,7 +234,7 @@ fn children(pid: Pid) -> Vec<Pid> {
         .collect()
 }
 
-/// What a process started, and what these started.
+/// A process's children, and theirs.
 pub fn descendants(pid: Pid) -> Vec<Pid> {
     let own = children(pid);
     own.iter().copied().chain(own.iter().flat_map(|&child| descendants(child))).collect()

@@ -66,8 +66,8 @@ pub enum Root {
     NotNeeded,
 }
 
-/// Whether this machine has what a test needs: these programs, and root where that is needed. Where not, the test fails or is
-/// skipped, as [`is_there`] has it.
+/// Whether this machine has what a test needs: these programs, and root where that is needed. If not, the test fails or
+/// is skipped, as [`is_there`] decides.
 #[must_use]
 pub fn able(programs: &[&str], root: Root) -> bool {
     let there = |program: &str| match program.strip_prefix('/') {
@@ -87,8 +87,8 @@ pub fn have(programs: &[&str]) -> bool {
     able(programs, Root::NotNeeded)
 }
 
-/// The one rule of what a test does where the machine lacks something: in CI (`$CI`) it fails; elsewhere it is skipped, and
-/// that is said, also where the output of tests that pass is not shown.
+/// The one rule for a test on a machine that lacks something: in CI (`$CI`) it fails; elsewhere it is skipped, and this
+/// is printed, also where the output of passing tests is not shown.
 ///
 /// # Panics
 /// In CI, when it is not there.

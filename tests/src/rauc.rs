@@ -10,7 +10,7 @@ use crate::nginx::write;
 use crate::process::{Process, command};
 use crate::waiting::{SOON, wait};
 
-/// What must be installed for it.
+/// The programs it needs.
 pub const NEEDED: [&str; 1] = ["rauc"];
 
 const NAME: &str = "de.pengutronix.rauc";

@@ -1,4 +1,4 @@
-//! A robot that speaks the real protocol: `robocast-sim`.
+//! A robot with the real protocol: `robocast-sim`.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -44,7 +44,7 @@ impl Robot {
         robot
     }
 
-    /// The same, not yet on.
+    /// The same, not switched on yet.
     pub fn go2_switched_off(footage: &[&str]) -> Self {
         let (group, port) = free_group();
         let (group, port) = (group.to_string(), port.to_string());
@@ -94,7 +94,7 @@ impl Robot {
         Self { folder, arguments, process: None, source }
     }
 
-    /// Switches it on; returns what it says once it sends, or listens.
+    /// Switches it on; returns its first line once it sends, or listens.
     pub fn start(&mut self) -> Value {
         let mut sim = command(program("robocast-sim"));
         sim.args(&self.arguments);
@@ -140,11 +140,11 @@ impl Robot {
         self.sent().into_iter().collect()
     }
 
-    /// That the recording, from this robot's first frame on, is what it sent: in order, none missing, none extra; but for where
-    /// it was silent for long (see `passing`).
+    /// Checks that the recording, from this robot's first frame on, is what it sent: in order, none missing, none
+    /// extra; except where it was silent for long (see `passing`).
     ///
     /// # Errors
-    /// What differs.
+    /// The difference.
     pub fn sent_exactly(&self, recording: &Recording) -> Result<(), String> {
         self.sent_exactly_in(std::slice::from_ref(recording))
     }
@@ -152,7 +152,7 @@ impl Robot {
     /// The same of several recordings, one behind the other.
     ///
     /// # Errors
-    /// What differs.
+    /// The difference.
     pub fn sent_exactly_in(&self, recordings: &[Recording]) -> Result<(), String> {
         passing::exactly(recordings, &self.record(), &machine::held_up)
     }

@@ -41,7 +41,7 @@ pub struct Sent {
 /// The slices in a robot's log (`--log`), in sending order.
 pub fn sent(log: &Path) -> Vec<Sent> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    // The log uses the clock of `Instant`, which has no API to show it.
+    // The log uses the clock of `Instant`, although `Instant` does not document it.
     let (now, clock) = (Instant::now(), Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap()));
     let parse = |line: &str| {
         let mut words = line.split(' ').skip(1);
@@ -76,7 +76,7 @@ pub fn held_up(sent: &[Sent], from: Instant, to: Instant) -> Duration {
     times.windows(2).map(|pair| (pair[1] - pair[0]).saturating_sub(allowed)).sum()
 }
 
-/// What a timer may be late by on a machine that has time.
+/// How late a timer may be on a machine with spare time.
 const JITTER: Duration = Duration::from_millis(20);
 
 #[cfg(test)]

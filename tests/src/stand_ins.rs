@@ -26,7 +26,7 @@ struct Known {
     bundles: Vec<Vec<u8>>,
     /// Why it installs none.
     refusal: String,
-    /// An installation waits for a permit of it, if it is there.
+    /// An installation waits for a permit of this semaphore, if there is one.
     hold: Option<Arc<Semaphore>>,
 }
 
@@ -129,8 +129,8 @@ struct Served {
 }
 
 impl Served {
-    /// Serves what `build` adds to a connection; `change` is run for each change that the test asks for. Returns when it is
-    /// on the bus.
+    /// Serves the objects that `build` adds to a connection; `change` is run for each change that the test requests.
+    /// Returns when it is on the bus.
     fn start(
         bus: &Bus,
         build: impl FnOnce(Builder<'static>) -> Builder<'static> + Send + 'static,
@@ -184,7 +184,7 @@ impl Rauc {
         lock(&self.known).busy = calls;
     }
 
-    /// Makes it install no bundle any more, and say this.
+    /// Makes it refuse every bundle from now on, with this message.
     pub fn refuse(&self, why: &str) {
         lock(&self.known).refusal = why.into();
     }

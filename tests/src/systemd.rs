@@ -14,7 +14,7 @@ use crate::bus::Bus;
 
 const MANAGER: &str = "/org/freedesktop/systemd1";
 
-/// What the net program says once it has read the settings.
+/// The net program's status once it has read the settings.
 type Reads = Box<dyn Fn(&mut NetStatus) + Send + Sync>;
 
 /// Both are on the bus until it is dropped.

@@ -5,8 +5,8 @@
 //! [box]                                  [server] 203.0.113.10
 //!        wn0 --- lan [LTE]   wan --- u2
 //! ```
-//! Each in brackets is a network namespace. The thread that makes it is in that of the box from then on, and so is
-//! whatever it starts. A way is cut behind its router: the box's link stays up.
+//! Each in brackets is a network namespace. The thread that makes it is in that of the box from then on, and so are its
+//! children. A way is cut behind its router: the box's link stays up.
 
 use std::fs::File;
 
@@ -19,10 +19,10 @@ use crate::programs::{Root, able, is_there};
 const NEEDED: [&str; 4] = ["ip", "ss", "sysctl", "mptcpize"];
 /// Where the server listens.
 pub const SERVER: &str = "203.0.113.10";
-/// The uplinks: what a Wi-Fi would be, and what a modem would be.
+/// The uplinks: one like Wi-Fi, and one like a modem.
 pub const UPLINKS: [&str; 2] = ["wl0", "wn0"];
 
-/// The namespaces; gone when dropped.
+/// The namespaces; removed when dropped.
 #[derive(Debug)]
 pub struct TwoWays {
     name: String,
@@ -72,13 +72,13 @@ impl TwoWays {
         ways
     }
 
-    /// What NetworkManager would do: a default route each.
+    /// NetworkManager's part: a default route each.
     fn routes(&self) {
         self.ip("box", "route replace default via 192.168.9.1 dev wl0 metric 600");
         self.ip("box", "route replace default via 10.64.0.1 dev wn0 metric 700");
     }
 
-    /// What the net program would do: the kernel may move connections, `chosen` first, the other as a backup.
+    /// The net program's part: the kernel may move connections, `chosen` first, the other as a backup.
     pub fn endpoints(&self, chosen: &str) {
         self.ip("box", "mptcp limits set subflow 4 add_addr_accepted 4");
         self.ip("server", "mptcp limits set subflow 4");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// How often a state is looked at.
 const PAUSE: Duration = Duration::from_millis(20);
-/// What a healthy but busy machine may take for one step.
+/// How long a healthy but busy machine may take for one step.
 pub const SOON: Duration = Duration::from_secs(15);
 
 /// Calls `look` again and again until it returns `Ok`. Its `Err` is what was seen instead.
@@ -44,7 +44,7 @@ pub fn holds(how_long: Duration, what: &str, mut look: impl FnMut() -> Result<()
     }
 }
 
-/// `Ok` with the value when `fits`, else `Err` with a note of it.
+/// `Ok` with the value when `fits`, otherwise `Err` with a note of it.
 pub fn when<T: std::fmt::Debug>(value: T, fits: impl FnOnce(&T) -> bool) -> Result<T, String> {
     if fits(&value) { Ok(value) } else { Err(format!("{value:?}")) }
 }

@@ -6,11 +6,11 @@
 //! | [`mode`] | where a program can be reached: on the system bus, at its own socket, or nowhere |
 //! | [`dictionary`] | a status as a dictionary (`a{sv}`), and back |
 //! | [`server`] | the objects of camera, push and net, served for as long as the program runs |
-//! | [`client`] | what other programs say, asked once or followed; orders to them |
+//! | [`client`] | the statuses of other programs, queried once or followed; orders to them |
 //! | [`update`] | the update program, both sides: it is there only while somebody needs it |
 //!
-//! The status types are in `robocast-status`. The same structs travel as D-Bus dictionaries, as JSON from
-//! `robocast run` to `robocast status`, and are what `--json` prints.
+//! The status types are in `robocast-status`. The same structs are sent as D-Bus dictionaries, as JSON from `robocast
+//! run` to `robocast status`, and are the output of `--json`.
 
 pub mod client;
 pub mod dictionary;

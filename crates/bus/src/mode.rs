@@ -4,7 +4,7 @@ use robocast_daemon::paths;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-/// The variable that says it.
+/// The variable that sets it.
 pub const VARIABLE: &str = "ROBOCAST_BUS";
 
 /// Where a program can be reached, and looks for others.
@@ -21,7 +21,7 @@ pub enum BusMode {
 }
 
 impl BusMode {
-    /// As the environment says.
+    /// As the environment sets it.
     #[must_use]
     pub fn from_env() -> Self {
         Self::parse(std::env::var_os(VARIABLE).as_deref())

@@ -34,7 +34,7 @@ const RETRY_CAP: Duration = Duration::from_secs(2);
 
 /// An object whose properties derive from one status.
 pub(crate) trait StatusObject: Interface + Clone {
-    /// What the program says of itself.
+    /// The program's status.
     type Status: ProgramStatus;
 
     /// Where the program publishes its status.
@@ -49,7 +49,7 @@ pub(crate) trait StatusObject: Interface + Clone {
     ) -> impl Future<Output = zbus::Result<()>> + Send;
 }
 
-/// Whether this program uses the system bus: `ROBOCAST_BUS=off` and `sockets` say no.
+/// Whether this program uses the system bus: not with `ROBOCAST_BUS=off` or `sockets`.
 #[must_use]
 pub fn enabled() -> bool {
     BusMode::from_env().uses_system_bus()
@@ -131,7 +131,7 @@ pub async fn serve_net_at(folder: &Path, status: watch::Receiver<NetStatus>) {
     socket::serve_at_socket(folder, &Service::Net, &NetObject::new(status)).await;
 }
 
-/// Serves `object` wherever the environment says, until its status ends.
+/// Serves `object` wherever the environment sets, until its status ends.
 async fn serve_forever<O: StatusObject>(service: &Service, object: O) {
     let mode = BusMode::from_env();
     let on_bus = async {
@@ -161,7 +161,7 @@ async fn serve_on_bus<O: StatusObject>(
             () = tokio::time::sleep(backoff.next_wait()) => {}
             () = ended(&mut alive) => return,
         }
-        // Taken before anybody can read it: what changes from here on is signalled.
+        // Taken before any client can read it: later changes are signalled.
         let before = object.receiver().borrow().clone();
         // No other program may take the name while this one runs: it would never get it back.
         let bus = bus().allow_name_replacements(false).name(service.bus_name());

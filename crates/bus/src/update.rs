@@ -210,7 +210,7 @@ pub async fn install_bundle(
     call.await.map(drop).map_err(|error| InstallError::from_call(error.into()))
 }
 
-/// What the update program says; `None` when it is not on this bus. It is not started for this.
+/// The status of the update program; `None` when it is not on this bus. It is not started for this.
 ///
 /// # Errors
 /// The bus fails, or the program does not answer.

@@ -11,7 +11,7 @@ pub struct BitrateArbiter {
     range: BitrateRange,
     /// The operator's ceiling, over D-Bus.
     ceiling: Option<Bitrate>,
-    /// What each reader asked for last.
+    /// The last request of each reader.
     wishes: BTreeMap<ReaderId, Bitrate>,
 }
 
@@ -22,7 +22,7 @@ impl BitrateArbiter {
         Self { range, ceiling: None, wishes: BTreeMap::new() }
     }
 
-    /// The settings changed. They replace the operator's ceiling; what readers ask for still holds.
+    /// The settings changed. They replace the operator's ceiling; the readers' requests still hold.
     pub fn set_range(&mut self, range: BitrateRange) {
         self.range = range;
         self.ceiling = None;

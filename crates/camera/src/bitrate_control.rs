@@ -71,7 +71,7 @@ impl BitrateControl {
 pub struct EncoderControl {
     encoder: Encoder,
     element: gst::Element,
-    /// What it was started with.
+    /// The bitrate that it was started with.
     target: EncodingTarget,
 }
 

@@ -1,4 +1,4 @@
-//! What a camera counts, shared between the streaming threads and the loop that reports.
+//! The counters of a camera, shared between the streaming threads and the loop that reports.
 
 use crate::rtp::PacketCounts;
 use robocast_video::clock::MonoTime;

@@ -36,7 +36,7 @@ impl Patience {
 pub struct Silence {
     /// Time since it was opened.
     pub since_open: Duration,
-    /// Time since the last frame of the camera, which may be one of an earlier opening; none before the first.
+    /// Time since the last frame of the camera, which may be from an earlier opening; `None` before the first.
     pub since_frame: Option<Duration>,
 }
 
@@ -96,7 +96,7 @@ mod tests {
             (10_000, Some(1000), Lost),
             (10_000, Some(2999), Lost),
             (10_000, Some(3000), TimedOut),
-            // The last frame was one of an earlier opening.
+            // The last frame was from an earlier opening.
             (1999, Some(2000), TooEarly),
             (500, Some(500), TooEarly),
             (2000, Some(60_000), Lost),

@@ -90,7 +90,7 @@ struct CameraProgram<S> {
     source: SourceTask<S>,
     context: CameraContext,
     output_events: mpsc::UnboundedReceiver<(OpeningId, OutputEvent)>,
-    /// What changes the bitrate now, and what it was asked for last.
+    /// What changes the bitrate now, and the last requested value.
     control: Option<BitrateControl>,
     bitrate_set: Option<Bitrate>,
     /// The format of the pictures, once known.
@@ -293,7 +293,7 @@ impl<S: RunningSource> CameraProgram<S> {
     }
 
     fn open_source(&mut self, fruitless: u32) {
-        // What the outputs of earlier openings still send is not about this one.
+        // Events from the outputs of earlier openings are not about this one.
         self.context.events.opening = self.context.events.opening.next();
         let attempt = Attempt { fruitless, target: self.encoding_target() };
         self.source = SourceTask::open(&self.opener, &self.settings, &self.context, attempt);
@@ -310,7 +310,7 @@ impl<S: RunningSource> CameraProgram<S> {
         }
     }
 
-    /// Has the bitrate that is in force used by whatever encodes now.
+    /// Applies the bitrate in force to the current encoder.
     fn apply_bitrate(&mut self) {
         let control = self.source.control();
         if let Some(control) = &control {
@@ -358,7 +358,7 @@ impl<S: RunningSource> CameraProgram<S> {
         }
     }
 
-    /// Reads the settings again. An event when what they say of this camera changed.
+    /// Reads the settings again. Returns an event when those of this camera changed.
     fn reload_settings(&mut self) -> Option<LifecycleEvent> {
         let settings = match robocast_config::load(&self.path) {
             Ok(checked) => checked.settings,

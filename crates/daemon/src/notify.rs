@@ -1,4 +1,4 @@
-//! What a program reports to its supervisor, which is systemd on the box and `robocast run` elsewhere.
+//! Reports of a program to its supervisor, which is systemd on the box and `robocast run` elsewhere.
 //!
 //! [`Heartbeat::beat`] feeds the watchdog. The program's own loop calls it once a turn; no timer does.
 
@@ -15,7 +15,7 @@ pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// Reports in one line what the program does, for people.
+/// Reports in one line the program's state, for people.
 pub fn status(line: &str) {
     send(&[NotifyState::Status(line)]);
 }

@@ -9,7 +9,7 @@ pub const PROVEN_SETTINGS: &str = "settings.proven.toml";
 /// The provisioning process holds this file locked, one at a time; in the folder of run-time files.
 pub const PROVISION_LOCK: &str = "provision.lock";
 
-/// What outlives a reboot: `/var/lib/robocast`, or `$ROBOCAST_STATE`.
+/// The folder that outlives a reboot: `/var/lib/robocast`, or `$ROBOCAST_STATE`.
 #[must_use]
 pub fn state() -> PathBuf {
     std::env::var_os("ROBOCAST_STATE").map_or_else(|| PathBuf::from("/var/lib/robocast"), PathBuf::from)
@@ -50,7 +50,7 @@ pub fn proven_settings() -> PathBuf {
     state().join(PROVEN_SETTINGS)
 }
 
-/// Says which settings have their uplinks rolled back: the SHA-256 of their file in hex.
+/// Records which settings have their uplinks rolled back: the SHA-256 of their file in hex.
 #[must_use]
 pub fn former_uplinks() -> PathBuf {
     state().join("uplink.former")
@@ -62,7 +62,7 @@ pub fn camera_socket(name: &str) -> PathBuf {
     run().join("camera").join(format!("{name}.sock"))
 }
 
-/// The socket on which `robocast run` answers what it does now.
+/// The socket on which `robocast run` reports its state.
 #[must_use]
 pub fn status_socket() -> PathBuf {
     run().join("status.sock")

@@ -1,5 +1,5 @@
-//! The one place that starts another program. A child never outlives its parent: the kernel ends it
-//! when the parent dies, however that happened.
+//! The only place that starts other programs. A child never outlives its parent: the kernel ends it when the parent
+//! dies, however that happened.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -27,7 +27,7 @@ pub enum BackupError {
     Open {
         /// The partition.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// It cannot be read.
@@ -35,7 +35,7 @@ pub enum BackupError {
     Read {
         /// The partition.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// It cannot be written; the record that was there last still is.
@@ -43,7 +43,7 @@ pub enum BackupError {
     Write {
         /// The partition.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// It has no room for two places.
@@ -100,7 +100,7 @@ pub enum RestoreError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The settings cannot be written back.
@@ -240,7 +240,7 @@ impl<'p> Partition<'p> {
     fn open(path: &'p Path, how: &OpenOptions) -> Result<Self, BackupError> {
         let mut file =
             how.open(path).map_err(|source| BackupError::Open { path: path.to_owned(), source })?;
-        // The length of a block device is where its end is, not what its metadata says.
+        // The length of a block device is the position of its end, not the one in its metadata.
         let size = file
             .seek(SeekFrom::End(0))
             .map_err(|source| BackupError::Read { path: path.to_owned(), source })?;

@@ -36,7 +36,7 @@ pub struct BackupRecord {
     pub payload: Vec<u8>,
 }
 
-/// What a place holds.
+/// The contents of a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredRecord {
     /// Nothing of ours.
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(decode(&[0; 4096]), StoredRecord::Nothing);
     }
 
-    /// What a card may hold after a cut: of the new bytes any set of sectors, over the old ones.
+    /// What a card may hold after a cut: any subset of the new sectors, over the old ones.
     fn torn(old: &[u8], new: &[u8], kept: &[bool]) -> Vec<u8> {
         let mut bytes = old.to_vec();
         bytes.resize(old.len().max(new.len()), 0);

@@ -34,7 +34,7 @@ pub fn install_update(host: &mut dyn Host, files: &StickFiles) -> Option<Part> {
     Some(part("update", host.install_update(name, bundle)))
 }
 
-/// Has SSH keys let in, if the settings allow SSH and the owner, if there is one, signed them.
+/// Lets SSH keys log in, if the settings allow SSH and the owner, if there is one, signed them.
 pub fn install_authorized_keys(
     state: &StateDir,
     host: &mut dyn Host,

@@ -25,7 +25,7 @@ pub struct Change<'s> {
 /// The result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It is done; one line of what.
+    /// It is done; one line that describes it.
     Done(String),
     /// It failed.
     Failed(ProvisionProblem),
@@ -35,7 +35,7 @@ pub enum Answer {
 
 /// The machine. Calls block until all is done; texts and parts hold no secret.
 pub trait Host {
-    /// Has every program take the new settings: the network under a checkpoint, for it may have to be rolled back.
+    /// Makes every program take the new settings: the network under a checkpoint, for it may have to be rolled back.
     fn apply(&mut self, change: Change<'_>) -> Answer;
 
     /// Checks whether they work, part by part, and waits as long as that may take. `None`: this machine cannot check.

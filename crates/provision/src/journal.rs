@@ -29,7 +29,7 @@ pub struct SettingsTrial {
     pub trial: String,
 }
 
-/// What a journal says about the settings in force.
+/// The state of the settings in force according to the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterCut {
     /// The trial did not begin: the old ones are in force.
@@ -75,7 +75,7 @@ pub fn begin_trial(state: &StateDir, settings: &[u8], owner: Option<&Owner>) -> 
         .map_or(Ok(()), |owner| write_owner(state, owner))
         .and_then(|()| settings_files::write_current(state, settings));
     if written.is_err() {
-        // Best effort; the journal says itself that the trial did not begin.
+        // Best effort; the journal itself shows that the trial did not begin.
         let _ = match (changed, before) {
             (None, _) => Ok(()),
             (Some(_), None) => state.remove(OWNER_FILE),

@@ -1,6 +1,6 @@
 //! The board's LED shows the result of a stick, to somebody at the box without a screen.
 //!
-//! The board's facts say which one it is (`hw/boards/BOARD/board.conf`: `LED`). The kernel blinks by itself (`timer`), so the last
+//! The board's facts name it (`hw/boards/BOARD/board.conf`: `LED`). The kernel does the blinking (`timer`), so the last
 //! sign stays until the next stick or the next start.
 
 use robocast_stick::Outcome;

@@ -1,4 +1,4 @@
-//! Looks up files of a stick by their names, whatever their case: regular files only, bounded, and never through a link.
+//! Looks up files of a stick by their names, ignoring case: regular files only, bounded, and never through a link.
 
 use crate::problem::ProvisionProblem;
 use nix::errno::Errno;
@@ -20,7 +20,7 @@ pub const MOST_NAMES: usize = 10_000;
 pub fn list_names(folder: BorrowedFd<'_>) -> Result<Vec<OsString>, ProvisionProblem> {
     let failed = |error: io::Error| broken("its top folder", &error);
     let mut names = Vec::new();
-    // The folder itself, not what a name in it leads to.
+    // The folder itself, not the target of a name in it.
     let entries = std::fs::read_dir(crate::dirfd::path_of(folder)).map_err(failed)?;
     for entry in entries {
         if names.len() == MOST_NAMES {
@@ -108,8 +108,8 @@ pub fn open_file(folder: BorrowedFd<'_>, name: &OsStr) -> Result<File, Provision
     let failed = |error: Errno| broken(&display_name(name), &error.into());
     // Checked before it is opened: opening some devices has an effect.
     regular(name, &fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(failed)?)?;
-    // A name in the folder itself, never a path. Not `openat2`, which could check this: systemd's `RestrictSUIDSGID=` makes the
-    // kernel answer that there is no such call.
+    // A name in the folder itself, never a path. Not `openat2`, which could check this: systemd's `RestrictSUIDSGID=`
+    // makes the kernel report that this call does not exist.
     if name.as_bytes().contains(&b'/') {
         return Err(failed(Errno::EINVAL));
     }

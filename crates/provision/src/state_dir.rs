@@ -67,7 +67,7 @@ impl StateDir {
         atomic::write(&path, content, 0o600).map_err(|error| failed(&chain(&error)))
     }
 
-    /// Removes what a power cut left half written beside these files: it may hold secrets. Best effort.
+    /// Removes files that a power cut left half written beside these: they may hold secrets. Best effort.
     pub fn remove_leftovers(&self, names: &[&str]) {
         for name in names {
             let path = self.file(name);

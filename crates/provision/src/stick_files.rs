@@ -114,8 +114,8 @@ pub fn choose_top(
                 return Err((candidates.first().map(|(number, _)| *number), problem));
             }
         }
-        // A problem with one partition does not matter when another has settings; it does matter more than any lesser
-        // find.
+        // A problem with one partition does not matter when another has settings; it does take precedence over any
+        // lesser find.
         if let Some((number, problem)) = wrong.pop() {
             return Err((Some(number), problem));
         }

@@ -11,7 +11,7 @@ use robocast_stick::{
 /// A folder that represents a stick.
 struct Stick(tempfile::TempDir);
 
-/// What a command did.
+/// The result of a command.
 struct Ended {
     code: i32,
     out: String,
@@ -128,7 +128,7 @@ fn a_file_is_begun_checked_sealed_and_signed() {
     let public = stick.text("owner.pub");
     let told = stick.fine(&["check", "."]);
     assert!(told.contains(&format!("ok, signed by {}, serial 7", public.trim())), "{told}");
-    // A file of a later time follows one of a serial in the future.
+    // A file with a later time follows one with a serial in the future.
     stick.fine(&["sign", ".", "--key", "owner", "--serial", "9999999999"]);
     assert!(stick.fine(&["sign", ".", "--key", "owner"]).contains("serial 10000000000"));
 

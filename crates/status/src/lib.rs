@@ -4,9 +4,9 @@
 //! | module | owns |
 //! |---|---|
 //! | [`states`] | the states of sources, sinks, streams and uplinks, each one word |
-//! | [`stream`] | what camera and push say; a whole stream from both |
-//! | [`net`] | what the net program says |
-//! | [`update`] | what the update program says |
+//! | [`stream`] | the statuses of camera and push; a whole stream from both |
+//! | [`net`] | the status of the net program |
+//! | [`update`] | the status of the update program |
 //! | [`evidence`] | what connections show of the uplinks |
 //!
 //! The same structs are sent as D-Bus dictionaries and as JSON. To add a value, add a field: nothing else must change.

@@ -1,4 +1,4 @@
-//! What the net program says: the robot's side, the uplinks, and which of them it chose.
+//! The status of the net program: the robot's side, the uplinks, and which of them it chose.
 
 use crate::ProgramStatus;
 use crate::states::UplinkState;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UplinkStatus {
-    /// What the settings call it: `wifi`, `lte`, `ethernet`.
+    /// Its name in the settings: `wifi`, `lte`, `ethernet`.
     pub name: String,
     /// Its interface; empty while there is none.
     pub interface: String,
@@ -40,7 +40,7 @@ pub struct RobotSideStatus {
     pub text: String,
 }
 
-/// What the net program says of itself.
+/// The status of the net program.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NetStatus {
@@ -56,7 +56,7 @@ pub struct NetStatus {
     pub plan: Vec<String>,
     /// Whether the network matches the newest settings: nothing is left to do.
     pub proven: bool,
-    /// Whether that is so for the uplinks, whatever the state of the robot's side.
+    /// Whether this holds for the uplinks, whatever the state of the robot's side.
     pub uplinks_proven: bool,
     /// How often it has read its settings since it started: a program that requests a reload waits for the next number.
     pub reads: u32,

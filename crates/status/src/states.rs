@@ -56,7 +56,7 @@ pub enum SourceState {
     Live,
     /// The robot or camera is away; the program looks for it.
     Lost,
-    /// Nobody watches, so the camera rests.
+    /// There are no readers, so the camera rests.
     Resting,
     /// It cannot work with these settings; somebody must act.
     Failed,
@@ -76,7 +76,7 @@ pub enum SinkState {
     Publishing,
     /// The server cannot be reached; the next try follows soon.
     Waiting,
-    /// The server said no: a wrong key, a wrong certificate. Tried again now and then.
+    /// The server refused: a wrong key, a wrong certificate. Tried again now and then.
     Refused,
     /// This sink cannot work with these settings.
     Failed,

@@ -1,11 +1,11 @@
-//! What the camera and the push program of a stream say, and what that makes of the stream.
+//! The statuses of the camera and the push program of a stream, and the status of the stream that results.
 
 use crate::ProgramStatus;
 use crate::evidence::{self, Evidence};
 use crate::states::{SinkState, SourceState, StreamState};
 use serde::{Deserialize, Serialize};
 
-/// What a camera program says of itself, once a second.
+/// The status of a camera program, once a second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CameraStatus {
@@ -27,7 +27,7 @@ pub struct CameraStatus {
     pub broken: u64,
     /// Times the source was opened again.
     pub rebuilds: u64,
-    /// Width of the pictures that go out; 0 while unknown.
+    /// Width of the pictures that are sent; 0 while unknown.
     pub width: u32,
     /// Their height.
     pub height: u32,
@@ -47,7 +47,7 @@ pub struct CameraStatus {
     pub packets_foreign: u64,
 }
 
-/// What a push program says of itself, once a second.
+/// The status of a push program, once a second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PushStatus {
@@ -126,7 +126,7 @@ pub struct StreamStatus {
 }
 
 impl CameraStatus {
-    /// Without what changes all the time.
+    /// Without the values that change all the time.
     fn without_counters(&self) -> Self {
         Self {
             frames_in: 0,

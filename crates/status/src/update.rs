@@ -1,9 +1,9 @@
-//! What the update program says of itself.
+//! The status of the update program.
 
 use crate::ProgramStatus;
 use serde::{Deserialize, Serialize};
 
-/// What the update program does.
+/// The state of the update program.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateStatus {

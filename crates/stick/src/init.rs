@@ -1,4 +1,4 @@
-//! A first settings file: what it is made from, and the text.
+//! A first settings file: its input, and the text.
 //!
 //! The owner answers questions ([`questions`]) or gives flags; both fill [`Answers`], whose [`Answers::text`] is a
 //! commented `robocast.toml`. Only `robocast_config` decides which answers are valid; it checks each.
@@ -12,7 +12,7 @@ use robocast_config::Secret;
 pub use presets::{Preset, PresetError};
 pub use questions::{Ask, interview};
 
-/// What a first settings file says. `None` and empty: not said.
+/// The contents of a first settings file. `None` and empty: not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answers {
     /// The name of the box.

@@ -41,7 +41,7 @@ pub struct Receipt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// The settings are in force, and all that they say was seen to work.
+    /// The settings are in force, and everything in them was seen to work.
     Proven,
     /// Nothing was changed.
     Refused,
@@ -49,7 +49,7 @@ pub enum Outcome {
     Kept,
 }
 
-/// What became of a step.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// Which.
@@ -58,10 +58,10 @@ pub struct StepRecord {
     pub result: StepResult,
     /// What was done, or the problem.
     pub text: String,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(rename = "mend", default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// What a proof looked at, one by one.
+    /// The items that a proof checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
 }
@@ -78,7 +78,7 @@ pub enum ReceiptStep {
     Verify,
     /// The sealed values.
     Unseal,
-    /// Everything that the settings say.
+    /// Everything that the settings ask for.
     Validate,
     /// The box's own copy.
     Write,
@@ -114,7 +114,7 @@ pub struct Part {
     pub ok: bool,
     /// What was seen.
     pub text: String,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(rename = "mend", default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }

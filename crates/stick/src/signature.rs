@@ -1,4 +1,4 @@
-//! What the owner signs, and whether it holds.
+//! What the owner signs, and whether it is valid.
 //!
 //! A signature is a text file of four lines; Windows' line ends are taken too:
 //! ```text
@@ -66,8 +66,8 @@ pub struct Signature {
 }
 
 impl OwnerKey {
-    /// Signs the bytes of a file for a name, such as `robocast.toml`: the text of its `.sig` file. `serial` is at least that of
-    /// the last one; the time in s since 1970 is a good one.
+    /// Signs the bytes of a file for a name, such as `robocast.toml`: the text of its `.sig` file. `serial` is at least
+    /// that of the last one; the time in s since 1970 is a good choice.
     #[must_use]
     pub fn sign(&self, name: &str, bytes: &[u8], serial: u64) -> String {
         let signature = self.pair.sign(covered(name, bytes, serial).as_bytes());
@@ -233,7 +233,7 @@ mod tests {
             prop_assert!(holds(&cut, &file).is_err(), "without {}", at);
             cut = text;
             cut.insert(at, odd);
-            // `\r` before `\n` is what Windows makes of a text.
+            // Windows puts `\r` before `\n` in texts.
             prop_assert!(odd == b'\r' || holds(&cut, &file).is_err(), "with {} at {}", odd, at);
         }
 

@@ -51,7 +51,7 @@ fn is_key(line: &str) -> bool {
     PublicKey::from_openssh(&format!("{kind} {key}")).is_ok()
 }
 
-/// What follows the options of a line: they end with the first white space that is not in quotes.
+/// The text after the options of a line: they end at the first white space that is not in quotes.
 fn behind_options(line: &str) -> &str {
     let (mut quoted, mut before) = (false, ' ');
     let end = line.find(|c: char| {

@@ -1,4 +1,4 @@
-//! A first settings file: what the answers say is what the file means, and every answer is judged at once.
+//! A first settings file: the file means what the answers say, and every answer is checked at once.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -104,7 +104,7 @@ mod age_itself {
         }
     }
 
-    /// The same in Rust, which Debian 12 does not have: asked where it happens to be.
+    /// The same in Rust, which Debian 12 does not have: checked where it happens to be installed.
     #[test]
     #[allow(clippy::disallowed_methods)]
     fn and_so_does_rage_where_it_is_installed() {

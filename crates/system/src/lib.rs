@@ -2,7 +2,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`error`] | why a service did not do what it was asked: not there, refused, or the bus failed |
+//! | [`error`] | why a request to a service failed: not there, refused, or the bus failed |
 //! | [`rauc`] | RAUC: slots, marking them, installing a bundle |
 //! | [`systemd`] | systemd: units and jobs |
 //! | [`resolved`] | systemd-resolved: names looked up through one interface |

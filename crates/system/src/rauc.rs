@@ -28,7 +28,7 @@ trait RaucInstaller {
     /// Every slot.
     fn get_slot_status(&self) -> fdo::Result<Vec<SlotStatus>>;
 
-    /// What went wrong last.
+    /// The last error.
     #[zbus(property(emits_changed_signal = "false"))]
     fn last_error(&self) -> fdo::Result<String>;
 
@@ -36,7 +36,7 @@ trait RaucInstaller {
     #[zbus(property)]
     fn progress(&self) -> fdo::Result<(i32, String, i32)>;
 
-    /// What the kernel's command line says was booted: a slot's name, its boot name or its device.
+    /// The booted slot according to the kernel's command line: a slot's name, its boot name or its device.
     #[zbus(property(emits_changed_signal = "false"))]
     fn boot_slot(&self) -> fdo::Result<String>;
 
@@ -59,7 +59,7 @@ pub struct RaucSlot {
 pub enum BootedSlot {
     /// This one.
     Known(RaucSlot),
-    /// RAUC knows none that was booted; what it knows the boot by.
+    /// RAUC knows no booted slot; its name for the booted system.
     Unknown(String),
 }
 
@@ -88,7 +88,7 @@ impl Rauc {
     /// The slot that runs.
     ///
     /// # Errors
-    /// RAUC is not here, or cannot say.
+    /// RAUC is not here, or cannot report it.
     pub async fn booted_slot(&self) -> Result<BootedSlot, ServiceError> {
         let slots = self.0.get_slot_status().await.map_err(refused)?;
         let boot_slot = self.0.boot_slot().await.map_err(refused)?;
@@ -107,7 +107,7 @@ impl Rauc {
     /// each progress.
     ///
     /// # Errors
-    /// RAUC is not here, ends meanwhile, or does not install it. What it says then is the message.
+    /// RAUC is not here, ends meanwhile, or does not install it. RAUC's text is then the message.
     pub async fn install(
         &self,
         path: &Path,

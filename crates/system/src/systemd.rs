@@ -45,7 +45,7 @@ trait SystemdUnit {
     fn active_state(&self) -> fdo::Result<String>;
 }
 
-/// What a job does with its unit.
+/// The effect of a job on its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
     /// Starts it.

@@ -1,4 +1,4 @@
-//! What the gate listens to on the bus: programs that appear and vanish, and push programs that signal a change.
+//! The gate's input from the bus: programs that appear and vanish, and push programs that signal a change.
 
 use crate::gate::GateEvent;
 use futures_util::StreamExt;

@@ -27,7 +27,7 @@ pub enum GateEvent {
     Vanished(Program, String),
     /// A push program signalled a change.
     Changed(String),
-    /// What a push program answered when it was queried.
+    /// A push program's answer to a query.
     Reported(String, PushStatus),
     /// Whether the networks are up.
     Network(bool),
@@ -162,7 +162,7 @@ impl SlotGate {
         }
     }
 
-    /// Hands an event to the stream `name`, which returns whether its push program is to be queried.
+    /// Hands an event to the stream `name`, which returns whether its push program must be queried.
     fn on_stream_event(
         &mut self,
         name: &str,

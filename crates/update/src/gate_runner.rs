@@ -1,4 +1,4 @@
-//! `robocast update gate`: feeds the gate with what the bus says, carries out what it decides.
+//! `robocast update gate`: feeds the gate with events from the bus, and carries out its decisions.
 
 use crate::bus_events::{watch_programs, watch_push_changes};
 use crate::gate::{GateEffect, GateEvent, Requirement, SlotGate, SlotVerdict};
@@ -38,7 +38,7 @@ pub enum GateError {
     /// RAUC knows no slot that was booted.
     #[error("RAUC knows no slot that was booted (it says `{0}`)")]
     NoSlot(String),
-    /// systemd cannot say whether the networks are up.
+    /// systemd cannot report whether the networks are up.
     #[error(transparent)]
     Systemd(ServiceError),
     /// The settings that an earlier image took are not taken by this one.
@@ -193,7 +193,7 @@ impl GateRunner {
         systemd.watch_active(NETWORK).await.map_err(GateError::Systemd)
     }
 
-    /// Carries effects out, and those that follow from them; the verdict when there is one.
+    /// Carries effects out, and those that follow from them; returns the verdict when there is one.
     async fn carry_out(&mut self, effects: Vec<GateEffect>) -> Option<SlotVerdict> {
         let mut queue = VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {

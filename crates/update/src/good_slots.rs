@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The file in the state folder.
 const FILE: &str = "proven";
-/// What the image says of itself.
+/// The image's own identification.
 const OS_RELEASE: &str = "/usr/lib/os-release";
 
 /// The images that were good, by the name of their slot.

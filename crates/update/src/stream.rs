@@ -15,7 +15,7 @@ pub struct ExpectedStream {
     pub pushes: bool,
 }
 
-/// What was seen of a stream.
+/// The observations of a stream.
 #[derive(Debug)]
 pub(crate) struct StreamProgress {
     pub name: String,
@@ -35,7 +35,7 @@ impl StreamProgress {
         Self { name, pushes, camera: false, push: false, status: None, rises: Vec::new() }
     }
 
-    /// A program appeared on the bus. Returns whether the push program is to be queried.
+    /// A program appeared on the bus. Returns whether the push program must be queried.
     pub fn on_program_appeared(&mut self, program: Program) -> bool {
         match program {
             Program::Camera => self.camera = true,

@@ -20,7 +20,7 @@ use robocast_tests::two_ways::{self, SERVER, TwoWays};
 use robocast_tests::waiting::{SOON, holds, wait, when};
 
 const KEY: &str = "front";
-/// The least frames that say that a way works.
+/// The minimum of frames that proves that a way works.
 const ENOUGH: usize = 30;
 
 /// For how long nothing came.
@@ -46,7 +46,8 @@ struct Stage {
     nginx: Nginx,
     ways: TwoWays,
     _bus: Bus,
-    /// The connections by the time at which all was well. The first may be one of a moment: from before push knew the choice.
+    /// The connections at the time when everything worked. The first may be short-lived: from before push knew the
+    /// choice.
     connections: Vec<String>,
 }
 
@@ -122,7 +123,7 @@ impl Stage {
         silence
     }
 
-    /// That the recordings are, one behind the other, what the robot sent: none missing, none twice.
+    /// Checks that the recordings, in order, are what the robot sent: none missing, none twice.
     #[track_caller]
     fn nothing_is_lost(&self, recordings: &[PathBuf]) {
         let recordings: Vec<_> = recordings.iter().map(|path| Recording::read(path)).collect();

@@ -16,8 +16,8 @@ use robocast_tests::robot::{LARGE, Robot, SMALL};
 use robocast_tests::slices::Slice;
 use robocast_tests::waiting::{SOON, holds, wait, when};
 
-/// One second, one keyframe interval of the robot, and what a machine takes for scheduling; what the robot was late with and what
-/// a busy machine held the product up for is counted apart.
+/// One second, one keyframe interval of the robot, and the machine's time for scheduling; the robot's own delay and a
+/// busy machine's delay are counted separately.
 const ALLOWED: Duration = Duration::from_millis(1000 + 1000 + 500);
 /// After so many frames the stream runs again.
 const ENOUGH: usize = 30;

@@ -66,7 +66,7 @@ fn possible() -> bool {
     able(&[&bus::NEEDED[..], &["unshare"]].concat(), Root::Needed)
 }
 
-/// What failed of the last step, by name.
+/// The failed part of the last step, by name.
 fn failed(receipt: &Value) -> Vec<&str> {
     let parts = receipt["steps"][7]["parts"].as_array().unwrap();
     parts.iter().filter(|part| part["ok"] == false).map(|part| part["what"].as_str().unwrap()).collect()
@@ -95,7 +95,7 @@ fn programs_are_told_what_changed_and_the_settings_are_proven_by_them() {
     for (push, changed) in [
         (
             "rtmp://127.0.0.1/live/a",
-            // All is new: the generator says which units there are.
+            // All is new: the generator decides which units there are.
             &["reload", "restart robocast-camera@front.service", "restart robocast-push@front.service"][..],
         ),
         ("rtmp://127.0.0.1/live/b", &["restart robocast-push@front.service"][..]),

@@ -1,4 +1,4 @@
-//! `robocast support`: what a bug report needs, and not one secret.
+//! `robocast support`: the contents of a bug report, and not one secret.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;

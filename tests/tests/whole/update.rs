@@ -16,7 +16,7 @@ use robocast_tests::stand_ins::{Rauc, Systemd};
 use robocast_tests::waiting::{SOON, holds, wait, when};
 
 const LONG: &str = "1 min";
-/// In which a gate sees all that there is to see, on a busy machine too.
+/// Long enough for a gate to see all that there is to see, on a busy machine too.
 const ENOUGH: &str = "15 s";
 
 fn gate(place: &Place, bus: &Bus, timeout: &str) -> Command {

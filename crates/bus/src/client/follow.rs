@@ -1,5 +1,5 @@
-//! Follows what other programs say, by signals: through programs that end and start again, and a bus that restarts. On the
-//! system bus, and without one at the programs' sockets.
+//! Follows the statuses of other programs, by signals: also when programs end and start again, and a bus restarts. On
+//! the system bus, or without one at the programs' sockets.
 //!
 //! ```no_run
 //! # use robocast_bus::{client, names};
@@ -82,8 +82,8 @@ impl Snapshot {
     }
 }
 
-/// Keeps a snapshot of the programs that have one of these interfaces: on the system bus, else at their sockets, as
-/// `ROBOCAST_BUS` says. Empty while there is no bus. Ends when the receiver is dropped.
+/// Keeps a snapshot of the programs that have one of these interfaces: on the system bus, otherwise at their sockets,
+/// as `ROBOCAST_BUS` sets. Empty while there is no bus. Ends when the receiver is dropped.
 pub async fn follow(interfaces: &[&'static str], snapshot: watch::Sender<Snapshot>) {
     let mode = BusMode::from_env();
     if mode.uses_system_bus() {

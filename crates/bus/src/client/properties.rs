@@ -12,7 +12,7 @@ const EVIDENCE: &[&str] = &["url", "interface", "mptcp", "stalled", "stalled_ms"
 const UPLINK: &[&str] = &["name", "interface", "state", "chosen", "metered", "address", "text"];
 const ROBOT: &[&str] = &["interface", "present", "carrier", "address", "text"];
 
-/// Whether a program says all of itself in one property.
+/// Whether a program has its whole status in one property.
 pub fn has_status(properties: &Dictionary) -> bool {
     properties.contains_key("Status")
 }

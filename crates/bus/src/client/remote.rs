@@ -11,7 +11,7 @@ use zbus::names::InterfaceName;
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, MatchRule, MessageStream, Variant, connection, message};
 
-/// What can be asked of a program.
+/// The requests that a program accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteOrder {
     /// Of a camera program: encode at so many bit/s.
@@ -52,7 +52,7 @@ impl Remote {
         &self.service
     }
 
-    /// What it says of itself.
+    /// Its status.
     ///
     /// # Errors
     /// When it is not there, or does not answer.
@@ -61,7 +61,7 @@ impl Remote {
         Ok(from_dictionary(&status.unwrap_or_default()))
     }
 
-    /// What it says of itself; none when it is not there.
+    /// Its status; `None` when it is not there.
     ///
     /// # Errors
     /// When it does not answer.

@@ -15,12 +15,12 @@ use zbus::Connection;
 /// A program that does not answer within this counts as absent.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Nothing runs here: why `robocast run` says nothing, and why the bus does not.
+/// Nothing runs here: why `robocast run` does not answer, and why the bus does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotHere {
-    /// What asking `robocast run` brought.
+    /// The result of querying `robocast run`.
     pub run: String,
-    /// What asking the bus brought.
+    /// The result of querying the bus.
     pub bus: String,
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use zbus::fdo;
 use zbus::object_server::SignalEmitter;
 
-/// What others ask of a camera program.
+/// The requests to a camera program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CameraOrder {
     /// Encode at so many bit/s.

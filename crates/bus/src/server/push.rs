@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use zbus::fdo;
 use zbus::object_server::SignalEmitter;
 
-/// What others ask of a push program.
+/// The requests to a push program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushOrder {
     /// Push, although the stream is on demand.

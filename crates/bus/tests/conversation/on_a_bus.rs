@@ -242,7 +242,7 @@ fn a_name_that_another_holds_is_taken_once_that_is_gone() {
         tokio::spawn(server::serve_net_on(to(&bus), net.subscribe()));
         let (tell, mut snapshot) = watch::channel(Snapshot::default());
         tokio::spawn(client::follow_on(to(&bus), &[NET], tell));
-        // The connection on which the name was asked for in vain ends.
+        // The connection that asked for the name in vain ends.
         loop {
             let change = timeout(SOON, changes.next()).await.expect("the first try").unwrap();
             let arguments = change.args().unwrap();

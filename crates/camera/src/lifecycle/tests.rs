@@ -314,7 +314,7 @@ proptest::proptest! {
         let (mut opening, mut open, mut waiting) = (false, false, true);
         let mut ms = 0;
         for (event, gap, frame) in events {
-            // The loop only reports what can be.
+            // The loop only reports possible events.
             let possible = match &event {
                 WaitOver => waiting,
                 Opened(_) => opening,

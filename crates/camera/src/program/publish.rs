@@ -1,4 +1,4 @@
-//! What the loop publishes of itself: to readers, on D-Bus, to the supervisor, in the journal.
+//! The loop's reports: to readers, on D-Bus, to the supervisor, in the journal.
 
 use super::CameraProgram;
 use crate::lifecycle::StateReport;

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 /// How long a transcoder may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// What the loop holds of the source.
+/// The loop's handle of the source.
 pub(super) enum SourceTask<S> {
     Closed,
     Opening(JoinHandle<Result<S, OpenError>>),
@@ -39,7 +39,7 @@ impl<S: RunningSource> SourceTask<S> {
         }))
     }
 
-    /// Lets the source work; what happens to it first. Cancel safe.
+    /// Lets the source work; returns its first event. Cancel safe.
     pub async fn next_event(&mut self) -> LifecycleEvent {
         match self {
             Self::Closed => std::future::pending().await,

@@ -39,7 +39,7 @@ pub enum Admission {
 }
 
 impl SenderFilter {
-    /// Accepts any payload type when `payload` is none, and then keeps to the first.
+    /// Accepts any payload type when `payload` is `None`, and then keeps to the first.
     #[must_use]
     pub fn new(payload: Option<u8>) -> Self {
         Self { wanted_payload: payload, followed: None, candidate: None }

@@ -368,7 +368,8 @@ fn another_sender_is_followed_when_the_first_is_silent_or_useless() {
             (2, 96, 8, 3101, Some(Foreign)),
             (2, 96, 9, 3102, Some(New)),
         ],
-        // Another payload type of the same sender is another sender; an unwanted one is none.
+        // Another payload type of the same sender counts as another sender; one that was not asked for counts as no
+        // sender.
         &[(1, 96, 1, 0, Some(New)), (1, 97, 2, 10, Some(Foreign)), (1, 96, 3, 20, Some(Same))],
     ];
     for (number, steps) in cases.into_iter().enumerate() {

@@ -9,7 +9,7 @@
 //! | `rtsp` | `rtsp://`, `rtsps://`: over TCP without GStreamer, or through `rtspsrc` |
 //! | `capture` | `v4l2:`, `libcamera:`, `argus:`, `test:` |
 //! | `file` | `file:`, looped |
-//! | `gst_source` | what those in a GStreamer pipeline share |
+//! | `gst_source` | the common part of the sources in a GStreamer pipeline |
 
 mod capture;
 mod file;
@@ -39,7 +39,7 @@ pub trait RunningSource: Send + 'static {
     /// How long it may be silent.
     fn patience(&self) -> Patience;
 
-    /// What changes its bitrate; none where its H.264 is passed through as it is, or not known yet.
+    /// The control of its bitrate; `None` where its H.264 is passed through unchanged, or not known yet.
     fn control(&self) -> Option<BitrateControl>;
 
     /// Closes it.
@@ -49,7 +49,7 @@ pub trait RunningSource: Send + 'static {
     fn close(self) -> impl Future<Output = Result<(), PipelineError>> + Send;
 }
 
-/// How a source is opened: what may differ from one opening to the next.
+/// How a source is opened: the part that may differ between openings.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
     /// How many openings in a row gave no frame; sources then try another way.
@@ -58,16 +58,16 @@ pub struct Attempt {
     pub target: EncodingTarget,
 }
 
-/// What a source is opened with.
+/// The arguments for opening a source.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceContext<'a> {
     /// All settings.
     pub settings: &'a Settings,
     /// Those of its stream.
     pub stream: &'a Stream,
-    /// Where its units go.
+    /// Where its units are sent.
     pub output: &'a CameraContext,
-    /// What differs from the opening before.
+    /// The difference from the previous opening.
     pub attempt: Attempt,
 }
 

@@ -1,4 +1,4 @@
-//! What tests open sources with.
+//! Helpers of tests that open sources.
 
 use crate::counters::Counters;
 use crate::output::{CameraContext, OpeningId, OutputEvents};

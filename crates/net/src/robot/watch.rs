@@ -21,7 +21,7 @@ const BOUND: Duration = Duration::from_millis(500);
 /// nftables' own group of netfilter's netlink.
 const NFTABLES: u32 = 7;
 
-/// Reports that something changed, not what: that is observed afterwards.
+/// Reports that something changed, but not what: that is observed afterwards.
 #[derive(Debug)]
 pub struct KernelWatch {
     events: mpsc::Receiver<()>,

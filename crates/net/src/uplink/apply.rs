@@ -91,7 +91,7 @@ async fn call_manager(bus: &Connection, step: &UplinkStep) -> fdo::Result<()> {
     }
 }
 
-/// An object that is gone is no failure. If it exists in another form, the next observation shows it.
+/// An object that no longer exists is no failure. If it exists in another form, the next observation shows it.
 fn accept_gone(error: fdo::Error) -> fdo::Result<()> {
     match error {
         // NetworkManager's answer while it checks permissions, and its D-Bus library's afterwards.

@@ -19,7 +19,7 @@ pub(crate) enum ChangeFailure<E> {
     },
 }
 
-/// What caused a rollback.
+/// The cause of a rollback.
 #[derive(Debug)]
 pub(crate) enum ChangeCause<E> {
     /// The change.

@@ -30,10 +30,10 @@ pub enum UplinkEvent {
     Tick,
 }
 
-/// What carries the streams now.
+/// The uplink that carries the streams now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The interface; none where there is no uplink.
+    /// The interface; `None` where there is no uplink.
     pub interface: Option<String>,
     /// Why.
     pub reason: ChoiceReason,
@@ -124,7 +124,7 @@ impl Chooser {
         Self::default()
     }
 
-    /// Handles an event; returns what carries the streams from now on. `now` never decreases.
+    /// Handles an event; returns the uplink that carries the streams from now on. `now` never decreases.
     pub fn on_event(&mut self, now: Duration, event: &UplinkEvent) -> Choice {
         match event {
             UplinkEvent::Links(links) => self.set_links(links),
@@ -147,7 +147,7 @@ impl Chooser {
         self.choice()
     }
 
-    /// What carries the streams.
+    /// The uplink that carries the streams.
     #[must_use]
     pub fn choice(&self) -> Choice {
         Choice { interface: self.chosen.clone(), reason: self.reason.clone() }

@@ -15,7 +15,8 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// The same for a connection: names are asked for at the uplink's own name servers, whatever the system's resolver would do.
+    /// The same for a connection: names are resolved by the uplink's own name servers, whatever the system's resolver
+    /// does.
     #[must_use]
     pub fn link(&self) -> Link {
         Link { interface: self.interface.clone(), name_servers: Some(self.dns.clone()) }

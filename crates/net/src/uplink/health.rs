@@ -76,7 +76,7 @@ impl UplinkHealth {
     pub fn on_traffic(&mut self, now: Duration, stalled: bool) {
         self.traffic = Some((now, stalled));
         self.record(now, !stalled);
-        // An earlier probe that says the opposite is outdated.
+        // An earlier probe with the opposite result is outdated.
         self.probe.take_if(|(_, result)| result.is_ok() == stalled);
     }
 

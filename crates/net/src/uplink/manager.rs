@@ -73,7 +73,7 @@ enum ChangeError {
     NotVerified { missing: Missing, patience: Duration },
 }
 
-/// What a verification waits for.
+/// The goal of a verification.
 #[derive(Debug, thiserror::Error)]
 enum Missing {
     #[error("this was done and does not stay so: {}", .0.join(", "))]
@@ -333,7 +333,7 @@ impl UplinkManager {
         done
     }
 
-    /// Sets what NetworkManager does not set; once, and when the country changes. Returns what went wrong, for people.
+    /// Sets what NetworkManager does not set; once, and when the country changes. Returns the problem, for people.
     async fn set_kernel(&mut self, desired: &DesiredUplinks) -> Vec<String> {
         if self.kernel_settings.as_ref() == Some(&desired.country) {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! The uplinks: NetworkManager runs them; this side says which exist and which one carries the streams.
+//! The uplinks: NetworkManager runs them; this side decides which exist and which one carries the streams.
 //!
 //! | file | owns |
 //! |---|---|

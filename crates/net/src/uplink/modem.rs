@@ -30,7 +30,7 @@ pub struct Modem {
     pub port: String,
 }
 
-/// What a modem can do now.
+/// The current abilities of a modem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModemState {
     /// No SIM, or none that can be read.
@@ -41,7 +41,7 @@ pub enum ModemState {
     NeedsPuk,
     /// It has failed.
     Failed,
-    /// It is being set up, or waits for it.
+    /// It is being set up, or waits for that.
     Idle,
     /// It searches for its network.
     Searching,

@@ -25,7 +25,7 @@ pub enum UplinkStep {
     Update {
         /// Which.
         path: String,
-        /// By what.
+        /// The means.
         profile: UplinkProfile,
     },
     /// Use a profile on a device now.
@@ -51,7 +51,7 @@ pub enum UplinkStep {
 }
 
 impl UplinkStep {
-    /// Whether it can interrupt what works now.
+    /// Whether it can interrupt a working uplink.
     #[must_use]
     pub fn is_disruptive(&self) -> bool {
         !matches!(self, Self::WriteFile(_) | Self::DeleteFile(_))

@@ -95,7 +95,7 @@ async fn reach_target(target: &ProbeTarget, egress: &Egress) -> Result<(), DialE
     }
 }
 
-/// What an answer means.
+/// The meaning of an answer.
 #[derive(Debug, PartialEq, Eq)]
 enum PageVerdict {
     Free,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub const DIGEST_KEY: &str = "org.robocast.profile";
 /// How many tries the SIM had left when the PIN was written, in the same place.
 pub const PIN_TRIES_KEY: &str = "org.robocast.pin-tries";
-/// What our profiles' UUIDs are derived from, together with their ids.
+/// The namespace from which our profiles' UUIDs are derived, together with their ids.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8f0f_4a3e_2c57_5d0b_9a51_7c0e_6b5d_1f42);
 /// `NM_MPTCP_FLAGS_ENABLED | NM_MPTCP_FLAGS_SUBFLOW` and `NM_MPTCP_FLAGS_BACKUP` (nm-dbus-interface.h).
 const MPTCP_SUBFLOW: i32 = 0x2 | 0x20;

@@ -18,8 +18,8 @@ pub struct UplinkOverview<'a> {
 }
 
 impl<'a> UplinkOverview<'a> {
-    /// The status of each uplink of the settings, in the order of preference, and of those that NetworkManager found by itself.
-    /// `chosen` is the interface that carries the streams.
+    /// The status of each uplink of the settings, in the order of preference, and of those that NetworkManager found
+    /// without settings. `chosen` is the interface that carries the streams.
     #[must_use]
     pub fn statuses(&self, chosen: Option<&str>) -> Vec<UplinkStatus> {
         let configured = self.desired.profiles.iter().map(|profile| self.profile_status(profile, chosen));

@@ -20,7 +20,7 @@ async fn a_lease_gives_an_address_and_neither_router_nor_name_server() {
         return;
     }
     let world = World::new("192.168.50.3/24");
-    // It says that it is the way into the world.
+    // It claims to be the default router.
     let _server = world.robot.start(
         "dnsmasq",
         &[

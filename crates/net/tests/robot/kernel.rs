@@ -181,7 +181,7 @@ async fn a_flapping_cable_neither_starves_nor_spins() {
         outcome.proven && side.describe().carrier
     })
     .await;
-    // And then there is quiet, but for what IPv6 still does.
+    // Then there is quiet, except for IPv6's own traffic.
     let (mut late, end) = (0, Instant::now() + Duration::from_secs(3));
     while tokio::time::timeout_at(end, side.changed()).await.is_ok() {
         late += 1;
@@ -286,7 +286,7 @@ async fn a_robot_with_another_address_is_silent() {
     };
     let check = side.check().await;
     assert!(silent(&check), "{check:?}");
-    // It answers; then it is gone: what the kernel remembers proves nothing.
+    // It answers; then it is gone: the kernel's memory proves nothing.
     world.robot.ip("address add 192.168.123.161/24 dev r0");
     let check = side.check().await;
     assert!(all_ok(&check), "{check:?}");

@@ -7,7 +7,7 @@ use robocast_net::robot::{DesiredRobotNetwork, observe};
 use crate::world::*;
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(230, 1, 1, 1);
-/// The media server, behind the uplink's router; and what only the robot's network has.
+/// The media server, behind the uplink's router; and an address that only the robot's network has.
 const MEDIA: &str = "203.0.113.10";
 const BEYOND: &str = "198.51.100.7";
 
@@ -168,7 +168,7 @@ async fn prove(cell: &Cell, up: bool) -> (usize, usize) {
     let on_uplinks = [mac(lan, "lan0").await, mac(&world.outside, "wl0").await];
     let (robots, uplinks) = (Capture::on(&world.robot), Capture::on(lan));
     let camera = world.inside.join("eth0", GROUP, 1720);
-    // The right peer answers, wherever one asks.
+    // The right peer answers, wherever the question comes from.
     assert_eq!(world.inside.ask(&cell.at_robot(), PATIENCE), both("robot"));
     let elsewhere = world.outside.ask(&cell.at_robot(), if up && cell.stranger { PATIENCE } else { BRIEF });
     assert_eq!(elsewhere, if up && cell.stranger { both("stranger") } else { (None, None) });

@@ -32,7 +32,7 @@ fn ip(args: &str) {
     assert!(output.status.success(), "ip {args}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A namespace; gone when dropped.
+/// A namespace; removed when dropped.
 pub struct Net(pub String);
 
 impl Drop for Net {
@@ -118,7 +118,7 @@ impl Net {
             socket.set_multicast_ttl_v4(8).unwrap();
             socket.send_to(text.as_bytes(), to)
         });
-        // No way there is an answer too.
+        // No route is an answer too.
         drop(sent);
     }
 

@@ -129,7 +129,7 @@ fn the_resolver_follows_the_chosen_uplink_and_the_clock_its_servers() {
     world(async |_| {
         let asking = connection::Builder::system().build().await.unwrap();
         let servers = ["pool.example.net".to_owned(), "10.0.0.1".to_owned()];
-        // Neither is there: said, and nothing breaks.
+        // Neither is there: this is reported, and nothing breaks.
         assert!(resolved::route_names_through(&asking, "wl0", &[]).await.is_err());
         assert!(set_time_servers(&asking, &servers).await.is_err());
         let calls = Calls::default();

@@ -10,7 +10,7 @@ use zbus::{OwnedObjectPath, OwnedVariant, Variant, connection};
 
 type Properties = HashMap<String, OwnedVariant>;
 
-/// What the modem is like now.
+/// The current state of the modem.
 #[derive(Clone, Default)]
 struct Modem {
     state: i32,

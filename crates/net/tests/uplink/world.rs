@@ -43,7 +43,7 @@ pub fn world<T: AsyncFnOnce(&World)>(test: T) {
     runtime.block_on(test(&world));
 }
 
-/// Runs a program to its end; what it printed.
+/// Runs a program to its end; returns its output.
 #[track_caller]
 pub fn out(program: &str, arguments: &[&str]) -> String {
     let mut child = command(program);
@@ -156,7 +156,7 @@ impl World {
         ip(&format!("-n {name} link set lo up"));
     }
 
-    /// A program at the far end, which says a line once it is ready.
+    /// A program at the far end, which prints a line once it is ready.
     pub fn far(&self, name: &str, program: &str) {
         let mut server = command("ip");
         server.args(["netns", "exec", name, "python3", "-c", program]);

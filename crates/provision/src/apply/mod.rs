@@ -1,4 +1,4 @@
-//! New settings come into force on a box whose programs systemd runs.
+//! Brings new settings into force on a box whose programs systemd runs.
 //!
 //! | module | owns |
 //! |---|---|
@@ -17,7 +17,7 @@ use robocast_config::{Robot, Settings, Source};
 /// The needed changes, as units of systemd. The network's programs read the settings again in any case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApplyPlan {
-    /// Whether other units are needed, so that systemd has to run the generator again, which takes its time.
+    /// Whether other units are needed, so that systemd must run the generator again, which takes some time.
     pub reload: bool,
     /// Programs of streams that are gone.
     pub stop: Vec<String>,
@@ -63,7 +63,7 @@ pub fn plan_changes(before: Option<&Settings>, after: &Settings) -> ApplyPlan {
 
 const PROGRAMS: [Program; 2] = [Program::Camera, Program::Push];
 
-/// What units are made from (`robocast generate`): the streams, and which of them come from the robot's side. An interface
+/// The input for units (`robocast generate`): the streams, and which of them come from the robot's side. An interface
 /// that is an uplink is not on that side.
 fn generator_part(settings: &Settings) -> (&Robot, Option<&str>, Vec<(&str, &Source)>) {
     let uplink = settings.uplink.ethernet.as_ref().map(|ethernet| ethernet.interface.as_str());

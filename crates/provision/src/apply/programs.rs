@@ -25,7 +25,7 @@ const TARGETS: [&str; 2] = ["robocast-provisioned.target", "robocast-streaming.t
 /// The result of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Whether the network program confirms that it has read the settings: before that, nothing it says is about them.
+    /// Whether the network program confirms that it has read the settings: before that, its status is not about them.
     pub network_reloaded: bool,
     /// Other failures, one line each: the rest is done all the same, and the verification shows which of them matter.
     pub failures: Vec<String>,
@@ -95,7 +95,7 @@ pub async fn start_unit(bus: &Connection, unit: &str) -> Result<(), ServiceError
     Systemd::on(bus).await?.queue_job(JobKind::Start, unit).await.map(drop)
 }
 
-/// Has the network's programs read the settings, and waits for it; whether they confirm it.
+/// Makes the network's programs read the settings, and waits for it; returns whether they confirm it.
 ///
 /// # Errors
 /// When systemd cannot be asked at all.
@@ -125,7 +125,7 @@ impl NetworkReload {
         Ok(Self { changes, before })
     }
 
-    /// Waits for it; whether the program confirms it.
+    /// Waits for it; returns whether the program confirms it.
     async fn wait(mut self, bus: &Connection) -> bool {
         let end = Instant::now() + RELOADING;
         loop {

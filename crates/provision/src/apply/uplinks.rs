@@ -28,7 +28,7 @@ pub fn roll_back(settings: &Settings, bytes: &[u8]) -> Result<bool, WriteError> 
 /// From its next reload on, the network program tries the uplinks of the settings in force again.
 ///
 /// # Errors
-/// When the file that says otherwise cannot be removed.
+/// When the rollback file cannot be removed.
 pub fn cancel_roll_back() -> io::Result<()> {
     match std::fs::remove_file(paths::former_uplinks()) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

@@ -86,7 +86,8 @@ pub fn detect_file_system(head: &[u8]) -> Option<FileSystem> {
     fat(head).then_some(FileSystem::Fat)
 }
 
-/// Whether a first sector describes a FAT: what Windows and the kernel hold it to, not the label, which some tools leave out.
+/// Whether a first sector describes a FAT: checks what Windows and the kernel require, not the label, which some tools
+/// leave out.
 fn fat(head: &[u8]) -> bool {
     let Some(sector) = head.get(..512) else { return false };
     let word = |at: usize| u16::from_le_bytes([sector[at], sector[at + 1]]);

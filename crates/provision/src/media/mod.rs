@@ -29,7 +29,7 @@ pub struct Media {
 /// The top folder of a partition, or the folder that was given.
 #[derive(Debug)]
 pub struct Top {
-    /// What it is called, such as `/dev/sda1`.
+    /// Its name, such as `/dev/sda1`.
     pub name: String,
     root: Root,
 }

@@ -19,7 +19,7 @@ pub struct Piece {
     pub path: PathBuf,
     /// Its offset in bytes. `None`: it is a separate block device.
     pub within: Option<(u64, u64)>,
-    /// What it holds, by its own bytes.
+    /// Its contents, recognized by their bytes.
     pub kind: Option<FileSystem>,
 }
 
@@ -104,7 +104,7 @@ struct Sectors<'f> {
 
 impl<'f> Sectors<'f> {
     fn of(mut file: &'f File) -> io::Result<Self> {
-        // The length of a block device is where its end is, not what its metadata says.
+        // The length of a block device is the position of its end, not the one in its metadata.
         let sectors = file.seek(SeekFrom::End(0))? / 512;
         Ok(Self { file, sectors })
     }

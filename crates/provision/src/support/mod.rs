@@ -1,4 +1,4 @@
-//! What a bug report needs, without any secret of the box: `robocast-support-DEVICE-DATE.tar.gz`.
+//! The contents of a bug report, without any secret of the box: `robocast-support-DEVICE-DATE.tar.gz`.
 //!
 //! | module | owns |
 //! |---|---|
@@ -21,7 +21,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The largest piece, in bytes. Of a larger one the end is kept: it says what went wrong last.
+/// The largest piece, in bytes. Of a larger one the end is kept: it shows the latest errors.
 pub const PIECE: usize = 2 << 20;
 /// All pieces together, in bytes; the rest is left out, with a note.
 pub const LIMIT: usize = 8 << 20;
@@ -44,7 +44,7 @@ receipts/         what the box last did with sticks
 pub struct SupportFile {
     /// Its path in the bundle.
     pub name: String,
-    /// What it says.
+    /// Its text.
     pub text: String,
 }
 

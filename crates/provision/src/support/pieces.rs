@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A file of the system that is larger is cut.
 const SYSTEM: usize = 64 << 10;
 
-/// What runs here, on what.
+/// The versions of the software and the board.
 #[must_use]
 pub fn versions() -> String {
     let mut out = format!("robocast {}\n", env!("CARGO_PKG_VERSION"));
@@ -92,7 +92,7 @@ fn file(out: &mut String, path: &str) {
     let _ = writeln!(out, "\n== {path}\n{}", text.trim_end());
 }
 
-/// What a program prints.
+/// The output of a program.
 async fn output_of(words: &str) -> String {
     let mut parts = words.split(' ');
     let program = parts.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Takes the settings' secrets out of any text. Pure but for reading the settings.
+//! Takes the settings' secrets out of any text. Pure except for reading the settings.
 //!
 //! A secret may have been written in other forms than the settings': percent-encoded in a URL, escaped in JSON, one
 //! line of a private key. All of these are looked for. Hiding too much (a password that is a common word) costs a
@@ -81,7 +81,7 @@ pub fn redacted(text: &str) -> Result<String, Problems> {
     rewrite(text, |_| Some(Value::Plain(Secret::new(HIDDEN.to_owned()))))
 }
 
-/// All forms of a secret; `public` are words that no part of a URL is hidden for.
+/// All forms of a secret; `public` are words for which no part of a URL is hidden.
 fn collect(secret: &str, public: &[String], forms: &mut Vec<String>) {
     let mut parts = vec![secret.to_owned()];
     if let Some((_, rest)) = secret.split_once("://") {

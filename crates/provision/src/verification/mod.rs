@@ -5,7 +5,7 @@
 //! |---|---|
 //! | this | what is checked, and when the verification is over |
 //! | [`observation`] | the known state of the box at one moment |
-//! | [`assess`](mod@assess) | what an observation says about one part, in words for a field technician: pure |
+//! | [`assess`](mod@assess) | judges one part by an observation, in words for a field technician: pure |
 //! | [`observer`] | observing the box until the verification is over |
 //! | [`broker`], [`names`] | checks of the outside world: the MQTT broker, name servers |
 //!
@@ -59,7 +59,7 @@ pub enum VerificationItem {
         /// The streams that carry the robot's video.
         streams: Vec<String>,
     },
-    /// An uplink is up, has an address, and is as the settings say.
+    /// An uplink is up, has an address, and matches the settings.
     Uplink,
     /// A host's name is known to a name server.
     Name(String),
@@ -81,7 +81,7 @@ pub enum VerificationItem {
 }
 
 impl VerificationItem {
-    /// What settings promise, in the order in which one thing needs another.
+    /// What settings promise, in the order of dependency.
     #[must_use]
     pub fn of(settings: &Settings) -> Vec<Self> {
         let mut items = Vec::new();
@@ -172,7 +172,7 @@ pub struct Verification {
 #[derive(Debug)]
 struct Watched {
     item: VerificationItem,
-    /// Since when it has been said that it cannot work.
+    /// Since when it is reported that it cannot work.
     never: Option<Duration>,
 }
 

@@ -83,7 +83,7 @@ async fn query_net(bus: Option<&Connection>, managed: bool) -> NetworkReport {
     }
 }
 
-/// Checks of the outside world, which take their time: one of a kind under way; what failed is checked again.
+/// Checks of the outside world, which take some time: one of each kind at a time; failed ones are repeated.
 struct WorldChecks {
     settings: Settings,
     hosts: Vec<String>,

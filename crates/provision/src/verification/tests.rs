@@ -34,7 +34,7 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A box on which all is well.
+/// A box on which everything works.
 fn well() -> Observation {
     let sink =
         |url: &str| SinkStatus { url: url.into(), state: SinkState::Publishing, ..SinkStatus::default() };

@@ -1,6 +1,6 @@
 //! Provisioning with a host that answers as a test wants: the calls it gets, and the settings in force afterwards.
 
-// A harness fails by panicking, with what it saw.
+// A harness fails by panicking, with its observations.
 #![allow(clippy::unwrap_used)]
 
 mod host_double;

@@ -52,7 +52,7 @@ pub fn provision(path: Option<&Path>, await_run: bool) -> ExitCode {
     print_outcome(&ended)
 }
 
-/// What applies and verifies settings on this machine.
+/// The host that applies and verifies settings on this machine.
 fn host(await_run: bool) -> Box<dyn Host> {
     match SystemdHost::connect(await_run) {
         Ok(host) => Box::new(host),

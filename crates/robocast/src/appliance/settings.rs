@@ -1,4 +1,4 @@
-//! `robocast settings keep`, `restore` and `name`: what the image does with the settings as a file.
+//! `robocast settings keep`, `restore` and `name`: how the image handles the settings file.
 
 use crate::output::{print_error, print_line};
 use robocast_daemon::paths;

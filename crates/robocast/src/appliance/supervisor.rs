@@ -42,7 +42,7 @@ fn executable(program: Program) -> PathBuf {
 pub struct ChildReport<S> {
     /// Its last status, with the counters of its earlier lives; none before the first.
     status: Option<S>,
-    /// When it said that.
+    /// When that status arrived.
     at: Option<Instant>,
     /// How often it was started again.
     pub restarts: u64,
@@ -57,7 +57,7 @@ impl<S> Default for ChildReport<S> {
 }
 
 impl<S: SupervisedStatus> ChildReport<S> {
-    /// Its status at `now`: a program that says nothing any more sends nothing.
+    /// Its status at `now`: a program that is silent sends nothing.
     pub fn status(&self, now: Instant) -> Option<S> {
         let mut status = self.status.clone()?;
         if self.at.is_none_or(|at| now.duration_since(at) > STALE) {
@@ -82,7 +82,7 @@ enum ChildCommand {
 }
 
 impl<S: SupervisedStatus> Supervised<S> {
-    /// Keeps the program of `stream` alive. Its log lines go to `lines`, if somebody takes them.
+    /// Keeps the program of `stream` alive. Its log lines are sent to `lines`, if there is a receiver.
     pub fn start(stream: &str, settings: &Path, lines: Option<mpsc::UnboundedSender<String>>) -> Self {
         let (publish, report) = watch::channel(ChildReport::default());
         let (commands, received) = mpsc::channel(4);
@@ -206,7 +206,7 @@ impl<S: SupervisedStatus> Supervisor<S> {
         Ok(end)
     }
 
-    /// What the child says from now on, until the receiver is dropped.
+    /// The child's statuses from now on, until the receiver is dropped.
     fn watch_status(&self) -> mpsc::Receiver<S> {
         let (send, statuses) = mpsc::channel(1);
         let service = S::PROGRAM.service(&self.stream);

@@ -62,7 +62,7 @@ fn push(answers: &mut Answers, places: &[String]) -> Result<(), PresetError> {
     Ok(())
 }
 
-/// What the flags say.
+/// The answers in the flags.
 fn answers(flags: InitArgs) -> Answers {
     let secret = |text: Option<String>| text.map(Secret::new);
     Answers {

@@ -1,4 +1,5 @@
-//! Damaged file systems. What can be read of one is the settings, whole, or it is refused; nothing hangs and nothing stays.
+//! Damaged file systems. The readable part is the settings, whole, or the stick is refused; nothing hangs and nothing
+//! is left behind.
 
 use crate::owners_box::{NEW, OLD, OwnersBox, able, kernel_has, put};
 use crate::sticks::{Expect, Form, either, elsewhere, expect, expect_in, ext4, fat, file, leave, overwrite};

@@ -11,7 +11,7 @@
 //! Where the kernel has no FAT, sticks with FAT are only checked to be refused cleanly; the tests print this.
 
 #![cfg(target_os = "linux")]
-// A harness fails by panicking, with what it saw.
+// A harness fails by panicking, with its observations.
 #![allow(clippy::unwrap_used)]
 
 mod corpus_contents;

@@ -117,7 +117,7 @@ impl OwnersBox {
     }
 }
 
-/// Where files cost no disk's time, if there is room: thousands of sticks are made, read and synced.
+/// A folder in memory, if there is room: thousands of sticks are made, read and synced.
 fn memory() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let room = nix::sys::statvfs::statvfs(memory).map_or(0, |fs| fs.blocks_available() * fs.fragment_size());

@@ -75,7 +75,7 @@ pub fn run(mut command: Command, nth: usize, there: &dyn Fn() -> bool) -> End {
     let mut resume = true;
     loop {
         if resume {
-            // Once it is done, the program runs freely, but for signals.
+            // Once it is done, the program runs freely, except for signals.
             let resumed =
                 if done { ptrace::cont(pid, signal.take()) } else { ptrace::syscall(pid, signal.take()) };
             resumed.unwrap();

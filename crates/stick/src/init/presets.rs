@@ -53,7 +53,7 @@ impl Preset {
         }
     }
 
-    /// The push URL for what follows the colon: a stream key, or `[USER:PASSWORD@]HOST[:PORT]`.
+    /// The push URL for the text after the colon: a stream key, or `[USER:PASSWORD@]HOST[:PORT]`.
     ///
     /// # Errors
     /// It is empty, or not of that form.

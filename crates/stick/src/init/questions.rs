@@ -38,7 +38,7 @@ pub trait Ask {
     fn yes(&mut self, question: &str, default: bool) -> Result<bool, Self::Error>;
 }
 
-/// Asks for everything that is not said yet.
+/// Asks for everything that is not given yet.
 ///
 /// # Errors
 /// There is no answer.
@@ -156,7 +156,7 @@ fn unless_empty(judge: impl Fn(&str) -> Result<(), String>) -> impl Fn(&str) -> 
     move |text| if text.is_empty() { Ok(()) } else { judge(text) }
 }
 
-/// What the settings say about a document that holds one answer: the first error, and its hint.
+/// Validates a document that holds one answer: returns the first error, and its hint.
 fn judge(lines: &str) -> Result<(), String> {
     let problems = match robocast_config::check(format!("schema = 1\n{lines}\n").as_bytes()) {
         Ok(_) => return Ok(()),

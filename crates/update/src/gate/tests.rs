@@ -51,7 +51,7 @@ fn lacking(gate: &mut SlotGate) -> String {
     }
 }
 
-/// Feeds events; the number of the event after which the slot was to be marked, if any.
+/// Feeds events; returns the number of the event after which the slot was to be marked, if any.
 fn marked_after(gate: &mut SlotGate, events: &[GateEvent]) -> Option<usize> {
     events.iter().position(|event| gate.on(event.clone()).contains(&GateEffect::MarkGood))
 }

@@ -24,7 +24,7 @@ pub const fn s(count: u64) -> Duration {
 /// Between two judgements of the source.
 pub const LOOK: Duration = TICK;
 
-/// What a source does when it is opened.
+/// A source's behaviour when it is opened.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Mood {
     /// A socket: packets arrive unrequested.
@@ -65,7 +65,7 @@ pub struct World {
     /// Into the source that is open.
     pub context: Option<CameraContext>,
     pub end: Option<mpsc::UnboundedSender<SourceEnd>>,
-    /// What the robot was asked for.
+    /// The requests to the robot.
     pub asked: Vec<RobotRequest>,
 }
 
@@ -294,7 +294,7 @@ impl Rig {
         self.status.borrow().source_state
     }
 
-    /// A reader asks for something; the loop did what it asked when this returns.
+    /// A reader makes a request; the loop has handled it when this returns.
     pub async fn ask(&self, event: ReaderEvent) {
         self.reader_events.send(event).await.unwrap();
         self.pass(ms(1)).await;
@@ -304,7 +304,7 @@ impl Rig {
         self.ask(ReaderEvent::Asked(ReaderId(reader), Request::Bitrate(Bitrate::from_bps(bps)))).await;
     }
 
-    /// What the robot was asked for since the last call.
+    /// The requests to the robot since the last call.
     pub fn asked(&self) -> Vec<RobotRequest> {
         std::mem::take(&mut self.world().asked)
     }

@@ -5,7 +5,7 @@ use robocast_config::{Encode, Size, Stream};
 use robocast_video::DEFAULT_SIZE;
 use std::cmp::Reverse;
 
-/// Frames a second where the settings do not say.
+/// Frames per second where the settings do not set them.
 const DEFAULT_FPS: u32 = 30;
 
 /// The form in which a V4L2 camera gives its pictures.
@@ -45,7 +45,7 @@ pub struct CaptureFormat {
     pub mode: CaptureMode,
     /// Their size in pixels.
     pub size: Size,
-    /// Pictures in a second; `None` where the driver does not say.
+    /// Pictures per second; `None` where the driver does not report it.
     pub rate: Option<Fraction>,
 }
 
@@ -59,9 +59,9 @@ impl CaptureFormat {
     }
 }
 
-/// Chooses among what a camera offers (`caps`): its own H.264 where that is wanted and of the size asked for; otherwise
-/// the format with the most of the requested pixels per second, raw before JPEG, and among these the smallest: anything
-/// larger or faster than requested only costs the bus, the decoder and the scaler.
+/// Chooses among what a camera offers (`caps`): its own H.264 where that is wanted and has the requested size;
+/// otherwise the format with the most of the requested pixels per second, raw before JPEG, and among these the
+/// smallest: anything larger or faster than requested only costs the bus, the decoder and the scaler.
 #[must_use]
 pub fn choose_format(caps: &gst::Caps, stream: &Stream) -> Option<CaptureFormat> {
     let wish = RequestedFormat {
@@ -109,8 +109,7 @@ impl RequestedFormat {
         })
     }
 
-    /// The least is the best: what gives the most of the pixels wished for in a second; then what costs
-    /// least.
+    /// The lowest is best: first the most of the requested pixels per second; then the lowest cost.
     fn rank(&self, format: &CaptureFormat) -> impl Ord + use<> {
         // In a thousand seconds: NTSC's rates are no whole numbers.
         let rate = |rate: Fraction| {

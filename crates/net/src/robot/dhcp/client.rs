@@ -1,5 +1,5 @@
-//! The DHCP client on the robot's wire. The protocol is mozim's (discover, request, renew, rebind, expire); this file decides
-//! what becomes of its leases.
+//! The DHCP client on the robot's wire. The protocol is mozim's (discover, request, renew, rebind, expire); this file
+//! decides how its leases are used.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl DhcpClient {
                         _ = ended => {}
                     }
                 });
-                // The library parses what strangers send: if it panics, only this task ends.
+                // The library parses data from strangers: if it panics, only this task ends.
                 tokio::select! {
                     ended = running => {
                         let why = ended.err().map(|error| format!(": {error}")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a DHCP server on the robot's wire answers. Pure: datagrams and the time in, datagrams out.
+//! The answers of a DHCP server on the robot's wire. Pure: datagrams and the time in, datagrams out.
 //!
 //! It leases addresses of one network, one per client, for an hour. It offers no router and no name server: a robot must not
 //! take the box for a route to the world.
@@ -13,9 +13,9 @@ use robocast_config::Cidr;
 
 /// How long a lease lasts.
 pub const LEASE: Duration = Duration::from_secs(3600);
-/// How long an offered address is reserved, and how long one that somebody else uses is avoided.
+/// How long an offered address is reserved, and how long one that another host uses is avoided.
 const OFFER: Duration = Duration::from_secs(60);
-/// The largest number of clients: a robot and what it carries.
+/// The largest number of clients: a robot and the devices on it.
 pub const MOST: usize = 32;
 
 /// The addresses and their leases.

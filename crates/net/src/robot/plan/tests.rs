@@ -9,7 +9,7 @@ use robocast_config::Cidr;
 use super::*;
 use crate::robot::observed::{LoadedFirewall, NamespaceState};
 
-/// What the kernel makes of a step.
+/// The kernel's state after a step.
 fn carry_out(observed: &mut ObservedRobotNetwork, step: &RobotStep) {
     match step {
         RobotStep::CreateNamespace => {

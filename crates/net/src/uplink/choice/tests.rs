@@ -191,7 +191,7 @@ proptest! {
                 } else if let (UplinkEvent::Traffic(evidence), Some(name)) = (event, &choice.interface)
                     && evidence.stalled && &evidence.interface == name
                 {
-                    // A stall that did not cause a change: nothing else is even unknown.
+                    // A stall did not cause a change: so every other uplink is worse than unknown.
                     for other in there.iter().filter(|other| *other != name) {
                         let quality = chooser.assess(now, other).map(|(quality, _)| quality);
                         prop_assert!(quality < Some(Quality::Unknown), "{other}: {quality:?}");

@@ -113,7 +113,7 @@ pub fn wrapped(line: &str, columns: usize, indent: usize) -> Vec<String> {
     lines.into_iter().map(|line| line.replace(TOGETHER, " ")).collect()
 }
 
-/// A text in one line. What a server or a robot says must not steer the terminal.
+/// A text in one line. A message from a server or a robot must not control the terminal.
 fn plain(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").chars().map(|c| if c.is_control() { '?' } else { c }).collect()
