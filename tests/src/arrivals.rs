@@ -46,7 +46,7 @@ impl<'a> Arrivals<'a> {
     }
 
     /// The longest time without a frame made of slices that `is_meant`, counted from `since`, beyond the robot's own
-    /// delay. Known once `enough` time has passed after that.
+    /// delay. Known once `enough` frames came after that.
     ///
     /// # Errors
     /// How many came.

@@ -2,16 +2,16 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `programs` | where the executables under test are; builds them once. The requirements of tests, and the one rule for a machine that lacks them |
+//! | `programs` | where the executables under test are; builds them once. What tests require, and the rule when it is missing |
 //! | `process` | a child with its output captured; killed when dropped, and by the kernel when the test dies |
 //! | `waiting` | waits for a state, with a deadline; the only place that lets time pass |
-//! | `machine` | resources that tests on one machine share: ports, multicast groups, room; how long the machine delayed them |
+//! | `machine` | what tests on one machine share: ports, multicast groups, room; how long it delayed them |
 //! | `robot`, `product`, `nginx` | the three parties: `robocast-sim`, `robocast run`, a real nginx with the RTMP module |
 //! | `bus`, `rauc` | a real D-Bus daemon; a real RAUC on it |
 //! | `stand_ins` | a RAUC that does what a test wants, and systemd |
 //! | `systemd` | a stand-in of systemd that records its calls, with a net program that reads its settings |
 //! | `certificates` | a test CA and the certificates it signs |
-//! | `flv`, `slices`, `decoding` | a server's recording; the robot's slices and their times; a decoder's messages about a recording |
+//! | `flv`, `slices`, `decoding` | a server's recording; the robot's slices, and when; a decoder's messages about it |
 //! | `passing` | whether recording and robot match |
 //! | `two_ways` | a box with two uplinks to one server, each through its own router, in network namespaces |
 //! | `net` | a stand-in of the net program: chooses as a test says, or by what the connections show |

@@ -9,7 +9,7 @@ use std::cell::Cell;
 pub struct UnsealedSettings {
     /// The file with nothing sealed in it: full of secrets.
     pub plain: Vec<u8>,
-    /// Its text.
+    /// The parsed settings.
     pub settings: Settings,
     /// How many values were sealed.
     pub sealed: usize,

@@ -59,7 +59,7 @@ pub struct RaucSlot {
 pub enum BootedSlot {
     /// This one.
     Known(RaucSlot),
-    /// RAUC knows no booted slot; its name for the booted system.
+    /// RAUC knows no slot that was booted; the value is how RAUC identifies the boot.
     Unknown(String),
 }
 

@@ -30,7 +30,7 @@ pub struct Modem {
     pub port: String,
 }
 
-/// The current abilities of a modem.
+/// The current state of a modem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModemState {
     /// No SIM, or none that can be read.

@@ -25,7 +25,7 @@ pub enum UplinkStep {
     Update {
         /// Which.
         path: String,
-        /// The means.
+        /// The new profile.
         profile: UplinkProfile,
     },
     /// Use a profile on a device now.
