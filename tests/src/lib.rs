@@ -2,7 +2,7 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `programs` | where the executables under test are; builds them once. What tests require, and the rule when it is missing |
+//! | `programs` | where the executables under test are; builds them once; what tests require |
 //! | `process` | a child with its output captured; killed when dropped, and by the kernel when the test dies |
 //! | `waiting` | waits for a state, with a deadline; the only place that lets time pass |
 //! | `machine` | what tests on one machine share: ports, multicast groups, room; how long it delayed them |

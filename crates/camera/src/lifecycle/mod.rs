@@ -156,7 +156,7 @@ enum LifecycleState {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transcoding {
-    /// The source's units, or those of the transcoder, are sent.
+    /// The source's units, or those of the source's encoder, are sent without a transcoder.
     No,
     /// Through a transcoder.
     Yes,
