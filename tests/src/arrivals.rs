@@ -1,4 +1,5 @@
-//! When frames arrived at the server. nginx writes each frame to its recording as it comes, so the growing file tells.
+//! When frames arrived at the server. nginx writes each frame to its recording as it arrives, so the growing file shows
+//! it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use crate::flv::Recording;
 use crate::nginx::Nginx;
 use crate::slices::{Sent, Slice, held_up};
 
-/// Watches what is recorded under one key.
+/// Watches the recordings of one key.
 #[derive(Debug)]
 pub struct Arrivals<'a> {
     nginx: &'a Nginx,
@@ -27,7 +28,7 @@ impl<'a> Arrivals<'a> {
         arrivals
     }
 
-    /// Takes in what is new.
+    /// Takes in the new data.
     pub fn look(&mut self) {
         for path in self.nginx.recordings(self.key) {
             let recording = self.files.entry(path.clone()).or_default();
@@ -44,8 +45,8 @@ impl<'a> Arrivals<'a> {
         self.seen.iter().filter(|(_, slices)| ours(slices)).map(|(at, _)| *at).collect()
     }
 
-    /// How long no frame came of those made of slices that `is_meant`, at the longest, counted from `since`, beyond what the
-    /// robot itself was late with. Known once `enough` came after that.
+    /// The longest time without a frame made of slices that `is_meant`, counted from `since`, beyond the robot's own
+    /// delay. Known once `enough` frames came after that.
     ///
     /// # Errors
     /// How many came.

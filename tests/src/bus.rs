@@ -1,4 +1,4 @@
-//! A real D-Bus daemon on a socket of its own, standing in for the system bus.
+//! A real D-Bus daemon on its own socket, standing in for the system bus.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::nginx::write;
 use crate::process::{Process, command, run};
 use crate::waiting::{SOON, wait, when};
 
-/// What tests with a bus need.
+/// The requirements of tests with a bus.
 pub const NEEDED: [&str; 2] = ["dbus-daemon", "dbus-send"];
 
-/// A bus on which everybody may do everything.
+/// A bus that permits everything to everyone.
 #[derive(Debug)]
 pub struct Bus {
     folder: TempDir,
@@ -29,7 +29,7 @@ impl Bus {
         bus
     }
 
-    /// One that has an address, and does not run.
+    /// A bus with an address that does not run.
     pub fn not_started() -> Self {
         let folder = tempfile::Builder::new().prefix("robocast-bus-").tempdir().unwrap();
         let socket = folder.path().join("bus");
@@ -37,7 +37,7 @@ impl Bus {
         Self { folder, daemon: None }
     }
 
-    /// Starts it, again if it ran, at the same address: nobody is on it.
+    /// Starts it, again if it ran, at the same address: it has no clients.
     pub fn start_again(&mut self) {
         self.end();
         let mut daemon = command("dbus-daemon");
@@ -65,7 +65,7 @@ impl Bus {
         command.env("DBUS_SYSTEM_BUS_ADDRESS", self.address());
     }
 
-    /// Calls a method by `dbus-send`; what it printed, or what went wrong.
+    /// Calls a method by `dbus-send`; returns its output, or the error.
     pub fn call(&self, name: &str, path: &str, method: &str, arguments: &[&str]) -> Result<String, String> {
         let mut send = command("dbus-send");
         send.arg(format!("--bus={}", self.address())).args(["--print-reply", "--reply-timeout=5000"]);

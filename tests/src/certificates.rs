@@ -13,7 +13,7 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
-/// A certification authority that nobody else knows.
+/// A certification authority that no system trusts.
 #[derive(Debug)]
 pub struct Authority {
     folder: TempDir,
@@ -33,7 +33,7 @@ impl Authority {
         Self { folder, own }
     }
 
-    /// What to trust it by.
+    /// The certificate by which to trust it.
     pub fn path(&self) -> &Path {
         &self.own.certificate
     }
@@ -48,7 +48,7 @@ impl Authority {
         self.sign(names, &["-days", "2"])
     }
 
-    /// One that ended yesterday.
+    /// A certificate that expired yesterday.
     pub fn expired(&self, names: &str) -> Certificate {
         self.sign(names, &["-days", "-1"])
     }

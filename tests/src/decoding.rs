@@ -1,4 +1,4 @@
-//! What a decoder makes of a recording. `ffmpeg` is the judge.
+//! The decoder's view of a recording. `ffmpeg` is the judge.
 
 use std::path::Path;
 
@@ -11,17 +11,17 @@ pub struct Picture {
     pub height: u32,
 }
 
-/// Decodes all of it. A missing reference picture is an error too, of which `ffmpeg` speaks only when asked for every word.
+/// Decodes all of it. A missing reference picture is an error too, which `ffmpeg` reports only at its most verbose.
 ///
 /// # Errors
-/// What the decoder says.
+/// The decoder's messages.
 pub fn decodes(recording: &Path) -> Result<(), String> {
     let mut ffmpeg = command("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "level+debug", "-xerror", "-threads", "1", "-i"]).arg(recording);
     ffmpeg.args(["-f", "null", "-"]);
     let (code, _, told) = run(ffmpeg);
     let grave = |line: &&str| {
-        // What the empty output says of times in its coarser clock is not the decoder's.
+        // Complaints of the empty output about times in its coarser clock are not the decoder's.
         let words = ["[error]", "[fatal]", "[panic]", "Frame num gap", "concealing", "Missing reference"];
         !line.starts_with("[null @") && words.iter().any(|word| line.contains(word))
     };
@@ -34,7 +34,7 @@ pub fn decodes(recording: &Path) -> Result<(), String> {
     }
 }
 
-/// The pictures that come out, in the order of decoding.
+/// The decoded pictures, in the order of decoding.
 pub fn pictures(recording: &Path) -> Vec<Picture> {
     let mut ffprobe = command("ffprobe");
     ffprobe.args([

@@ -23,11 +23,11 @@ impl Frame {
     }
 }
 
-/// What the video tags of a file hold.
+/// The contents of a file's video tags.
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
     pub frames: Vec<Frame>,
-    /// The AVC sequence headers, each with the index of the frame before which it stands.
+    /// The AVC sequence headers, each with the index of the frame after it.
     pub headers: Vec<(usize, Vec<u8>)>,
     /// Bytes read; a tag that is still being written is not among them.
     pub read: usize,
@@ -46,7 +46,7 @@ impl Recording {
         recording
     }
 
-    /// Takes in what the file has grown by since the last call.
+    /// Takes in the growth of the file since the last call.
     pub fn read_on(&mut self, path: &Path) {
         let failed = |error| panic!("{}: {error}", path.display());
         let mut bytes = Vec::new();

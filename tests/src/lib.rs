@@ -2,24 +2,24 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `programs` | where the executables under test are; builds them once. What a test needs of the machine, and the one rule of what it does without |
+//! | `programs` | where the executables under test are; builds them once; what tests require |
 //! | `process` | a child with its output captured; killed when dropped, and by the kernel when the test dies |
 //! | `waiting` | waits for a state, with a deadline; the only place that lets time pass |
-//! | `machine` | what tests of one machine share: ports, multicast groups, room; how long it held them up |
+//! | `machine` | what tests on one machine share: ports, multicast groups, room; how long it delayed them |
 //! | `robot`, `product`, `nginx` | the three parties: `robocast-sim`, `robocast run`, a real nginx with the RTMP module |
 //! | `bus`, `rauc` | a real D-Bus daemon; a real RAUC on it |
 //! | `stand_ins` | a RAUC that does what a test wants, and systemd |
-//! | `systemd` | a stand-in of systemd that notes what is asked of it, with a net program that reads its settings |
-//! | `certificates` | a test CA and what it signs |
-//! | `flv`, `slices`, `decoding` | what a server recorded; what the robot sent, and when; what a decoder says to it |
-//! | `passing` | whether the one is the other |
-//! | `two_ways` | a box with two uplinks to one server, each through a router of its own, in network namespaces |
+//! | `systemd` | a stand-in of systemd that records its calls, with a net program that reads its settings |
+//! | `certificates` | a test CA and the certificates it signs |
+//! | `flv`, `slices`, `decoding` | a server's recording; the robot's slices, and when; a decoder's messages about it |
+//! | `passing` | whether recording and robot match |
+//! | `two_ways` | a box with two uplinks to one server, each through its own router, in network namespaces |
 //! | `net` | a stand-in of the net program: chooses as a test says, or by what the connections show |
 //! | `arrivals` | when frames arrived at the server, and the silences between them |
 //!
-//! What fails prints the last output of every child of its test.
+//! A failing test prints the last output of each of its children.
 
-// A harness fails by panicking, with what it saw.
+// A harness fails by panicking, with its observations.
 #![allow(clippy::unwrap_used)]
 
 pub mod arrivals;

@@ -1,4 +1,4 @@
-//! What tests that run at the same time on one machine share, and how long it held them up.
+//! Resources that concurrent tests on one machine share, and how long the machine delayed the tests.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::product::descendants;
 use crate::waiting::wait;
 
-/// When a timer of the test's own fired late, and by how much.
+/// When a timer of the test fired late, and by how much.
 static LATE: Mutex<Vec<(Instant, Duration)>> = Mutex::new(Vec::new());
 const TURN: Duration = Duration::from_millis(10);
 /// A timer is never quite exact.
@@ -44,7 +44,7 @@ pub fn watch() {
     });
 }
 
-/// How long the machine held everybody up between two moments: by so much a timer fired late, all in all.
+/// How long the machine delayed everything between two moments: by how much a timer fired late, in total.
 pub fn held_up(from: Instant, to: Instant) -> Duration {
     let within = |&(end, late): &(Instant, Duration)| {
         let begin = end.checked_sub(late).unwrap_or(end);
@@ -53,7 +53,7 @@ pub fn held_up(from: Instant, to: Instant) -> Duration {
     lock(&LATE).iter().map(within).sum()
 }
 
-/// A stretch of time over which a test judges how long processes took, with what they started.
+/// A period over which a test judges how long processes took, including their children.
 #[derive(Debug)]
 pub struct Stretch {
     pub since: Instant,
@@ -68,8 +68,8 @@ impl Stretch {
         Self { since: Instant::now(), processes: processes.to_vec(), waited: waited(processes) }
     }
 
-    /// How long the machine held these processes up since: by so much a timer fired late, and so long their threads, which could
-    /// have run, waited for a core. Nothing on a machine that has time.
+    /// How long the machine delayed these processes: how late a timer fired, and how long their threads, which could
+    /// have run, waited for a core. Nothing on a machine with spare time.
     pub fn held_up(&self) -> Duration {
         let before = |thread| self.waited.get(thread).copied().unwrap_or_default();
         let waited = waited(&self.processes);
@@ -77,13 +77,13 @@ impl Stretch {
         for_cores + held_up(self.since, Instant::now())
     }
 
-    /// How much longer than the machine held it up something took since.
+    /// How much longer than the machine's delay something took since then.
     pub fn took(&self) -> Duration {
         self.since.elapsed().saturating_sub(self.held_up())
     }
 }
 
-/// How long each thread waited for a core, ever since it began (sched-stats of Linux).
+/// How long each thread has waited for a core since it began (sched-stats of Linux).
 fn waited(processes: &[Pid]) -> HashMap<Pid, Duration> {
     let all = processes.iter().flat_map(|&process| descendants(process).into_iter().chain([process]));
     let threads = all.flat_map(|pid| std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten());
@@ -95,7 +95,7 @@ fn waited(processes: &[Pid]) -> HashMap<Pid, Duration> {
     threads.filter_map(|thread| read(thread.ok()?)).collect()
 }
 
-/// A folder in memory, if there is room: a disk that others are busy with would hold up who writes to it.
+/// A folder in memory, if there is room: a disk busy with other work would delay writers.
 pub fn scratch(what: &str) -> TempDir {
     let memory = Path::new("/dev/shm");
     let room = statvfs(memory).map_or(0, |fs| fs.blocks_available() * fs.fragment_size());
@@ -103,8 +103,8 @@ pub fn scratch(what: &str) -> TempDir {
     tempfile::Builder::new().prefix(&format!("robocast-{what}-")).tempdir_in(folder).unwrap()
 }
 
-/// A TCP port of the loopback interface that nobody listens on, and that no other test gets for as long as this process runs: it
-/// holds the same port of another address. The kernel gives none of these away by itself.
+/// A TCP port of the loopback interface on which nothing listens, and which no other test gets as long as this process
+/// runs: it holds the same port of another address. The kernel assigns none of these itself.
 pub fn free_port() -> u16 {
     const FIRST: u32 = 10_000;
     const COUNT: u32 = 20_000;

@@ -19,7 +19,7 @@ pub struct Net {
 }
 
 impl Net {
-    /// Chooses `chosen`, until what a stream's connections show speaks against it: then the other.
+    /// Chooses `chosen`, until a stream's connections show that it is bad: then the other.
     pub fn start(bus: &Bus, chosen: &str) -> Self {
         let address = bus.address();
         let first = NetStatus { chosen: chosen.to_owned(), proven: true, ..NetStatus::default() };
@@ -57,12 +57,12 @@ impl Net {
         self.status.send_modify(|status| status.chosen = chosen.to_owned());
     }
 
-    /// What it chose.
+    /// Its choice.
     pub fn chosen(&self) -> String {
         self.status.borrow().chosen.clone()
     }
 
-    /// What the connections showed at last.
+    /// The last state of the connections.
     pub fn evidence(&self) -> Vec<Evidence> {
         self.evidence.borrow().clone()
     }

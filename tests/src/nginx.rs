@@ -1,4 +1,4 @@
-//! A real nginx with the RTMP module, which records what is published to it.
+//! A real nginx with the RTMP module, which records everything published to it.
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
@@ -15,9 +15,9 @@ use crate::machine::{free_port, scratch};
 use crate::process::{Process, command};
 use crate::waiting::{SOON, wait};
 
-/// What must be installed for it.
+/// The programs it needs.
 pub const NEEDED: [&str; 3] = ["nginx", "/usr/lib/nginx/modules/ngx_rtmp_module.so", "ffmpeg"];
-/// ... and for RTMPS besides.
+/// ... and also for RTMPS.
 pub const NEEDED_FOR_TLS: [&str; 5] = [
     "nginx",
     "/usr/lib/nginx/modules/ngx_rtmp_module.so",
@@ -27,7 +27,7 @@ pub const NEEDED_FOR_TLS: [&str; 5] = [
 ];
 
 /// The server: application `live` records, application `closed` lets nobody publish. It runs as a single process, so
-/// that killing it is killing all of it.
+/// that killing it kills all of it.
 #[derive(Debug)]
 pub struct Nginx {
     folder: TempDir,
@@ -35,9 +35,9 @@ pub struct Nginx {
     host: String,
     port: u16,
     tls_port: u16,
-    /// What it is started by, such as `ip netns exec NAME`.
+    /// The command that starts it, such as `ip netns exec NAME`.
     by: Vec<String>,
-    /// What was read of its recordings so far: they grow while tests look.
+    /// The part of its recordings read so far: they grow while tests look.
     read: Mutex<BTreeMap<PathBuf, Recording>>,
 }
 
@@ -119,7 +119,7 @@ impl Nginx {
         self.process.as_ref().expect("it runs").pid()
     }
 
-    /// Makes it neither take nor say anything, its connections open; or go on.
+    /// Makes it neither receive nor send anything, with its connections open; or lets it continue.
     pub fn freeze(&self, frozen: bool) {
         let signal = if frozen { Signal::SIGSTOP } else { Signal::SIGCONT };
         self.process.as_ref().expect("it runs").signal(signal);
@@ -194,10 +194,10 @@ impl Nginx {
         self.connections(key).into_iter().filter(|connection| ended.contains(connection)).collect()
     }
 
-    /// That `key` is being published over the one connection it ever was published over.
+    /// Checks that `key` is being published over the only connection it was ever published over.
     ///
     /// # Errors
-    /// What is so instead.
+    /// The actual state instead.
     pub fn one_connection(&self, key: &str) -> Result<String, String> {
         let (all, ended) = (self.connections(key), self.ended_connections(key));
         match (&all[..], &ended[..]) {

@@ -1,8 +1,8 @@
-//! Whether recordings are what a robot sent, by the robot's own record of what it sent and when.
+//! Whether recordings match a robot's own record of what it sent and when.
 //!
-//! A robot that keeps its time is recorded as one piece: begun with a keyframe, in order, none missing, none extra. Where it was
-//! silent for so long that the product has to say `lost` (a busy machine lets a simulated one starve), its video may end, a slate
-//! may stand in for it, and it goes on with its next keyframe: there, and nowhere else.
+//! A robot that keeps its time is recorded as one piece: begun with a keyframe, in order, none missing, none extra.
+//! Where it was silent long enough that the product must report `lost` (a busy machine may starve a simulated one), its
+//! video may end, a slate may replace it, and it continues with its next keyframe: there, and nowhere else.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use crate::flv::{Frame, Recording};
 use crate::slices::{Sent, Slice, usual};
 
-/// After so long without the robot's video the slate goes on.
+/// After this long without the robot's video the slate starts.
 const AWAY: Duration = Duration::from_secs(1);
-/// After so long its source is opened anew; what it sends meanwhile may be missed.
+/// After this long its source is reopened; what it sends meanwhile may be missed.
 const REOPENED: Duration = Duration::from_secs(2);
 const OPENING: Duration = Duration::from_secs(1);
 /// No picture is later than this.
@@ -23,13 +23,13 @@ struct Picture<'r> {
     frame: &'r Frame,
     /// The one before it in its recording, of the robot's too.
     before: Option<&'r Frame>,
-    /// Whether something that is not the robot's stands right before it.
+    /// Whether a picture that is not the robot's is directly before it.
     behind_slate: bool,
 }
 
 struct Judge<'j> {
     pictures: Vec<Picture<'j>>,
-    /// Whether something that is not the robot's stands at the very end.
+    /// Whether a picture that is not the robot's is at the very end.
     ends_in_slate: bool,
     sent: &'j [Sent],
     usual: Duration,
@@ -40,7 +40,7 @@ struct Judge<'j> {
 /// Judges recordings, one behind the other, from the robot's first picture on.
 ///
 /// # Errors
-/// What differs, at the place where most of it fits.
+/// The difference, at the place where most of it fits.
 pub fn exactly(
     recordings: &[Recording],
     sent: &[Sent],
@@ -67,7 +67,7 @@ pub fn exactly(
     if first.kind != 5 {
         return Err(format!("the robot's video begins with {first}, not with a keyframe"));
     }
-    // Footage that repeats stands at several places.
+    // Footage that repeats is at several places.
     let mut worst = (0, String::new());
     for at in (0..sent.len()).filter(|&at| sent[at].slice == first) {
         match judge.follow(at) {
@@ -80,7 +80,7 @@ pub fn exactly(
 }
 
 impl Judge<'_> {
-    /// From a place in what was sent on. What went wrong comes with the number of pictures that fit.
+    /// From a place in the sent pictures onwards. A fault comes with the number of pictures that fit.
     fn follow(&self, begin: usize) -> Result<(), (usize, String)> {
         let mut at = begin;
         for (number, picture) in self.pictures.iter().enumerate() {
@@ -106,13 +106,13 @@ impl Judge<'_> {
             .is_some_and(|sent| sent.iter().map(|sent| &sent.slice).eq(slices))
     }
 
-    /// How long nothing came of the robot before what was sent at `at`, for the product.
+    /// How long, for the product, nothing arrived from the robot before the picture sent at `at`.
     fn silence(&self, at: usize, until: Instant) -> Duration {
         let from = self.sent[at - 1].at;
         until - from + (self.machine)(from, until + OPENING)
     }
 
-    /// Where the next picture stands: at `at`, or with the next keyframe when the robot was silent right before `at`.
+    /// The place of the next picture: at `at`, or at the next keyframe when the robot was silent directly before `at`.
     fn goes_on(&self, picture: &Picture<'_>, at: usize) -> Result<usize, String> {
         let slice = picture.frame.slices[0];
         let Some(next) = self.sent.get(at) else {
@@ -132,7 +132,7 @@ impl Judge<'_> {
             };
             place = keyframe;
         }
-        // A whole round of a film that went missing would show in the times alone.
+        // A whole missing round of a film would show only in the times.
         if let Some(before) = picture.before {
             let gap = Duration::from_millis((picture.frame.ms - before.ms).into());
             let late = self.silence(at, self.sent[place].at).saturating_sub(self.usual);
@@ -171,7 +171,7 @@ mod tests {
             .collect()
     }
 
-    /// Each sent 40 ms after the one before it, but for one that comes `late` ms later.
+    /// Each sent 40 ms after the one before it, except one that is `late` ms later.
     fn sent(hashes: &[u64], held_up: usize, late: u64) -> Vec<Sent> {
         let begin = Instant::now().checked_sub(Duration::from_secs(100)).unwrap();
         let at = |index: usize| 40 * index as u64 + if index >= held_up { late } else { 0 };

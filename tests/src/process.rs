@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use crate::machine;
 use crate::waiting::wait;
 
-/// What a process wrote before it ended is read within this.
+/// How long reading a process's output may take after it ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A command that the kernel kills when the test's thread ends, however that happens.
@@ -66,15 +66,15 @@ impl Lines {
 pub struct Process {
     name: String,
     child: Child,
-    /// What it printed on stdout.
+    /// Its output on stdout.
     pub told: Lines,
-    /// What it printed on stderr.
+    /// Its output on stderr.
     pub logged: Lines,
     readers: [JoinHandle<()>; 2],
 }
 
 impl Process {
-    /// Starts it; `name` is what it is called when something fails.
+    /// Starts it; `name` is its name when something fails.
     pub fn start(name: &str, mut command: Command) -> Self {
         machine::watch();
         let mut child = command
@@ -109,12 +109,12 @@ impl Process {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits for its end, and for its last words.
+    /// Waits for its end, and for its last lines.
     #[track_caller]
     pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
         let name = self.name.clone();
         let status = wait(deadline, &format!("{name} to end"), || self.ended().ok_or("it runs"));
-        // A child of its own may hold its outputs open for longer.
+        // Its child may hold its outputs open for longer.
         let ended = Instant::now();
         while self.readers.iter().any(|reader| !reader.is_finished()) && ended.elapsed() < LAST_WORDS {
             thread::park_timeout(Duration::from_millis(5));
@@ -122,7 +122,7 @@ impl Process {
         status
     }
 
-    /// What it wrote on both of its outputs.
+    /// Its output on stdout and stderr.
     pub fn output(&self) -> String {
         [self.told.all(), self.logged.all()].concat().join("\n")
     }

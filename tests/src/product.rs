@@ -1,4 +1,4 @@
-//! The product: `robocast run` with settings, folders and sockets of its own.
+//! The product: `robocast run` with its own settings, folders and sockets.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -43,7 +43,7 @@ impl Place {
         self.0.path().join("robocast.toml")
     }
 
-    /// The folder of what outlives a reboot; made on the first call.
+    /// The folder that outlives a reboot; made on the first call.
     pub fn state(&self) -> PathBuf {
         let state = self.0.path().join("state");
         std::fs::create_dir_all(&state).unwrap();
@@ -119,7 +119,7 @@ impl Product {
         self.process.signal(Signal::SIGHUP);
     }
 
-    /// All that it said of a stream so far.
+    /// All statuses of a stream so far.
     pub fn history(&self, stream: &str) -> Vec<Value> {
         self.said_from(0).into_iter().filter(|state| state["stream"] == stream).collect()
     }
@@ -132,12 +132,12 @@ impl Product {
         self.process.told.from(line).iter().map(parse).collect()
     }
 
-    /// The last that it said of a stream; null before the first.
+    /// The last status of a stream; null before the first.
     pub fn state(&self, stream: &str) -> Value {
         self.history(stream).pop().unwrap_or_default()
     }
 
-    /// Waits until it says of a stream what `fits`, from now on.
+    /// Waits until a new status of a stream `fits`.
     #[track_caller]
     pub fn wait(&self, stream: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         self.wait_for(SOON, stream, what, fits)
@@ -197,12 +197,12 @@ impl Product {
         pid
     }
 
-    /// All that it started, and what these started.
+    /// All its children, and theirs.
     pub fn descendants(&self) -> Vec<Pid> {
         descendants(self.process.pid())
     }
 
-    /// SIGTERM and what came of it.
+    /// SIGTERM and its result.
     #[track_caller]
     pub fn end(&mut self) -> ExitStatus {
         self.process.signal(Signal::SIGTERM);
@@ -217,7 +217,7 @@ pub fn command_line(pid: Pid) -> Vec<String> {
     text.split_terminator('\0').map(str::to_owned).collect()
 }
 
-/// Whether a process runs: neither gone nor waiting to be reaped. One that just begins has no command line yet.
+/// Whether a process runs: neither gone nor waiting to be reaped. One that just started has no command line yet.
 pub fn runs(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
@@ -234,7 +234,7 @@ fn children(pid: Pid) -> Vec<Pid> {
         .collect()
 }
 
-/// What a process started, and what these started.
+/// A process's children, and theirs.
 pub fn descendants(pid: Pid) -> Vec<Pid> {
     let own = children(pid);
     own.iter().copied().chain(own.iter().flat_map(|&child| descendants(child))).collect()

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::process::command;
 
-/// The folder of `robocast`, `robocast-media` and `robocast-sim`: `$ROBOCAST_BIN`, or where cargo puts them; there they
+/// The folder of `robocast`, `robocast-media` and `robocast-sim`: `$ROBOCAST_BIN`, or cargo's output folder; there they
 /// are built first, since cargo builds executables only for tests of their own package.
 ///
 /// # Panics
@@ -59,15 +59,15 @@ fn built() -> PathBuf {
     folder
 }
 
-/// Who a test must be.
+/// The user that a test needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Root {
     Needed,
     NotNeeded,
 }
 
-/// Whether this machine has what a test needs: these programs, and root where that is needed. Where not, the test fails or is
-/// skipped, as [`is_there`] has it.
+/// Whether this machine has what a test needs: these programs, and root where that is needed. If not, the test fails or
+/// is skipped, as [`is_there`] decides.
 #[must_use]
 pub fn able(programs: &[&str], root: Root) -> bool {
     let there = |program: &str| match program.strip_prefix('/') {
@@ -81,14 +81,14 @@ pub fn able(programs: &[&str], root: Root) -> bool {
         && is_there("root", root == Root::NotNeeded || nix::unistd::geteuid().is_root())
 }
 
-/// The programs alone.
+/// Only the programs.
 #[must_use]
 pub fn have(programs: &[&str]) -> bool {
     able(programs, Root::NotNeeded)
 }
 
-/// The one rule of what a test does where the machine lacks something: in CI (`$CI`) it fails; elsewhere it is skipped, and
-/// that is said, also where the output of tests that pass is not shown.
+/// The one rule for a test on a machine that lacks something: in CI (`$CI`) it fails; elsewhere it is skipped, and this
+/// is printed, also where the output of passing tests is not shown.
 ///
 /// # Panics
 /// In CI, when it is not there.

@@ -1,4 +1,4 @@
-//! A real RAUC: two slots that are files, and a boot loader that writes down what it is told.
+//! A real RAUC: two slots that are files, and a boot loader that records its calls.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::nginx::write;
 use crate::process::{Process, command};
 use crate::waiting::{SOON, wait};
 
-/// What must be installed for it.
+/// The programs it needs.
 pub const NEEDED: [&str; 1] = ["rauc"];
 
 const NAME: &str = "de.pengutronix.rauc";
@@ -65,7 +65,7 @@ impl Rauc {
         Self { folder, _service: service }
     }
 
-    /// What the boot loader was told to change so far: `set-state A good`.
+    /// The changes requested from the boot loader so far: `set-state A good`.
     pub fn changes(&self) -> Vec<String> {
         let told: PathBuf = self.folder.path().join("told");
         let text = std::fs::read_to_string(told).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A robot that speaks the real protocol: `robocast-sim`.
+//! A robot with the real protocol: `robocast-sim`.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -37,14 +37,14 @@ pub struct Robot {
 }
 
 impl Robot {
-    /// A Go2 that sends to a group of its own.
+    /// A Go2 that sends to its own group.
     pub fn go2(footage: &[&str]) -> Self {
         let mut robot = Self::go2_switched_off(footage);
         robot.start();
         robot
     }
 
-    /// The same, not yet on.
+    /// The same, not switched on yet.
     pub fn go2_switched_off(footage: &[&str]) -> Self {
         let (group, port) = free_group();
         let (group, port) = (group.to_string(), port.to_string());
@@ -69,7 +69,7 @@ impl Robot {
         Self::camera(&[], footage, "?transport=udp")
     }
 
-    /// An RTSP camera that speaks TLS with `own` certificate.
+    /// An RTSP camera that uses TLS with its `own` certificate.
     pub fn rtsps(footage: &[&str], own: &Certificate) -> Self {
         let files = [own.certificate.to_str().unwrap(), own.key.to_str().unwrap()];
         Self::camera(&["--tls", files[0], files[1]], footage, "")
@@ -94,7 +94,7 @@ impl Robot {
         Self { folder, arguments, process: None, source }
     }
 
-    /// Switches it on; returns what it says once it sends, or listens.
+    /// Switches it on; returns its first line once it sends, or listens.
     pub fn start(&mut self) -> Value {
         let mut sim = command(program("robocast-sim"));
         sim.args(&self.arguments);
@@ -110,7 +110,7 @@ impl Robot {
         self.process = None;
     }
 
-    /// Where its video comes from, for the settings.
+    /// The source of its video, for the settings.
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -130,7 +130,7 @@ impl Robot {
         slices::sent(&self.log())
     }
 
-    /// The slices alone.
+    /// Only the slices.
     pub fn sent(&self) -> Vec<Slice> {
         self.record().into_iter().map(|sent| sent.slice).collect()
     }
@@ -140,11 +140,11 @@ impl Robot {
         self.sent().into_iter().collect()
     }
 
-    /// That the recording, from this robot's first frame on, is what it sent: in order, none missing, none extra; but for where
-    /// it was silent for long (see `passing`).
+    /// Checks that the recording, from this robot's first frame on, is what it sent: in order, none missing, none
+    /// extra; except where it was silent for long (see `passing`).
     ///
     /// # Errors
-    /// What differs.
+    /// The difference.
     pub fn sent_exactly(&self, recording: &Recording) -> Result<(), String> {
         self.sent_exactly_in(std::slice::from_ref(recording))
     }
@@ -152,7 +152,7 @@ impl Robot {
     /// The same of several recordings, one behind the other.
     ///
     /// # Errors
-    /// What differs.
+    /// The difference.
     pub fn sent_exactly_in(&self, recordings: &[Recording]) -> Result<(), String> {
         passing::exactly(recordings, &self.record(), &machine::held_up)
     }

@@ -41,7 +41,7 @@ pub struct Sent {
 /// The slices in a robot's log (`--log`), in sending order.
 pub fn sent(log: &Path) -> Vec<Sent> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    // The log's clock is that of `Instant`, which does not say so.
+    // The log uses the clock of `Instant`, although `Instant` does not document it.
     let (now, clock) = (Instant::now(), Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap()));
     let parse = |line: &str| {
         let mut words = line.split(' ').skip(1);
@@ -60,7 +60,7 @@ pub fn sent(log: &Path) -> Vec<Sent> {
         .collect()
 }
 
-/// What lies between two pictures as a rule.
+/// The usual time between two pictures.
 pub fn usual(sent: &[Sent]) -> Duration {
     let gaps = sent.windows(2).map(|pair| pair[1].at - pair[0].at);
     let mut gaps: Vec<_> = gaps.filter(|gap| !gap.is_zero()).collect();
@@ -68,7 +68,7 @@ pub fn usual(sent: &[Sent]) -> Duration {
     gaps.get(gaps.len() / 2).copied().unwrap_or_default()
 }
 
-/// How much longer than it should a robot sent nothing, all in all, between two moments; nothing for one that kept its time.
+/// How much longer than intended a robot was silent, in total, between two moments; nothing for one that kept its time.
 pub fn held_up(sent: &[Sent], from: Instant, to: Instant) -> Duration {
     let allowed = usual(sent) * 2 + JITTER;
     let within = sent.iter().map(|sent| sent.at).filter(|at| (from..to).contains(at));
@@ -76,7 +76,7 @@ pub fn held_up(sent: &[Sent], from: Instant, to: Instant) -> Duration {
     times.windows(2).map(|pair| (pair[1] - pair[0]).saturating_sub(allowed)).sum()
 }
 
-/// What a timer may be late by on a machine that has time.
+/// How late a timer may be on a machine with spare time.
 const JITTER: Duration = Duration::from_millis(20);
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use zbus::{Connection, OwnedObjectPath, OwnedVariant, Str, fdo};
 
 use crate::bus::Bus;
 
-/// What RAUC knows, and what was asked of it.
+/// The state of RAUC, and the calls it got.
 #[derive(Debug, Default)]
 struct Known {
     /// When the image in the booted slot was installed; nothing for one written by the maker.
@@ -26,7 +26,7 @@ struct Known {
     bundles: Vec<Vec<u8>>,
     /// Why it installs none.
     refusal: String,
-    /// An installation waits for a permit of it, if it is there.
+    /// An installation waits for a permit of this semaphore, if there is one.
     hold: Option<Arc<Semaphore>>,
 }
 
@@ -72,7 +72,7 @@ impl Installer {
         vec![("rootfs.1".into(), HashMap::from(slot("B", "inactive"))), ("rootfs.0".into(), booted)]
     }
 
-    /// Reads the bundle, and answers; what comes of it is in the signal `Completed`.
+    /// Reads the bundle, and answers; the result is in the signal `Completed`.
     fn install_bundle(
         &self,
         source: &str,
@@ -120,7 +120,7 @@ impl Installer {
     }
 }
 
-/// A service on the bus, on a thread of its own. It leaves the bus when dropped.
+/// A service on the bus, on its own thread. It leaves the bus when dropped.
 #[derive(Debug)]
 struct Served {
     /// How often the test asked for a change; closed when the service is to end.
@@ -129,8 +129,8 @@ struct Served {
 }
 
 impl Served {
-    /// Serves what `build` adds to a connection; `change` is run for each change that the test asks for. Returns when it is
-    /// on the bus.
+    /// Serves the objects that `build` adds to a connection; `change` is run for each change that the test requests.
+    /// Returns when it is on the bus.
     fn start(
         bus: &Bus,
         build: impl FnOnce(Builder<'static>) -> Builder<'static> + Send + 'static,
@@ -184,7 +184,7 @@ impl Rauc {
         lock(&self.known).busy = calls;
     }
 
-    /// Makes it install no bundle any more, and say this.
+    /// Makes it refuse every bundle from now on, with this message.
     pub fn refuse(&self, why: &str) {
         lock(&self.known).refusal = why.into();
     }
@@ -204,7 +204,7 @@ impl Rauc {
         lock(&self.known).bundles.clone()
     }
 
-    /// What was marked so far: `STATE SLOT`, as it was asked for.
+    /// The marks so far: `STATE SLOT`, as requested.
     pub fn marks(&self) -> Vec<String> {
         lock(&self.known).marks.clone()
     }

@@ -1,5 +1,5 @@
-//! A stand-in of the manager that a box's programs have: it notes what is asked of it, says that each job went well, and lets a
-//! stand-in of the net program read the settings when that is sent SIGHUP.
+//! A stand-in of the manager that a box's programs have: it records its calls, reports that each job succeeded, and
+//! makes a stand-in of the net program read the settings when that is sent SIGHUP.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -14,7 +14,7 @@ use crate::bus::Bus;
 
 const MANAGER: &str = "/org/freedesktop/systemd1";
 
-/// What the net program says once it has read the settings.
+/// The net program's status once it has read the settings.
 type Reads = Box<dyn Fn(&mut NetStatus) + Send + Sync>;
 
 /// Both are on the bus until it is dropped.
@@ -36,7 +36,7 @@ impl Manager {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 
-    /// A job, whose end is told after its answer.
+    /// A job, whose end is reported after its answer.
     fn job(&self, what: &str, unit: &str, connection: &Connection) -> OwnedObjectPath {
         self.note(format!("{what} {unit}"));
         let number = self.calls.lock().unwrap_or_else(PoisonError::into_inner).len();
@@ -106,7 +106,7 @@ impl Manager {
 }
 
 impl Systemd {
-    /// With a net program whose one uplink works; `reads` says what becomes of it when the settings are read.
+    /// With a net program whose one uplink works; `reads` returns the outcome when the settings are read.
     pub fn start(bus: &Bus, reads: impl Fn(&mut NetStatus) + Send + Sync + 'static) -> Self {
         let address = bus.address();
         let uplink = UplinkStatus {
@@ -149,7 +149,7 @@ impl Systemd {
         Self { calls, thread: Some(thread), end: Some(end) }
     }
 
-    /// What was asked since the last time.
+    /// The calls since the last time.
     pub fn take_calls(&self) -> Vec<String> {
         std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }

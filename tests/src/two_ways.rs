@@ -5,8 +5,8 @@
 //! [box]                                  [server] 203.0.113.10
 //!        wn0 --- lan [LTE]   wan --- u2
 //! ```
-//! Each in brackets is a network namespace. The thread that makes it is in that of the box from then on, and so is
-//! whatever it starts. A way is cut behind its router: the box's link stays up.
+//! Each in brackets is a network namespace. The thread that makes it is in that of the box from then on, and so are its
+//! children. A way is cut behind its router: the box's link stays up.
 
 use std::fs::File;
 
@@ -15,14 +15,14 @@ use nix::sched::{CloneFlags, setns};
 use crate::process::{command, run};
 use crate::programs::{Root, able, is_there};
 
-/// What must be installed, besides a kernel that lets root make namespaces.
+/// What must be installed, in addition to a kernel that lets root make namespaces.
 const NEEDED: [&str; 4] = ["ip", "ss", "sysctl", "mptcpize"];
 /// Where the server listens.
 pub const SERVER: &str = "203.0.113.10";
-/// The uplinks: what a Wi-Fi would be, and what a modem would be.
+/// The uplinks: one like Wi-Fi, and one like a modem.
 pub const UPLINKS: [&str; 2] = ["wl0", "wn0"];
 
-/// The namespaces; gone when dropped.
+/// The namespaces; removed when dropped.
 #[derive(Debug)]
 pub struct TwoWays {
     name: String,
@@ -72,13 +72,13 @@ impl TwoWays {
         ways
     }
 
-    /// What NetworkManager would do: a default route each.
+    /// NetworkManager's part: a default route each.
     fn routes(&self) {
         self.ip("box", "route replace default via 192.168.9.1 dev wl0 metric 600");
         self.ip("box", "route replace default via 10.64.0.1 dev wn0 metric 700");
     }
 
-    /// What the net program would do: the kernel may move connections, `chosen` first, the other as a backup.
+    /// The net program's part: the kernel may move connections, `chosen` first, the other as a backup.
     pub fn endpoints(&self, chosen: &str) {
         self.ip("box", "mptcp limits set subflow 4 add_addr_accepted 4");
         self.ip("server", "mptcp limits set subflow 4");
@@ -93,7 +93,7 @@ impl TwoWays {
         ["ip", "netns", "exec", &self.part("server")].map(str::to_owned)
     }
 
-    /// Cuts a way behind its router, or mends it. Nobody is told.
+    /// Cuts a way behind its router, or repairs it. Nothing is notified.
     pub fn cut(&self, uplink: &str, cut: bool) {
         let part = self.part(if uplink == "wl0" { "ap" } else { "lte" });
         let forward = format!("net.ipv4.ip_forward={}", u8::from(!cut));
@@ -112,7 +112,7 @@ impl TwoWays {
         must(&words);
     }
 
-    /// How many TCP connections of the box to the server stand, those that MPTCP joins to one counted each.
+    /// How many TCP connections from the box to the server exist; those that MPTCP joins to one count separately.
     pub fn connections(&self) -> usize {
         let mut ss = command("ip");
         ss.args(["netns", "exec", &self.part("box"), "ss", "-Htn", "state", "established", "dst", SERVER]);

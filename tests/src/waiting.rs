@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 /// How often a state is looked at.
 const PAUSE: Duration = Duration::from_millis(20);
-/// What a healthy but busy machine may take for one step.
+/// How long a healthy but busy machine may take for one step.
 pub const SOON: Duration = Duration::from_secs(15);
 
-/// Looks again and again until `look` answers `Ok`. What it answers else is what was seen instead.
+/// Calls `look` again and again until it returns `Ok`. Its `Err` is what was seen instead.
 ///
 /// # Panics
-/// When that takes longer than `deadline`; says what was waited for and what was last seen.
+/// When that takes longer than `deadline`; the message says what was awaited and what was last seen.
 #[track_caller]
 pub fn wait<T, S: Display>(deadline: Duration, what: &str, mut look: impl FnMut() -> Result<T, S>) -> T {
     let began = Instant::now();
@@ -29,7 +29,7 @@ pub fn wait<T, S: Display>(deadline: Duration, what: &str, mut look: impl FnMut(
     }
 }
 
-/// Looks for `how_long` that a state holds: `look` answers what is wrong, if anything is.
+/// Checks for `how_long` that a state holds: `look` returns the problem, if there is one.
 ///
 /// # Panics
 /// When something is.
@@ -44,7 +44,7 @@ pub fn holds(how_long: Duration, what: &str, mut look: impl FnMut() -> Result<()
     }
 }
 
-/// `Ok` with the value when `fits`, else `Err` with a note of it.
+/// `Ok` with the value when `fits`, otherwise `Err` with a note of it.
 pub fn when<T: std::fmt::Debug>(value: T, fits: impl FnOnce(&T) -> bool) -> Result<T, String> {
     if fits(&value) { Ok(value) } else { Err(format!("{value:?}")) }
 }

@@ -1,8 +1,8 @@
-//! The other side of [`crate::server`]: what the programs say, and orders to them.
+//! The other side of [`crate::server`]: the programs' statuses, and orders to them.
 //!
-//! [`streams_here`] is what `robocast status` shows: a `robocast run` on this machine is asked first, then the programs on the
-//! system bus. [`Remote`] is one program, on a bus or at its socket. [`follow`](mod@follow) keeps a [`Snapshot`] of all
-//! programs up to date.
+//! [`streams_here`] is the data of `robocast status`: a `robocast run` on this machine is queried first, then the
+//! programs on the system bus. [`Remote`] is one program, on a bus or at its socket. [`follow`](mod@follow) keeps a
+//! [`Snapshot`] of all programs up to date.
 
 pub mod follow;
 mod properties;
@@ -61,7 +61,7 @@ pub async fn streams_on(bus: &Connection) -> zbus::Result<Vec<StreamStatus>> {
     Ok(found.into_iter().map(status).collect())
 }
 
-/// What the push program of `stream` says.
+/// The status of the push program of `stream`.
 ///
 /// # Errors
 /// When it is not on this bus, or does not answer.
@@ -69,7 +69,7 @@ pub async fn push_status(bus: &Connection, stream: &str) -> zbus::Result<PushSta
     Remote::on_bus(bus, Service::Push(stream.to_owned())).status().await
 }
 
-/// What the net program says; none when it is not on this bus.
+/// The status of the net program; `None` when it is not on this bus.
 ///
 /// # Errors
 /// When the bus fails, or the program does not answer.
@@ -77,7 +77,7 @@ pub async fn net(bus: &Connection) -> zbus::Result<Option<NetStatus>> {
     Remote::on_bus(bus, Service::Net).status_if_there().await
 }
 
-/// What the net program on the system bus says; none when it is not there.
+/// The status of the net program on the system bus; `None` when it is not there.
 ///
 /// # Errors
 /// When there is no bus, it fails, or the program does not answer.

@@ -1,7 +1,7 @@
-//! A status as a D-Bus dictionary (`a{sv}`), and back: what serde makes of the struct, key by key.
+//! A status as a D-Bus dictionary (`a{sv}`), and back: serde's form of the struct, key by key.
 //!
-//! A field is a key, under the name that it has in JSON. A struct is a dictionary of its own, a list is `av` (also when it is
-//! empty, and so has no type of its own), a state is its word; a field that is `None` is left out.
+//! A field is a key, under its name in JSON. A struct is a nested dictionary, a list is `av` (also when it is empty,
+//! and so has no type), a state is its word; a field that is `None` is left out.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,8 +20,8 @@ pub fn to_dictionary(status: &impl Serialize) -> Dictionary {
     dictionary(fields)
 }
 
-/// The struct with these fields. A field that is missing has its default, and so has one that does not fit: a newer program
-/// may have given it another type.
+/// The struct with these fields. A missing field has its default, and so has one that does not fit: a newer program may
+/// have given it another type.
 #[must_use]
 pub fn from_dictionary<T: DeserializeOwned + Default>(dictionary: &Dictionary) -> T {
     let fields: Map<String, Value> =

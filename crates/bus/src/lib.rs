@@ -1,16 +1,16 @@
-//! Every word that robocast's programs say to one another over D-Bus: names, interfaces, and how a status travels.
+//! Everything that robocast's programs send one another over D-Bus: names, interfaces, and how a status is encoded.
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`names`] | names of programs, objects, units and sockets |
-//! | [`mode`] | where a program is to be seen: on the system bus, at a socket of its own, or nowhere |
+//! | [`mode`] | where a program can be reached: on the system bus, at its own socket, or nowhere |
 //! | [`dictionary`] | a status as a dictionary (`a{sv}`), and back |
 //! | [`server`] | the objects of camera, push and net, served for as long as the program runs |
-//! | [`client`] | what other programs say, asked once or followed; orders to them |
+//! | [`client`] | the statuses of other programs, queried once or followed; orders to them |
 //! | [`update`] | the update program, both sides: it is there only while somebody needs it |
 //!
-//! The status types are in `robocast-status`. The same structs travel as D-Bus dictionaries, as JSON from
-//! `robocast run` to `robocast status`, and are what `--json` prints.
+//! The status types are in `robocast-status`. The same structs are sent as D-Bus dictionaries, as JSON from `robocast
+//! run` to `robocast status`, and are the output of `--json`.
 
 pub mod client;
 pub mod dictionary;

@@ -1,18 +1,18 @@
-//! Where a program is to be seen. `ROBOCAST_BUS` says it: `robocast run` sets it for its children.
+//! Where a program can be reached. `ROBOCAST_BUS` sets it: `robocast run` sets it for its children.
 
 use robocast_daemon::paths;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-/// The variable that says it.
+/// The variable that sets it.
 pub const VARIABLE: &str = "ROBOCAST_BUS";
 
-/// Where a program is to be seen, and looks for others.
+/// Where a program can be reached, and looks for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BusMode {
     /// On the system bus.
     System,
-    /// At a socket of its own (`sockets`): no bus is needed.
+    /// At its own socket (`sockets`): no bus is needed.
     Sockets,
     /// At both (`sockets+system`).
     Both,
@@ -21,7 +21,7 @@ pub enum BusMode {
 }
 
 impl BusMode {
-    /// As the environment says.
+    /// As the environment sets it.
     #[must_use]
     pub fn from_env() -> Self {
         Self::parse(std::env::var_os(VARIABLE).as_deref())

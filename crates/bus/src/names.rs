@@ -15,7 +15,7 @@ pub const UPDATE: &str = "org.robocast.Update1";
 /// The object of the update program.
 pub const UPDATE_PATH: &str = "/org/robocast/Update1";
 
-/// A program as others see it: on a bus under its name, or at a socket of its own.
+/// A program as others see it: on a bus under its name, or at its own socket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     /// The camera program of a stream.

@@ -1,7 +1,7 @@
 //! The objects of the programs: properties with change signals, few methods.
 //!
-//! A program serves its object for as long as it runs, on the system bus, at a socket of its own, or both ([`BusMode`]). A bus
-//! that is not there yet, or restarts, is looked for again and again; a program that is on no bus works all the same.
+//! A program serves its object as long as it runs, on the system bus, at its own socket, or both ([`BusMode`]). It
+//! keeps looking for a bus that is not there yet, or restarts; a program without a bus works all the same.
 //!
 //! Every object has a property `Status`: the whole status as a dictionary ([`crate::dictionary`]), with a signal whenever it
 //! changes in more than its counters. The other properties are the same values one by one, for people and scripts.
@@ -34,7 +34,7 @@ const RETRY_CAP: Duration = Duration::from_secs(2);
 
 /// An object whose properties derive from one status.
 pub(crate) trait StatusObject: Interface + Clone {
-    /// What the program says of itself.
+    /// The program's status.
     type Status: ProgramStatus;
 
     /// Where the program publishes its status.
@@ -49,7 +49,7 @@ pub(crate) trait StatusObject: Interface + Clone {
     ) -> impl Future<Output = zbus::Result<()>> + Send;
 }
 
-/// Whether this program uses the system bus: `ROBOCAST_BUS=off` and `sockets` say no.
+/// Whether this program uses the system bus: not with `ROBOCAST_BUS=off` or `sockets`.
 #[must_use]
 pub fn enabled() -> bool {
     BusMode::from_env().uses_system_bus()
@@ -131,7 +131,7 @@ pub async fn serve_net_at(folder: &Path, status: watch::Receiver<NetStatus>) {
     socket::serve_at_socket(folder, &Service::Net, &NetObject::new(status)).await;
 }
 
-/// Serves `object` wherever the environment says, until its status ends.
+/// Serves `object` wherever the environment sets, until its status ends.
 async fn serve_forever<O: StatusObject>(service: &Service, object: O) {
     let mode = BusMode::from_env();
     let on_bus = async {
@@ -161,9 +161,9 @@ async fn serve_on_bus<O: StatusObject>(
             () = tokio::time::sleep(backoff.next_wait()) => {}
             () = ended(&mut alive) => return,
         }
-        // Taken before anybody can read it: what changes from here on is signalled.
+        // Taken before any client can read it: later changes are signalled.
         let before = object.receiver().borrow().clone();
-        // Nobody else may take the name while this program runs: it would never get it back.
+        // No other program may take the name while this one runs: it would never get it back.
         let bus = bus().allow_name_replacements(false).name(service.bus_name());
         match bus.serve_at(service.path(), object.clone()).build().await {
             Ok(connection) => {
@@ -222,7 +222,7 @@ async fn publish_changes<O: StatusObject>(
     }
 }
 
-/// Waits until nobody publishes the status any more.
+/// Waits until the publisher of the status is dropped.
 async fn ended<S>(status: &mut watch::Receiver<S>) {
     while status.changed().await.is_ok() {}
 }

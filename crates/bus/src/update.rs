@@ -14,7 +14,7 @@ use zbus::{Connection, DBusError as _, Fd, OwnedFd, connection};
 const NO_RAUC: &str = "org.robocast.Update1.Error.NoRauc";
 const BUSY: &str = "org.robocast.Update1.Error.Busy";
 const REFUSED: &str = "org.robocast.Update1.Error.Refused";
-/// D-Bus's error for a name that nobody has.
+/// D-Bus's error for a name without an owner.
 const UNKNOWN: &str = "org.freedesktop.DBus.Error.ServiceUnknown";
 
 /// A bundle that somebody wants installed.
@@ -22,11 +22,11 @@ const UNKNOWN: &str = "org.freedesktop.DBus.Error.ServiceUnknown";
 pub struct InstallOrder {
     /// The bundle, open for reading.
     pub bundle: std::os::fd::OwnedFd,
-    /// Where the end is told.
+    /// Where the end is reported.
     pub done: oneshot::Sender<Result<(), InstallError>>,
 }
 
-/// Why a bundle was not installed. Each kind has a name of its own on D-Bus.
+/// Why a bundle was not installed. Each kind has its own name on D-Bus.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InstallError {
     /// There is no update program on this machine.
@@ -94,7 +94,7 @@ impl UpdateObject {
         end.await.unwrap_or_else(|_| Err(ending()))
     }
 
-    /// All of it, as a dictionary.
+    /// The whole status, as a dictionary.
     #[zbus(property)]
     fn status(&self) -> Dictionary {
         to_dictionary(&*self.status.borrow())
@@ -106,7 +106,7 @@ impl UpdateObject {
         if self.status.borrow().installing { "installing".into() } else { "idle".into() }
     }
 
-    /// Of the installation that is under way, or was last: per cent, and what is done, for people.
+    /// Of the current or last installation: per cent, and the current step, for people.
     #[zbus(property)]
     fn progress(&self) -> (u8, String) {
         let status = self.status.borrow();
@@ -139,7 +139,7 @@ impl UpdateServer {
         orders: mpsc::Sender<InstallOrder>,
     ) -> zbus::Result<Self> {
         let object = UpdateObject { status: status.clone(), orders };
-        // Who has the name may be installing: it is not taken away.
+        // The name's owner may be installing: the name is not taken away.
         let bus = bus.allow_name_replacements(false).replace_existing_names(false);
         let connection = bus.serve_at(UPDATE_PATH, object).name(UPDATE).build().await?;
         let last = status.borrow().clone();
@@ -158,7 +158,7 @@ impl UpdateServer {
     pub async fn publish_changes(&mut self) -> zbus::Result<()> {
         let shown = self.connection.object_server().interface::<_, UpdateObject>(UPDATE_PATH).await?;
         loop {
-            // Also what changed while nobody was here.
+            // Also changes from before this program started.
             let now = self.status.borrow_and_update().clone();
             let (emitter, object) = (shown.signal_emitter(), shown.get().await);
             if now.deserves_signal(&self.last) {
@@ -180,7 +180,7 @@ impl UpdateServer {
         }
     }
 
-    /// Gives the name back: from now on a call makes the bus start another program. What was called before is still served.
+    /// Releases the name: from now on a call makes the bus start another program. Earlier calls are still served.
     ///
     /// # Errors
     /// The bus fails.
@@ -210,7 +210,7 @@ pub async fn install_bundle(
     call.await.map(drop).map_err(|error| InstallError::from_call(error.into()))
 }
 
-/// What the update program says; `None` when it is not on this bus. It is not started for this.
+/// The status of the update program; `None` when it is not on this bus. It is not started for this.
 ///
 /// # Errors
 /// The bus fails, or the program does not answer.

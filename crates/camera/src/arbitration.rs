@@ -4,25 +4,25 @@ use robocast_config::{Bitrate, BitrateRange};
 use robocast_video::ipc::{BitrateCapability, ReaderId};
 use std::collections::BTreeMap;
 
-/// What everybody asks for. The least of it is in force, within the range of the stream; the most of the
-/// range while nobody asks.
+/// The bitrates that readers request. The lowest is in force, within the range of the stream; without requests, the top
+/// of the range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BitrateArbiter {
     range: BitrateRange,
     /// The operator's ceiling, over D-Bus.
     ceiling: Option<Bitrate>,
-    /// What each reader asked for last.
+    /// The last request of each reader.
     wishes: BTreeMap<ReaderId, Bitrate>,
 }
 
 impl BitrateArbiter {
-    /// Nobody asks yet.
+    /// No requests yet.
     #[must_use]
     pub fn new(range: BitrateRange) -> Self {
         Self { range, ceiling: None, wishes: BTreeMap::new() }
     }
 
-    /// The settings changed. They replace the operator's ceiling; what readers ask for still holds.
+    /// The settings changed. They replace the operator's ceiling; the readers' requests still hold.
     pub fn set_range(&mut self, range: BitrateRange) {
         self.range = range;
         self.ceiling = None;
@@ -50,7 +50,7 @@ impl BitrateArbiter {
         asked.map_or(self.range.max, |&least| least.clamp(self.range.min, self.range.max))
     }
 
-    /// What readers are told of a source whose bitrate can be changed.
+    /// What is shown to readers of a source whose bitrate can be changed.
     #[must_use]
     pub fn capability(&self) -> BitrateCapability {
         let BitrateRange { min, max } = self.range;
@@ -95,7 +95,7 @@ mod tests {
             // A reader's newest wish replaces its own only.
             (&[Wish(1, 900), Wish(1, 2000)], 2000),
             (&[Wish(1, 900), Wish(2, 1000), Wish(2, 3000)], 900),
-            // One that leaves takes its wish along.
+            // A reader that leaves takes its request along.
             (&[Wish(1, 900), Wish(2, 1400), Left(1)], 1400),
             (&[Wish(1, 900), Left(1)], 4000),
             (&[Wish(1, 900), Left(2)], 900),

@@ -7,7 +7,7 @@ use robocast_gst::encoder::{self, Encoder, EncodingTarget};
 use robocast_gst::pipeline::PipelineError;
 use tokio::sync::mpsc;
 
-/// What changes the bitrate of a source. A source without one passes through what it gets.
+/// How the bitrate of a source is changed. A source without such a control passes its input through.
 #[derive(Debug, Clone)]
 pub enum BitrateControl {
     /// An encoder in this process.
@@ -16,7 +16,7 @@ pub enum BitrateControl {
     Robot(mpsc::Sender<RobotRequest>),
 }
 
-/// What a robot that encodes by itself is asked for.
+/// The request to a robot with its own encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RobotRequest {
     /// Send a keyframe soon.
@@ -71,7 +71,7 @@ impl BitrateControl {
 pub struct EncoderControl {
     encoder: Encoder,
     element: gst::Element,
-    /// What it was started with.
+    /// The bitrate that it was started with.
     target: EncodingTarget,
 }
 

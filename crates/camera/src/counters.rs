@@ -1,4 +1,4 @@
-//! What a camera counts, shared between the streaming threads and the loop that reports.
+//! The counters of a camera, shared between the streaming threads and the loop that reports.
 
 use crate::rtp::PacketCounts;
 use robocast_video::clock::MonoTime;
@@ -46,7 +46,7 @@ impl Counters {
         self.broken.fetch_add(1, Relaxed);
     }
 
-    /// Adds packets that were received and not used, or never arrived.
+    /// Adds packets that were received but not used, or never arrived.
     pub fn add_packets(&self, packets: PacketCounts) {
         if packets == PacketCounts::default() {
             return;

@@ -18,12 +18,12 @@ pub struct DecodeTimes {
 }
 
 impl DecodeTimes {
-    /// The stream says that up to `depth` pictures may come before those shown earlier.
+    /// The stream says that up to `depth` pictures may precede pictures that are shown earlier.
     pub fn declare_reordering(&mut self, depth: usize) {
         self.depth = self.depth.max(depth.min(DEEPEST));
     }
 
-    /// Gives the next picture in coding order, whose presentation time is `pts`, its decoding and presentation
+    /// Gives the next picture in coding order, which has the presentation time `pts`, its decoding and presentation
     /// time. Decoding times rise strictly and are never later than the presentation time.
     pub fn assign_times(&mut self, pts: MonoTime) -> (MonoTime, MonoTime) {
         let at = self.pending.partition_point(|&earlier| earlier <= pts);
@@ -31,7 +31,7 @@ impl DecodeTimes {
         let wanted = if self.pending.len() > self.depth {
             self.pending.remove(0)
         } else {
-            // At the start: as if the missing pictures had been a nanosecond apart before it.
+            // At the start: as if the missing pictures had come a nanosecond apart before it.
             let missing = (self.depth + 1 - self.pending.len()) as u64;
             MonoTime(self.pending[0].0.saturating_sub(missing))
         };

@@ -16,7 +16,7 @@ pub enum GateVerdict {
         /// The parameter sets differ from those before.
         changed: bool,
     },
-    /// It is broken, or refers to one that is missing.
+    /// It is broken, or refers to a missing one.
     Drop,
     /// It holds no picture: parameter sets sent on their own.
     NoPicture,

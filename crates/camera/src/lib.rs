@@ -4,8 +4,8 @@
 //! source (rtp, rtsp, capture, file) -> SourceOutput: gate -> decoding times -> fits? --yes--> Broadcast -> readers
 //!                                                                              \--no--> Transcoder --^
 //! ```
-//! One task, [`program::run`], opens the source, closes it and opens it again as [`lifecycle`] says, and serves the
-//! readers' requests. Streaming threads only ever touch an [`output::SourceOutput`].
+//! One task, [`program::run`], opens, closes and reopens the source as [`lifecycle`] decides, and serves the readers'
+//! requests. Streaming threads only ever touch an [`output::SourceOutput`].
 //!
 //! | module | owns |
 //! |---|---|
@@ -16,9 +16,9 @@
 //! | [`source`] | the sources, behind one trait |
 //! | [`bitrate_control`] | changing the bitrate, at our encoder or at the robot's |
 //! | [`rtp`] | packets to access units. Pure |
-//! | [`output`], [`gate`], [`decode_times`], [`passthrough`] | what every unit passes; the last three pure |
+//! | [`output`], [`gate`], [`decode_times`], [`passthrough`] | the path of every unit; the last three pure |
 //! | [`transcoder`], [`transcoder_input`] | re-encoding H.264 that cannot be passed through |
-//! | [`counters`] | what is counted |
+//! | [`counters`] | the counters |
 
 pub mod arbitration;
 pub mod bitrate_control;

@@ -17,26 +17,26 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Packets come by themselves. A socket that joined its group rarely needs to be opened again: when the
-    /// interface was down for a while.
+    /// Packets arrive unrequested. A socket that joined its group rarely needs to be reopened: only when the interface
+    /// was down for some time.
     pub const PACKETS: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(2) };
     /// A session with a camera.
     pub const SESSION: Self = Self { first: Duration::from_secs(5), next: Duration::from_secs(3) };
 
-    /// A camera whose pictures this process encodes. After `fruitless` openings in a row without a frame it gets
-    /// more time than before: a busy board may need it, and would start over for ever.
+    /// A camera whose pictures this process encodes. After `fruitless` openings in a row without a frame it gets more
+    /// time than before: a busy board may need it, and would otherwise start over forever.
     #[must_use]
     pub fn encoding(fruitless: u32) -> Self {
         Self { first: Self::SESSION.first * (1 << fruitless.min(3)), ..Self::SESSION }
     }
 }
 
-/// What is known of an open source.
+/// The known state of an open source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
     /// Time since it was opened.
     pub since_open: Duration,
-    /// Time since the last frame of the camera, which may be one of an earlier opening; none before the first.
+    /// Time since the last frame of the camera, which may be from an earlier opening; `None` before the first.
     pub since_frame: Option<Duration>,
 }
 
@@ -96,7 +96,7 @@ mod tests {
             (10_000, Some(1000), Lost),
             (10_000, Some(2999), Lost),
             (10_000, Some(3000), TimedOut),
-            // The last frame was one of an earlier opening.
+            // The last frame was from an earlier opening.
             (1999, Some(2000), TooEarly),
             (500, Some(500), TooEarly),
             (2000, Some(60_000), Lost),

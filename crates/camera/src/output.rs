@@ -14,7 +14,7 @@ use robocast_video::ipc::Broadcast;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// What the camera's loop must know of the pictures.
+/// What the camera's loop must know about the pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OutputEvent {
     /// The pictures have this format from now on.
@@ -23,7 +23,7 @@ pub enum OutputEvent {
     Unfit(String),
 }
 
-/// One opening of the source. An event of an earlier one says nothing of the source that is open now.
+/// One opening of the source. An event of an earlier one is not about the source that is open now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OpeningId(pub u64);
 
@@ -50,18 +50,18 @@ impl OutputEvents {
     }
 }
 
-/// What every output of one camera shares.
+/// The state that all outputs of one camera share.
 #[derive(Debug, Clone)]
 pub struct CameraContext {
     /// The stream's settings.
     pub stream: Arc<Stream>,
-    /// Where units go.
+    /// Where units are sent.
     pub broadcast: Broadcast,
     /// The counters.
     pub counters: Arc<Counters>,
     /// To the camera's loop.
     pub events: OutputEvents,
-    /// Where units go that must be transcoded.
+    /// Where units are sent that must be transcoded.
     pub transcoder_input: TranscoderInput,
 }
 
@@ -349,7 +349,7 @@ mod tests {
             matches!(&events[..], [OutputEvent::Unfit(why), OutputEvent::Format(_)] if why.contains("1280x720")),
             "{events:?}"
         );
-        // What the transcoder makes of them goes out, and was counted before.
+        // The transcoder's output is sent, and was counted before.
         let mut encoded = SourceOutput::encoded(bench.context.clone());
         encoded.deliver(unit(&[SPS, PPS, IDR], 80));
         assert_eq!(bench.published(), [80]);

@@ -3,7 +3,7 @@
 use robocast_config::{Encode, Stream};
 use robocast_video::h264::VideoFormat;
 
-/// What is done with a source's H.264.
+/// How a source's H.264 is handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Passthrough {
     /// It is published untouched.

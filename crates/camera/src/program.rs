@@ -34,7 +34,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-/// What is kept for readers: they may lag by a second; a group of pictures may have 8 MiB.
+/// The buffer for readers: they may lag by a second; a group of pictures may have 8 MiB.
 const KEPT: Limits = Limits { lag: Duration::from_secs(1), bytes: 8 << 20 };
 /// How often the source is judged.
 const TICK: Duration = Duration::from_millis(250);
@@ -68,10 +68,10 @@ pub enum CameraError {
     Stuck(#[source] PipelineError),
 }
 
-/// Runs the camera of stream `name` until it is told to end.
+/// Runs the camera of stream `name` until it is asked to stop.
 ///
 /// # Errors
-/// When it cannot start, or cannot go on in this process.
+/// When it cannot start, or cannot continue in this process.
 pub async fn run(name: &str, settings: &Path) -> Result<(), CameraError> {
     let (mut camera, _served) = CameraProgram::new(name, settings)?;
     notify::ready();
@@ -90,7 +90,7 @@ struct CameraProgram<S> {
     source: SourceTask<S>,
     context: CameraContext,
     output_events: mpsc::UnboundedReceiver<(OpeningId, OutputEvent)>,
-    /// What changes the bitrate now, and what it was asked for last.
+    /// What changes the bitrate now, and the last requested value.
     control: Option<BitrateControl>,
     bitrate_set: Option<Bitrate>,
     /// The format of the pictures, once known.
@@ -293,7 +293,7 @@ impl<S: RunningSource> CameraProgram<S> {
     }
 
     fn open_source(&mut self, fruitless: u32) {
-        // What the outputs of earlier openings still send is not about this one.
+        // Events from the outputs of earlier openings are not about this one.
         self.context.events.opening = self.context.events.opening.next();
         let attempt = Attempt { fruitless, target: self.encoding_target() };
         self.source = SourceTask::open(&self.opener, &self.settings, &self.context, attempt);
@@ -310,7 +310,7 @@ impl<S: RunningSource> CameraProgram<S> {
         }
     }
 
-    /// Has the bitrate that is in force used by whatever encodes now.
+    /// Applies the bitrate in force to the current encoder.
     fn apply_bitrate(&mut self) {
         let control = self.source.control();
         if let Some(control) = &control {
@@ -358,7 +358,7 @@ impl<S: RunningSource> CameraProgram<S> {
         }
     }
 
-    /// Reads the settings again. An event when what they say of this camera changed.
+    /// Reads the settings again. Returns an event when those of this camera changed.
     fn reload_settings(&mut self) -> Option<LifecycleEvent> {
         let settings = match robocast_config::load(&self.path) {
             Ok(checked) => checked.settings,
@@ -374,7 +374,7 @@ impl<S: RunningSource> CameraProgram<S> {
             );
             return None;
         };
-        // The camera's part alone: opening the source again would cost every sink its video.
+        // Only the camera's part: reopening the source would cost every sink its video.
         let changed = settings.camera_part(&self.name) != self.settings.camera_part(&self.name);
         let event =
             LifecycleEvent::SettingsChanged { source: stream.source.to_string(), start: stream.start };

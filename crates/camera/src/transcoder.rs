@@ -57,7 +57,7 @@ impl Transcoder {
         Ok(Self { pipeline, input: context.transcoder_input.clone(), control })
     }
 
-    /// Waits until it fails; says why. Cancel safe.
+    /// Waits until it fails; returns the reason. Cancel safe.
     pub async fn run(&mut self) -> String {
         match self.pipeline.next_event().await {
             PipelineEvent::Failed { element, message, .. } => format!("{element}: {message}"),

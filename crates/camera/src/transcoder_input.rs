@@ -3,7 +3,7 @@
 use robocast_video::h264::AccessUnit;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where units go that must be re-encoded; empty until a transcoder runs.
+/// Where units are sent that must be re-encoded; empty until a transcoder runs.
 #[derive(Debug, Clone, Default)]
 pub struct TranscoderInput(Arc<Mutex<Option<gst_app::AppSrc>>>);
 

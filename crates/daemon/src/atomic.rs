@@ -15,8 +15,8 @@ pub struct WriteError {
     source: io::Error,
 }
 
-/// Replaces `path` by `content`: afterwards it holds either the old bytes or the new ones, even
-/// when the power goes in between. `mode` is the file's mode, such as `0o600`.
+/// Replaces `path` by `content`: afterwards it holds either the old bytes or the new ones, even when the power fails in
+/// between. `mode` is the file's mode, such as `0o600`.
 ///
 /// # Errors
 /// When a step fails; the old file is then still there.
@@ -64,7 +64,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("settings.toml");
         write(&path, b"old", 0o600).unwrap();
-        // A folder where the new file is to be written makes the first step fail.
+        // A folder at the place of the new file makes the first step fail.
         std::fs::create_dir(folder.path().join(".settings.toml.new")).unwrap();
         let error = write(&path, b"new", 0o600).unwrap_err();
         assert!(error.to_string().contains("settings.toml"), "{error}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// A capped exponential backoff with jitter.
 ///
-/// The first wait after [`Backoff::reset`] is zero. Each later one is between half of its step and
-/// the whole of it; steps double from `first` to `cap`.
+/// The first wait after [`Backoff::reset`] is zero. Each later one is between half of its step and the full step; steps
+/// double from `first` to `cap`.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,

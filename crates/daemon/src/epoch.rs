@@ -1,4 +1,4 @@
-//! Which times this box can believe: none before the image was made, none that is an era later.
+//! Which times are plausible on this box: none before the image was made, none an era later.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 /// A file whose modification time is that of the image. systemd never lets the clock start before it.
 pub const CLOCK_EPOCH: &str = "/usr/lib/clock-epoch";
 
-/// A clock that is further ahead of the image than this is wrong: no image is in use for so long.
+/// A clock that is further ahead of the image than this is wrong: no image is in use for this long.
 pub const IMAGE_LIFETIME: Duration = Duration::from_secs(20 * 365 * 86_400);
 
-/// When the image was made; none where the image does not say so.
+/// When the image was made; `None` where the image does not record it.
 #[must_use]
 pub fn image_epoch() -> Option<SystemTime> {
     modification_time(Path::new(CLOCK_EPOCH))

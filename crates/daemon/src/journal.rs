@@ -45,7 +45,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Whether `$JOURNAL_STREAM` names the very file that is our stderr.
+/// Whether `$JOURNAL_STREAM` names the file that is our stderr.
 fn stderr_is_the_journal() -> bool {
     std::env::var("JOURNAL_STREAM").is_ok_and(|stream| is_same_file(&stream, "/proc/self/fd/2"))
 }

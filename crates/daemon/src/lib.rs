@@ -1,4 +1,4 @@
-//! What every robocast program needs, and nothing that only one of them does.
+//! Everything that all robocast programs need, and nothing that only one of them does.
 //!
 //! | module | owns |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! What a program reports to its supervisor, which is systemd on the box and `robocast run` elsewhere.
+//! Reports of a program to its supervisor, which is systemd on the box and `robocast run` elsewhere.
 //!
 //! [`Heartbeat::beat`] feeds the watchdog. The program's own loop calls it once a turn; no timer does.
 
@@ -15,7 +15,7 @@ pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// Reports in one line what the program does, for people.
+/// Reports in one line the program's state, for people.
 pub fn status(line: &str) {
     send(&[NotifyState::Status(line)]);
 }
@@ -34,7 +34,7 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// A heartbeat for the watchdog that `$WATCHDOG_USEC` asks for; silent when there is none.
+    /// A heartbeat for the watchdog that `$WATCHDOG_USEC` asks for; silent when it is not set.
     #[must_use]
     pub fn from_env() -> Self {
         Self { every: sd_notify::watchdog_enabled().map(|limit| limit / 3), last: None }

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 pub const SETTINGS: &str = "settings.toml";
 /// The last settings that were proven, in the folder of state.
 pub const PROVEN_SETTINGS: &str = "settings.proven.toml";
-/// Whoever provisions holds this file locked, one at a time; in the folder of run-time files.
+/// The provisioning process holds this file locked, one at a time; in the folder of run-time files.
 pub const PROVISION_LOCK: &str = "provision.lock";
 
-/// What outlives a reboot: `/var/lib/robocast`, or `$ROBOCAST_STATE`.
+/// The folder that outlives a reboot: `/var/lib/robocast`, or `$ROBOCAST_STATE`.
 #[must_use]
 pub fn state() -> PathBuf {
     std::env::var_os("ROBOCAST_STATE").map_or_else(|| PathBuf::from("/var/lib/robocast"), PathBuf::from)
 }
 
-/// What is gone after a reboot: `/run/robocast`, or `$ROBOCAST_RUN`. A developer without privilege, who cannot write
-/// there, uses a folder of their own.
+/// The folder that is empty after a reboot: `/run/robocast`, or `$ROBOCAST_RUN`. A developer without privilege, who
+/// cannot write there, uses a private folder.
 #[must_use]
 pub fn run() -> PathBuf {
     if let Some(folder) = std::env::var_os("ROBOCAST_RUN") {
@@ -25,7 +25,7 @@ pub fn run() -> PathBuf {
     run_below(Path::new("/run"), std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from))
 }
 
-/// `robocast` in the system's folder `/run` where this user can write it, else in the user's own.
+/// `robocast` in the system's folder `/run` where this user can write it, otherwise in the user's own.
 fn run_below(system: &Path, own: Option<PathBuf>) -> PathBuf {
     let folder = system.join("robocast");
     let writable = |path: &Path| nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok();
@@ -50,7 +50,7 @@ pub fn proven_settings() -> PathBuf {
     state().join(PROVEN_SETTINGS)
 }
 
-/// Says which settings have their uplinks rolled back: the SHA-256 of their file in hex.
+/// Records which settings have their uplinks rolled back: the SHA-256 of their file in hex.
 #[must_use]
 pub fn former_uplinks() -> PathBuf {
     state().join("uplink.former")
@@ -62,7 +62,7 @@ pub fn camera_socket(name: &str) -> PathBuf {
     run().join("camera").join(format!("{name}.sock"))
 }
 
-/// The socket on which `robocast run` answers what it does now.
+/// The socket on which `robocast run` reports its state.
 #[must_use]
 pub fn status_socket() -> PathBuf {
     run().join("status.sock")
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(run_below(system.path(), own.clone()), system.path().join("robocast"));
         std::fs::create_dir(system.path().join("robocast")).unwrap();
         assert_eq!(run_below(system.path(), own.clone()), system.path().join("robocast"));
-        // Nobody can write in a folder that is not there, not even root.
+        // A folder that does not exist is not writable, not even for root.
         let missing = system.path().join("missing");
         assert_eq!(run_below(&missing, own), Path::new("/run/user/7/robocast"));
         assert!(run_below(&missing, None).starts_with("/tmp"));

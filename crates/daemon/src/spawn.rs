@@ -1,5 +1,5 @@
-//! The one place that starts another program. A child never outlives its parent: the kernel ends it
-//! when the parent dies, however that happened.
+//! The only place that starts other programs. A child never outlives its parent: the kernel ends it when the parent
+//! dies, however that happened.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -157,7 +157,7 @@ mod tests {
         let pid = child.id().unwrap();
         drop(child);
         let gone = async {
-            // A zombie that nobody has waited for yet has no command line.
+            // A zombie that is not reaped yet has no command line.
             while std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()) {
                 tokio::task::yield_now().await;
             }

@@ -1,11 +1,11 @@
-//! One line of a check: what was looked at, and whether it is as it should be.
+//! One line of a check: the item, and whether it is as it should be.
 
 /// One line of `robocast net check`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// Whether it is as it should be.
     pub ok: bool,
-    /// What was found, for people.
+    /// The finding, for people.
     pub text: String,
 }
 

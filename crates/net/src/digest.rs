@@ -1,7 +1,7 @@
 //! Names for content that is written down and compared later, by this release or a newer one: SHA-256 over lines of text.
 //!
-//! The text is spelled out by whoever asks for it, never by `Debug`: a renamed type must not change a digest. Its first line
-//! names the format and its version.
+//! The caller spells the text out; `Debug` is never used: a renamed type must not change a digest. Its first line names
+//! the format and its version.
 
 use ring::digest::{Context, SHA256};
 use std::fmt::Write as _;
@@ -28,7 +28,7 @@ impl StableDigest {
         hex(self.0.finish().as_ref())
     }
 
-    /// Its first 16 characters, where space is short and nobody attacks.
+    /// Its first 16 characters, where space is short and no attacker is expected.
     pub(crate) fn short(self) -> String {
         let mut hex = self.hex();
         hex.truncate(16);

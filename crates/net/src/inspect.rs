@@ -1,4 +1,4 @@
-//! What `robocast net plan` and `robocast net check` find out. Both only read.
+//! The checks behind `robocast net plan` and `robocast net check`. Both only read.
 
 use crate::check::Check;
 use crate::robot::namespace::NamespaceError;

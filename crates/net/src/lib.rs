@@ -18,7 +18,7 @@
 //! | [`traffic`] | the streams' evidence about each uplink: pure |
 //! | [`probe_scheduler`] | when which uplink is probed |
 //! | [`preferred_uplink`] | MPTCP and the resolver follow the choice |
-//! | [`clock`] | the clock, until NTP keeps it: a program of its own |
+//! | [`clock`] | the clock, until NTP keeps it: a separate program |
 //! | [`report`] | the status on the bus: pure |
 //! | [`inspect`], [`check`] | `robocast net plan` and `robocast net check` |
 

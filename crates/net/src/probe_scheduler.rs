@@ -51,7 +51,7 @@ impl ProbeScheduler {
         }
     }
 
-    /// The next outcome; none where there was nothing to probe. Waits for ever while no probe is running.
+    /// The next outcome; `None` where there was nothing to probe. Waits forever while no probe is running.
     pub async fn next_outcome(
         &mut self,
         now: impl Fn() -> Duration,

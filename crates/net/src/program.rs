@@ -63,7 +63,7 @@ pub fn load_settings(path: &Path, last: Option<Settings>) -> Settings {
     }
 }
 
-/// Reconciles both sides until it is told to stop.
+/// Reconciles both sides until it is asked to stop.
 ///
 /// # Errors
 /// When it cannot start.
@@ -94,7 +94,7 @@ struct NetProgram {
     traffic: Traffic,
     probes: ProbeScheduler,
     chooser: Chooser,
-    /// Uplinks that were left, and have not worked since.
+    /// Uplinks that were left, and have not worked since then.
     left: BTreeSet<String>,
     began: Instant,
     status: watch::Sender<NetStatus>,
@@ -147,7 +147,8 @@ impl NetProgram {
         })
     }
 
-    /// Waits until the robot's interface has left the box's own network: before that, nothing else may come up there.
+    /// Waits until the robot's interface has left the box's own network: before that, no other interface may come up
+    /// there.
     async fn first_round(&mut self) {
         let reconciled = async {
             while let Some(report) = self.reports.recv().await {
@@ -210,7 +211,7 @@ impl NetProgram {
         }
     }
 
-    /// Passes the streams' evidence to the chooser, and probes the uplinks about which there is none.
+    /// Passes the streams' evidence to the chooser, and probes the uplinks without evidence.
     fn evaluate(&mut self) {
         for evidence in self.traffic.evidence() {
             self.on_event(&UplinkEvent::Traffic(evidence));

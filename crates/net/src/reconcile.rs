@@ -95,7 +95,8 @@ pub async fn reconcile_robot(
     tracing::info!("robot's side: {}", outcome.text);
 }
 
-/// Reconciles the uplinks until the sender of the desired state is dropped. They then stay as they are: NetworkManager goes on.
+/// Reconciles the uplinks until the sender of the desired state is dropped. They then stay as they are: NetworkManager
+/// continues.
 pub async fn reconcile_uplinks(
     mut manager: UplinkManager,
     mut desired: watch::Receiver<Desired<DesiredUplinks>>,

@@ -1,7 +1,7 @@
 //! Settings whose uplinks were rolled back: until a stick brings other settings, the last proven uplinks stay in use.
 //!
-//! `robocast provision` records a rollback in the file [`paths::former_uplinks`]: the SHA-256, in hex, of the settings in question.
-//! It says nothing about other settings: new ones are always tried, whenever power was lost.
+//! `robocast provision` records a rollback in the file [`paths::former_uplinks`]: the SHA-256, in hex, of the settings
+//! in question. It does not apply to other settings: new ones are always tried, whenever power was lost.
 
 use crate::digest::sha256_hex;
 use robocast_config::Settings;

@@ -27,7 +27,7 @@ pub enum BackupError {
     Open {
         /// The partition.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// It cannot be read.
@@ -35,7 +35,7 @@ pub enum BackupError {
     Read {
         /// The partition.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// It cannot be written; the record that was there last still is.
@@ -43,7 +43,7 @@ pub enum BackupError {
     Write {
         /// The partition.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// It has no room for two places.
@@ -75,9 +75,9 @@ pub enum RestoreError {
     Copy {
         /// The settings.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The problem with them.
         fault: SettingsFault,
-        /// What is wrong with the partition.
+        /// The problem with the partition.
         source: BackupError,
     },
     /// Neither is any good.
@@ -88,7 +88,7 @@ pub enum RestoreError {
     BothBad {
         /// The settings.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The problem with them.
         fault: SettingsFault,
         /// The partition.
         copy: PathBuf,
@@ -100,7 +100,7 @@ pub enum RestoreError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The settings cannot be written back.
@@ -131,19 +131,19 @@ pub enum Restored {
     NeverProvisioned,
     /// The settings were put back.
     Back {
-        /// What had become of them.
+        /// What had happened to them.
         fault: SettingsFault,
         /// The number of the copy.
         sequence: u64,
     },
 }
 
-/// What is wrong with a settings file.
+/// A problem with a settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingsFault {
     /// It is not there.
     Missing,
-    /// It has no bytes, or blanks alone.
+    /// It is empty, or holds only blanks.
     Empty,
     /// It cannot be read.
     Unreadable(String),
@@ -217,7 +217,7 @@ pub fn restore_settings(settings: &Path, copy: &Path) -> Result<Restored, Restor
     Ok(Restored::Back { fault, sequence: *sequence })
 }
 
-/// What is wrong with the settings, if anything is.
+/// The problem with the settings, if there is one.
 fn find_fault(settings: &Path) -> Option<SettingsFault> {
     match robocast_config::read(settings) {
         Err(LoadError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
@@ -240,7 +240,7 @@ impl<'p> Partition<'p> {
     fn open(path: &'p Path, how: &OpenOptions) -> Result<Self, BackupError> {
         let mut file =
             how.open(path).map_err(|source| BackupError::Open { path: path.to_owned(), source })?;
-        // The length of a block device is where its end is, not what its metadata says.
+        // The length of a block device is the position of its end, not the one in its metadata.
         let size = file
             .seek(SeekFrom::End(0))
             .map_err(|source| BackupError::Read { path: path.to_owned(), source })?;

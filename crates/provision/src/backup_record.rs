@@ -36,7 +36,7 @@ pub struct BackupRecord {
     pub payload: Vec<u8>,
 }
 
-/// What a place holds.
+/// The contents of a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredRecord {
     /// Nothing of ours.
@@ -119,7 +119,7 @@ fn newer(a: &BackupRecord, b: &BackupRecord) -> bool {
     a.sequence.wrapping_sub(b.sequence).wrapping_sub(1) < u64::MAX / 2
 }
 
-/// Where the next record goes, and its number: never over the newest whole one.
+/// The place of the next record, and its number: never over the newest whole one.
 #[must_use]
 pub fn next_place(found: &[StoredRecord; PLACES]) -> (usize, u64) {
     match newest_first(found).first() {
@@ -174,7 +174,7 @@ mod tests {
         let mut bytes = encode(&record(0x0102, b"abc")).unwrap();
         assert_eq!(bytes[..24], *b"RCASTSET\x01\0\0\0\x03\0\0\0\x02\x01\0\0\0\0\0\0");
         assert_eq!(&bytes[HEAD..], b"abc");
-        // One of a later version, whole by itself, is not read as if it were ours.
+        // A whole record of a later version is not read as if it were ours.
         bytes[8] = 2;
         let later = sum(&bytes[..24], b"abc");
         bytes[24..HEAD].copy_from_slice(&later);
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(decode(&[0; 4096]), StoredRecord::Nothing);
     }
 
-    /// What a card may hold after a cut: of the new bytes any set of sectors, over the old ones.
+    /// What a card may hold after a cut: any subset of the new sectors, over the old ones.
     fn torn(old: &[u8], new: &[u8], kept: &[bool]) -> Vec<u8> {
         let mut bytes = old.to_vec();
         bytes.resize(old.len().max(new.len()), 0);

@@ -19,7 +19,7 @@ pub fn path_of(folder: BorrowedFd<'_>) -> PathBuf {
 /// Replaces the file `name` of a folder. A link under this name is replaced itself.
 ///
 /// # Errors
-/// A folder has this name, or it cannot be written; what was there still is.
+/// A folder has this name, or it cannot be written; the old contents are still there.
 pub fn write_file(folder: BorrowedFd<'_>, name: &str, content: &[u8], mode: u32) -> Result<(), WriteError> {
     atomic::write(&path_of(folder).join(name), content, mode)
 }

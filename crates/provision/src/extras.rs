@@ -1,4 +1,4 @@
-//! What else a stick brings or asks for. Nothing here changes what becomes of the settings.
+//! Other things that a stick brings or asks for. Nothing here affects the settings.
 
 use crate::dirfd;
 use crate::host::{Answer, Host};
@@ -34,7 +34,7 @@ pub fn install_update(host: &mut dyn Host, files: &StickFiles) -> Option<Part> {
     Some(part("update", host.install_update(name, bundle)))
 }
 
-/// Has SSH keys let in, if the settings allow SSH and the owner, if there is one, signed them.
+/// Lets SSH keys log in, if the settings allow SSH and the owner, if there is one, signed them.
 pub fn install_authorized_keys(
     state: &StateDir,
     host: &mut dyn Host,
@@ -49,7 +49,7 @@ pub fn install_authorized_keys(
                 .with_hint("write `[debug]` and `ssh = true` into the settings, or remove the file"));
         }
         ssh::count(bytes).map_err(|error| ProvisionProblem::new(format!("`{AUTHORIZED_KEYS}`: {error}")))?;
-        // Whoever can log in does not need signed settings any more.
+        // Anyone who can log in does not need signed settings any more.
         if let Some(owner) = owner {
             let signature = files.authorized_keys_signature.as_deref();
             let after = owner.accept(SignedFile { name: AUTHORIZED_KEYS, bytes, signature })?;
@@ -98,13 +98,13 @@ pub fn write_support_bundle(host: &mut dyn Host, top: &Top, device: &str) -> Par
 pub struct SecretsToErase {
     /// Its name there.
     pub name: OsString,
-    /// What was read.
+    /// The contents as read.
     pub read: Vec<u8>,
     /// Whether its owner signed it.
     pub signed: bool,
 }
 
-/// Rewrites the stick's settings with every secret sealed to this box, and overwrites what was there.
+/// Rewrites the stick's settings with every secret sealed to this box, and overwrites the old bytes.
 pub fn erase_secrets(top: &Top, what: &SecretsToErase, recipient: &Recipient) -> Part {
     part(
         "erase_secrets",

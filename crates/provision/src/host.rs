@@ -1,4 +1,5 @@
-//! What provisioning needs of the machine it runs on: to apply settings, to verify them, and what else a stick may bring.
+//! What provisioning needs of the machine it runs on: to apply settings, to verify them, and to handle what else a
+//! stick may bring.
 //!
 //! [`NoHost`] is a machine without systemd: it applies nothing, so settings are kept but not proven.
 
@@ -24,7 +25,7 @@ pub struct Change<'s> {
 /// The result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It is done; one line of what.
+    /// It is done; one line that describes it.
     Done(String),
     /// It failed.
     Failed(ProvisionProblem),
@@ -34,13 +35,13 @@ pub enum Answer {
 
 /// The machine. Calls block until all is done; texts and parts hold no secret.
 pub trait Host {
-    /// Has every program take the new settings: the network under a checkpoint, for it may have to be rolled back.
+    /// Makes every program take the new settings: the network under a checkpoint, for it may have to be rolled back.
     fn apply(&mut self, change: Change<'_>) -> Answer;
 
-    /// Checks whether they work, part by part, and waits as long as that may take. `None`: this machine cannot tell.
+    /// Checks whether they work, part by part, and waits as long as that may take. `None`: this machine cannot check.
     fn verify(&mut self, change: Change<'_>) -> Option<VerificationResult>;
 
-    /// They are proven: the checkpoint goes. `settings.proven.toml` is written already.
+    /// They are proven: the checkpoint is removed. `settings.proven.toml` is written already.
     fn commit(&mut self, change: Change<'_>) -> Answer;
 
     /// They are not proven: where `uplink_failed`, the network returns to the uplinks of `settings.proven.toml`, if there are

@@ -10,7 +10,7 @@ pub fn hardware() -> String {
     places.iter().find_map(|path| line(path)).unwrap_or_default()
 }
 
-/// The kind of board, such as `raspberrypi5`; what it calls itself, when the image does not say.
+/// The kind of board, such as `raspberrypi5`; the board's own name for itself, when the image does not record one.
 #[must_use]
 pub fn board() -> String {
     let conf = file("/usr/lib/robocast/board.conf").unwrap_or_default();

@@ -4,9 +4,9 @@
 //!            provision.json        owner.json            settings.toml        apply, prove        provision.json goes
 //! a cut at:  old              old, forgotten      old, forgotten       new, resumed         new, resumed            new
 //! ```
-//! Each file is replaced whole, so after a cut the SHA-256 in the journal tells whether the new settings were written. The owner is
-//! written first: settings are never in force whose serial is not recorded. A recorded serial with the old settings does no harm: the
-//! same file is accepted again.
+//! Each file is replaced whole, so after a cut the SHA-256 in the journal shows whether the new settings were written.
+//! The owner is written first: settings are never in force whose serial is not recorded. A recorded serial with the old
+//! settings does no harm: the same file is accepted again.
 
 use crate::owner::Owner;
 use crate::problem::ProvisionProblem;
@@ -29,7 +29,7 @@ pub struct SettingsTrial {
     pub trial: String,
 }
 
-/// What a journal says about the settings in force.
+/// The state of the settings in force according to the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterCut {
     /// The trial did not begin: the old ones are in force.
@@ -38,7 +38,8 @@ pub enum AfterCut {
     Resume,
 }
 
-/// What to do about a journal that was found. One that cannot be read counts as a trial: applying what is in force does no harm.
+/// How to handle a journal that was found. One that cannot be read counts as a trial: applying the settings in force
+/// does no harm.
 #[must_use]
 pub fn decide_after_cut(journal: &[u8], in_force: Option<&[u8]>) -> AfterCut {
     match (serde_json::from_slice::<SettingsTrial>(journal), in_force) {
@@ -49,7 +50,7 @@ pub fn decide_after_cut(journal: &[u8], in_force: Option<&[u8]>) -> AfterCut {
     }
 }
 
-/// Repairs the files after a power cut. True when a trial is to be resumed: its settings are to be applied and verified.
+/// Repairs the files after a power cut. True when a trial must be resumed: its settings must be applied and verified.
 ///
 /// # Errors
 /// The disk of the box fails.
@@ -74,7 +75,7 @@ pub fn begin_trial(state: &StateDir, settings: &[u8], owner: Option<&Owner>) -> 
         .map_or(Ok(()), |owner| write_owner(state, owner))
         .and_then(|()| settings_files::write_current(state, settings));
     if written.is_err() {
-        // Best effort; the journal says itself that the trial did not begin.
+        // Best effort; the journal itself shows that the trial did not begin.
         let _ = match (changed, before) {
             (None, _) => Ok(()),
             (Some(_), None) => state.remove(OWNER_FILE),

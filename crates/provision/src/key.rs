@@ -11,7 +11,7 @@ const LIMIT: usize = 4096;
 /// The key of the box; a new one when there is none.
 ///
 /// # Errors
-/// It is damaged, or a new one cannot be kept. A damaged one stays: otherwise what is sealed to it would be lost.
+/// It is damaged, or a new one cannot be kept. A damaged one stays: otherwise everything sealed to it would be lost.
 pub fn load_or_make_key(state: &StateDir) -> Result<BoxKey, ProvisionProblem> {
     if let Some(bytes) = state.read(FILE, LIMIT)? {
         let text = String::from_utf8_lossy(&bytes);

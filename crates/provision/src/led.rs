@@ -1,6 +1,6 @@
 //! The board's LED shows the result of a stick, to somebody at the box without a screen.
 //!
-//! The board's facts say which one it is (`hw/boards/BOARD/board.conf`: `LED`). The kernel blinks by itself (`timer`), so the last
+//! The board's facts name it (`hw/boards/BOARD/board.conf`: `LED`). The kernel does the blinking (`timer`), so the last
 //! sign stays until the next stick or the next start.
 
 use robocast_stick::Outcome;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const FACTS: &str = "/usr/lib/robocast/board.conf";
 const LEDS: &str = "/sys/class/leds";
 
-/// What is shown.
+/// The sign that is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LedSign {
     /// Fast: the stick is being read, or the settings are being proven. Leave it in.
@@ -35,7 +35,7 @@ impl From<Outcome> for LedSign {
 }
 
 impl LedSign {
-    /// So long on, so long off, in ms; steady without.
+    /// How long on and how long off, in ms; without it, steady.
     const fn times(self) -> Option<(u32, u32)> {
         match self {
             Self::Busy => Some((100, 100)),

@@ -1,4 +1,4 @@
-//! How settings come to the box and stay there.
+//! How settings reach the box and stay there.
 //!
 //! | module | owns |
 //! |---|---|
@@ -17,9 +17,9 @@
 //! | [`problem`] | what went wrong, and what to do about it |
 //! | [`backup_record`] | the form of a copy of the settings on a raw partition: pure |
 //! | [`backup`] | writing that copy, and restoring lost settings from it |
-//! | [`host`] | what is needed of the machine: to apply, to verify, to roll back |
+//! | [`host`] | what the machine must provide: apply, verify, roll back |
 //! | [`systemd_host`] | that machine: systemd and the update program, over D-Bus |
-//! | [`apply`] | new settings come into force: units and programs, over D-Bus |
+//! | [`apply`] | brings new settings into force: units and programs, over D-Bus |
 //! | [`verification`] | whether they work: pure, and the shell that observes |
 //! | [`support`] | what a bug report needs, without secrets |
 //! | [`led`] | what the board's LED shows |

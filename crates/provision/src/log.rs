@@ -42,7 +42,7 @@ impl StepLog {
         }
     }
 
-    /// All steps: those without an entry were not reached.
+    /// All steps; those without an entry were not reached.
     #[must_use]
     pub fn finish(self) -> Vec<StepRecord> {
         let mut entries = self.0.into_iter().peekable();

@@ -1,4 +1,4 @@
-//! Looks up files of a stick by their names, whatever their case: regular files only, bounded, and never through a link.
+//! Looks up files of a stick by their names, ignoring case: regular files only, bounded, and never through a link.
 
 use crate::problem::ProvisionProblem;
 use nix::errno::Errno;
@@ -20,7 +20,7 @@ pub const MOST_NAMES: usize = 10_000;
 pub fn list_names(folder: BorrowedFd<'_>) -> Result<Vec<OsString>, ProvisionProblem> {
     let failed = |error: io::Error| broken("its top folder", &error);
     let mut names = Vec::new();
-    // The folder itself, not what a name in it leads to.
+    // The folder itself, not the target of a name in it.
     let entries = std::fs::read_dir(crate::dirfd::path_of(folder)).map_err(failed)?;
     for entry in entries {
         if names.len() == MOST_NAMES {
@@ -33,7 +33,7 @@ pub fn list_names(folder: BorrowedFd<'_>) -> Result<Vec<OsString>, ProvisionProb
     Ok(names)
 }
 
-/// The one among `names` that is `wanted`, whatever its case. `None` when there is none.
+/// The name among `names` that is `wanted`, ignoring case. `None` when there is none.
 ///
 /// # Errors
 /// There are several.
@@ -41,7 +41,8 @@ pub fn pick_name<'n>(names: &'n [OsString], wanted: &str) -> Result<Option<&'n O
     one(names, wanted, |name| name.eq_ignore_ascii_case(wanted))
 }
 
-/// The one among `names` that ends in `.extension`, whatever its case. `None` when there is none; the files that a Mac adds (`._name`) do not count.
+/// The name among `names` that ends in `.extension`, ignoring case. `None` when there is none; the files that a Mac
+/// adds (`._name`) do not count.
 ///
 /// # Errors
 /// There are several.
@@ -107,8 +108,8 @@ pub fn open_file(folder: BorrowedFd<'_>, name: &OsStr) -> Result<File, Provision
     let failed = |error: Errno| broken(&display_name(name), &error.into());
     // Checked before it is opened: opening some devices has an effect.
     regular(name, &fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(failed)?)?;
-    // A name in the folder itself, never a path. Not `openat2`, which could check this: systemd's `RestrictSUIDSGID=` makes the
-    // kernel answer that there is no such call.
+    // A name in the folder itself, never a path. Not `openat2`, which could check this: systemd's `RestrictSUIDSGID=`
+    // makes the kernel report that this call does not exist.
     if name.as_bytes().contains(&b'/') {
         return Err(failed(Errno::EINVAL));
     }
@@ -130,7 +131,7 @@ pub fn read_file(folder: BorrowedFd<'_>, name: &OsStr, limit: usize) -> Result<V
         return Err(too_large(name, size, limit));
     }
     let mut bytes = Vec::new();
-    // Bounded again while reading: the size may be a lie, or change.
+    // Bounded again while reading: the size may be wrong, or change.
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     match bytes.len() > limit {
         true => Err(too_large(name, bytes.len() as u64, limit)),

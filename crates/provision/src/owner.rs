@@ -1,7 +1,7 @@
 //! Who owns the box: which signatures it accepts, and which it accepted before. Pure.
 //!
-//! Each signed file has a serial number of its own: a box accepts none lower than the last one under the same name, nor another
-//! file with the same one. The numbers outlive a change of the key.
+//! Each signed file has a serial number: a box accepts none lower than the last one under the same name, nor a
+//! different file with the same number. The numbers outlive a change of the key.
 
 use crate::problem::ProvisionProblem;
 use robocast_daemon::digest::sha256_hex;

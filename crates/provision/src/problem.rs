@@ -1,13 +1,13 @@
-//! What went wrong, and what its owner can do about it: the words of a receipt.
+//! A problem, and what the owner can do about it: the texts of a receipt.
 
 use std::fmt;
 
 /// One thing that went wrong. Never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProvisionProblem {
-    /// What is wrong; one line or more, lower case.
+    /// The problem; one line or more, lower case.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
@@ -17,7 +17,7 @@ impl ProvisionProblem {
         Self { message: message.into(), hint: None }
     }
 
-    /// The same with words on what to do.
+    /// The same with a text on how to fix it.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }

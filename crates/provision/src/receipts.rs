@@ -44,7 +44,7 @@ pub fn write_to_box(state: &StateDir, receipt: &Receipt) -> Result<(), Provision
     Ok(())
 }
 
-/// Writes a receipt into a stick's top folder; the one that was there goes to `robocast-receipts/`.
+/// Writes a receipt into a stick's top folder; the previous one moves to `robocast-receipts/`.
 ///
 /// # Errors
 /// The stick takes no text: it is full, broken or write-protected.
@@ -62,7 +62,7 @@ pub fn write_to_stick(top: BorrowedFd<'_>, receipt: &Receipt) -> Result<(), Prov
             "json" => RECEIPT_JSON,
             _ => RECEIPT_PICTURE,
         };
-        // Each by itself: on a full stick there may still be room for the text.
+        // Each file separately: on a full stick there may still be room for the text.
         if let Err(error) = dirfd::write_file(top, name, text.as_bytes(), 0o644) {
             outcome = outcome.and(Err(failed(name, &error)));
         }

@@ -52,7 +52,7 @@ impl StateDir {
         Ok(Some(bytes))
     }
 
-    /// Writes a file of the state, readable by root alone; afterwards it holds the old bytes or the new ones, whatever happens.
+    /// Writes a state file, readable only by root; afterwards it holds the old bytes or the new ones, whatever happens.
     ///
     /// # Errors
     /// It cannot be written; the old one is still there.
@@ -67,7 +67,7 @@ impl StateDir {
         atomic::write(&path, content, 0o600).map_err(|error| failed(&chain(&error)))
     }
 
-    /// Removes what a power cut left half written beside these files: it may hold secrets. Best effort.
+    /// Removes files that a power cut left half written beside these: they may hold secrets. Best effort.
     pub fn remove_leftovers(&self, names: &[&str]) {
         for name in names {
             let path = self.file(name);
@@ -77,7 +77,7 @@ impl StateDir {
         }
     }
 
-    /// Removes a file of the state, for good. One that is not there is fine.
+    /// Removes a state file permanently. A missing file is fine.
     ///
     /// # Errors
     /// It cannot be removed.
@@ -94,7 +94,7 @@ impl StateDir {
     }
 }
 
-/// Makes a folder and those above it. Those below the state are for root alone.
+/// Makes a folder and its parents. Those below the state folder are only for root.
 fn make(folder: &Path) -> io::Result<()> {
     let private = folder.file_name().is_some_and(|name| name == "keys" || name == "receipts");
     if let Some(above) = folder.parent() {

@@ -45,7 +45,7 @@ impl StickFileNames {
         })
     }
 
-    /// Whether any of them asks for something. Signatures alone do not.
+    /// Whether any of them requests something. Signatures alone do not.
     #[must_use]
     pub fn asks_for_something(&self) -> bool {
         [&self.settings, &self.owner, &self.authorized_keys, &self.bundle, &self.support]
@@ -54,7 +54,7 @@ impl StickFileNames {
     }
 }
 
-/// What is in one top folder.
+/// The contents of one top folder.
 #[derive(Debug)]
 pub enum TopContents {
     /// Files for the box.
@@ -85,8 +85,8 @@ pub fn search_top(top: &Top) -> TopContents {
     }
 }
 
-/// Which of several file systems is meant: the one with settings, else the one with anything. `Err` with its number where a receipt
-/// can go, if there is one.
+/// Which of several file systems is meant: the one with settings, otherwise the one with anything. `Err` with the
+/// number of one that can take a receipt, if there is one.
 ///
 /// # Errors
 /// There are several, or none.
@@ -114,7 +114,8 @@ pub fn choose_top(
                 return Err((candidates.first().map(|(number, _)| *number), problem));
             }
         }
-        // What is wrong with one partition does not matter when another has settings; before anything less it does.
+        // A problem with one partition does not matter when another has settings; it does take precedence over any
+        // lesser find.
         if let Some((number, problem)) = wrong.pop() {
             return Err((Some(number), problem));
         }
@@ -152,7 +153,7 @@ pub struct StickFiles {
     pub support: bool,
 }
 
-/// Reads what was found, each file within its bounds.
+/// Reads the files that were found, each within its bounds.
 ///
 /// # Errors
 /// One is no regular file, too large, or cannot be read.

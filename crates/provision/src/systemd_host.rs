@@ -1,5 +1,5 @@
 //! [`Host`] on a real system: controls systemd and the update program over D-Bus. Without systemd it applies nothing
-//! (`robocast run` reloads by itself), but it can still verify the settings.
+//! (`robocast run` reloads on its own), but it can still verify the settings.
 
 use crate::apply::programs::{self, Applied};
 use crate::apply::{plan_changes, uplinks};
@@ -42,8 +42,8 @@ pub struct SystemdHost {
 }
 
 impl SystemdHost {
-    /// Connects to the bus and looks for systemd. Must be called outside of a runtime. Without systemd, `await_run` says that
-    /// somebody is about to start a `robocast run` with the new settings.
+    /// Connects to the bus and looks for systemd. Must be called outside of a runtime. Without systemd, `await_run`
+    /// means that a `robocast run` with the new settings is about to be started.
     ///
     /// # Errors
     /// When the system refuses a runtime.
@@ -191,7 +191,7 @@ impl Host for SystemdHost {
     }
 }
 
-/// Nobody is let in by SSH unless the settings say so.
+/// Nobody may log in by SSH unless the settings allow it.
 fn remove_keys_without_ssh(change: Change<'_>) -> io::Result<()> {
     if change.settings.debug.ssh {
         return Ok(());

@@ -1,4 +1,4 @@
-//! From a stick's settings file to what the box keeps: sealed values opened, everything checked. Pure.
+//! Turns a stick's settings file into the form that the box keeps: sealed values opened, everything checked. Pure.
 
 use crate::problem::ProvisionProblem;
 use robocast_config::{Problem, Problems, Settings, Unseal, check, parse, parse_with};
@@ -9,11 +9,11 @@ use std::cell::Cell;
 pub struct UnsealedSettings {
     /// The file with nothing sealed in it: full of secrets.
     pub plain: Vec<u8>,
-    /// What it says.
+    /// The parsed settings.
     pub settings: Settings,
     /// How many values were sealed.
     pub sealed: usize,
-    /// What its author should know.
+    /// Warnings for its author.
     pub warnings: Vec<Part>,
 }
 
@@ -33,7 +33,7 @@ pub struct InvalidSettings {
 /// # Errors
 /// A sealed value is not for this box (`Unseal`), or something else is wrong (`Validate`).
 pub fn unseal_settings(bytes: &[u8], key: &BoxKey) -> Result<UnsealedSettings, InvalidSettings> {
-    // A wrong form says nothing about the seals.
+    // A wrong form proves nothing about the seals.
     check(bytes).map_err(|problems| invalid(ReceiptStep::Validate, &problems))?;
     let key = Counting { key, opened: Cell::new(0), failed: Cell::new(0) };
     let checked = parse_with(bytes, &key).map_err(|problems| {

@@ -1,6 +1,6 @@
-//! `robocast`: the one command on the box, and the owner's on any system. It links no GStreamer: `camera` replaces itself
-//! with `robocast-media`, which does. Off a box (without the feature `box`, or on another system than Linux) it has `check` and
-//! `stick` alone.
+//! `robocast`: the one command on the box, and the owner's on any system. It links no GStreamer: `camera` replaces
+//! itself with `robocast-media`, which does. Off a box (without the feature `box`, or on another system than Linux) it
+//! has only `check` and `stick`.
 
 #[cfg(all(feature = "box", target_os = "linux"))]
 mod appliance;

@@ -1,4 +1,4 @@
-//! What a command prints.
+//! The output of a command.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -10,7 +10,7 @@ pub fn chain(error: &dyn Error) -> String {
     causes.map(|error| error.to_string()).collect::<Vec<_>>().join(": ")
 }
 
-/// Prints a line. It is no error when nobody reads it any more.
+/// Prints a line. A reader that has left is not an error.
 pub fn print_line(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

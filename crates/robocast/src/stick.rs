@@ -1,4 +1,5 @@
-//! `robocast stick`: what the owner does on a laptop. Files are read and written here; what is in them is `robocast_stick`'s.
+//! `robocast stick`: the owner's commands on a laptop. Files are read and written here; their contents are handled by
+//! `robocast_stick`.
 
 mod check;
 mod files;

@@ -8,10 +8,10 @@ use robocast_stick::{
     BoxKey, Outcome, OwnerKey, Receipt, ReceiptStep, StepRecord, StepResult, open_document,
 };
 
-/// A folder that stands for a stick.
+/// A folder that represents a stick.
 struct Stick(tempfile::TempDir);
 
-/// What a command did.
+/// The result of a command.
 struct Ended {
     code: i32,
     out: String,
@@ -128,7 +128,7 @@ fn a_file_is_begun_checked_sealed_and_signed() {
     let public = stick.text("owner.pub");
     let told = stick.fine(&["check", "."]);
     assert!(told.contains(&format!("ok, signed by {}, serial 7", public.trim())), "{told}");
-    // A file of a later time follows one of a serial in the future.
+    // A file with a later time follows one with a serial in the future.
     stick.fine(&["sign", ".", "--key", "owner", "--serial", "9999999999"]);
     assert!(stick.fine(&["sign", ".", "--key", "owner"]).contains("serial 10000000000"));
 
@@ -262,7 +262,7 @@ fn a_receipt_is_explained_and_its_outcome_is_the_exit_code() {
             let ended = stick.run(&["receipt", path]);
             assert_eq!((ended.code, ended.out), (code, receipt.text()), "{path}");
         }
-        // The text alone names the box too.
+        // The text alone also names the box.
         stick.init();
         stick.put("other.txt", receipt.text());
         let sealed = stick.fine(&["seal", ".", "--to", "other.txt"]);

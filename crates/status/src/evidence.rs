@@ -13,7 +13,7 @@ pub struct Evidence {
     pub interface: String,
     /// Whether the connection is a true MPTCP one, which the kernel moves from uplink to uplink.
     pub mptcp: bool,
-    /// Nothing gets through: what was sent is not acknowledged, or a server does not answer at all.
+    /// Nothing gets through: the sent data is not acknowledged, or a server does not answer at all.
     pub stalled: bool,
     /// For how long; 0 unless stalled.
     pub stalled_ms: u32,

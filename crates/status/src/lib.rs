@@ -1,15 +1,15 @@
-//! What robocast's programs say of themselves: types with serde, and nothing else. No bus, no runtime, no operating system: whoever
-//! shows a box (the page, the hub) uses this crate alone.
+//! The status of robocast's programs: types with serde, and nothing else. No bus, no runtime, no operating system: a
+//! program that shows a box (the page, the hub) uses only this crate.
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`states`] | the states of sources, sinks, streams and uplinks, each one word |
-//! | [`stream`] | what camera and push say; a whole stream from both |
-//! | [`net`] | what the net program says |
-//! | [`update`] | what the update program says |
+//! | [`stream`] | the statuses of camera and push; a whole stream from both |
+//! | [`net`] | the status of the net program |
+//! | [`update`] | the status of the update program |
 //! | [`evidence`] | what connections show of the uplinks |
 //!
-//! The same structs travel as D-Bus dictionaries and as JSON. To add a value, add a field: nothing else needs to know it.
+//! The same structs are sent as D-Bus dictionaries and as JSON. To add a value, add a field: nothing else must change.
 
 pub mod evidence;
 pub mod net;
@@ -30,7 +30,7 @@ use serde::de::DeserializeOwned;
 pub trait ProgramStatus:
     Clone + PartialEq + Default + Serialize + DeserializeOwned + Send + Sync + 'static
 {
-    /// Whether the change from `before` to `self` is worth telling everybody at once. Counters and measurements that
-    /// change all the time are not: whoever wants them asks.
+    /// Whether the change from `before` to `self` is worth publishing at once. Counters and measurements that change
+    /// all the time are not: a reader that wants them asks.
     fn deserves_signal(&self, before: &Self) -> bool;
 }

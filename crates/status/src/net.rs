@@ -1,4 +1,4 @@
-//! What the net program says: the robot's side, the uplinks, and which of them it chose.
+//! The status of the net program: the robot's side, the uplinks, and which of them it chose.
 
 use crate::ProgramStatus;
 use crate::states::UplinkState;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UplinkStatus {
-    /// What the settings call it: `wifi`, `lte`, `ethernet`.
+    /// Its name in the settings: `wifi`, `lte`, `ethernet`.
     pub name: String,
     /// Its interface; empty while there is none.
     pub interface: String,
@@ -20,7 +20,7 @@ pub struct UplinkStatus {
     pub metered: bool,
     /// The box's address on it, with the length of the prefix; empty while there is none.
     pub address: String,
-    /// For people: what is wrong, and what helps.
+    /// For people: the problem, and how to fix it.
     pub text: String,
 }
 
@@ -36,11 +36,11 @@ pub struct RobotSideStatus {
     pub carrier: bool,
     /// The box's own address there, with the length of the prefix.
     pub address: String,
-    /// For people: what is wrong, and what helps.
+    /// For people: the problem, and how to fix it.
     pub text: String,
 }
 
-/// What the net program says of itself.
+/// The status of the net program.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NetStatus {
@@ -52,17 +52,17 @@ pub struct NetStatus {
     pub uplinks: Vec<UplinkStatus>,
     /// The robot's side.
     pub robot: RobotSideStatus,
-    /// The steps that were last carried out, or are being carried out.
+    /// The last steps, or those in progress.
     pub plan: Vec<String>,
-    /// Whether the network is what the newest settings want: nothing is left to do.
+    /// Whether the network matches the newest settings: nothing is left to do.
     pub proven: bool,
-    /// Whether that is so for the uplinks, whatever the state of the robot's side.
+    /// Whether this holds for the uplinks, whatever the state of the robot's side.
     pub uplinks_proven: bool,
-    /// How often it has read its settings since it started: whoever asks it to read them waits for the next number.
+    /// How often it has read its settings since it started: a program that requests a reload waits for the next number.
     pub reads: u32,
-    /// Whether the uplinks are those of the settings that were proven last, because the new ones were rolled back.
+    /// Whether the uplinks are the last proven ones, because the new ones were rolled back.
     pub former: bool,
-    /// For people: what is wrong, and what helps.
+    /// For people: the problem, and how to fix it.
     pub text: String,
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// The words of a state. A word that this version does not know reads as the default: a newer program may have more.
+/// The words of a state. An unknown word reads as the default: a newer program may have more.
 macro_rules! words {
     ($state:ident: $($variant:ident = $word:literal),+ $(,)?) => {
         impl $state {
@@ -56,7 +56,7 @@ pub enum SourceState {
     Live,
     /// The robot or camera is away; the program looks for it.
     Lost,
-    /// Nobody watches, so the camera rests.
+    /// There are no readers, so the camera rests.
     Resting,
     /// It cannot work with these settings; somebody must act.
     Failed,
@@ -72,11 +72,11 @@ pub enum SinkState {
     Idle,
     /// It connects: name, TCP, TLS, handshake, publish.
     Connecting,
-    /// The server takes what is sent.
+    /// The server accepts the data.
     Publishing,
     /// The server cannot be reached; the next try follows soon.
     Waiting,
-    /// The server said no: a wrong key, a wrong certificate. Tried again now and then.
+    /// The server refused: a wrong key, a wrong certificate. Tried again now and then.
     Refused,
     /// This sink cannot work with these settings.
     Failed,
@@ -132,7 +132,7 @@ pub enum UplinkState {
     Connecting,
     /// Connected, but a login page blocks the way to the internet.
     Captive,
-    /// It works, and stands by.
+    /// It works, and is on standby.
     Ready,
     /// Connected, but nothing gets through.
     Failing,

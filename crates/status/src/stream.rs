@@ -1,17 +1,17 @@
-//! What the camera and the push program of a stream say, and what that makes of the stream.
+//! The statuses of the camera and the push program of a stream, and the status of the stream that results.
 
 use crate::ProgramStatus;
 use crate::evidence::{self, Evidence};
 use crate::states::{SinkState, SourceState, StreamState};
 use serde::{Deserialize, Serialize};
 
-/// What a camera program says of itself, once a second.
+/// The status of a camera program, once a second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CameraStatus {
     /// The state of the source.
     pub source_state: SourceState,
-    /// For people: what is wrong, and what helps. It does not count seconds: `since` is for that.
+    /// For people: the problem, and how to fix it. It does not count seconds: `since` is for that.
     pub text: String,
     /// Since when the source has been in this state, in seconds of Unix time.
     pub since: Option<u64>,
@@ -27,13 +27,13 @@ pub struct CameraStatus {
     pub broken: u64,
     /// Times the source was opened again.
     pub rebuilds: u64,
-    /// Width of the pictures that go out; 0 while unknown.
+    /// Width of the pictures that are sent; 0 while unknown.
     pub width: u32,
     /// Their height.
     pub height: u32,
     /// The encoder at work; empty when H.264 is passed through.
     pub encoder: String,
-    /// Bit/s the encoder is asked for; 0 when nothing is encoded.
+    /// Bit/s requested from the encoder; 0 when nothing is encoded.
     pub target_bps: u64,
     /// Programs reading now.
     pub readers: usize,
@@ -47,15 +47,15 @@ pub struct CameraStatus {
     pub packets_foreign: u64,
 }
 
-/// What a push program says of itself, once a second.
+/// The status of a push program, once a second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PushStatus {
-    /// Whether what goes out is the robot's video.
+    /// Whether the robot's video is sent.
     pub live: bool,
-    /// Whether what goes out is the slate.
+    /// Whether the slate is sent.
     pub slate: bool,
-    /// Asked to push. False for a stream on demand that nobody asked for.
+    /// Whether it is asked to push. False for a stream on demand without a request.
     pub started: bool,
     /// The middle latency of the last second, from the camera's socket to the server's, in ms.
     pub latency_ms: Option<f64>,
@@ -103,7 +103,7 @@ pub struct StreamStatus {
     pub state: StreamState,
     /// The state of its source.
     pub source_state: SourceState,
-    /// For people: what is wrong, and what helps.
+    /// For people: the problem, and how to fix it.
     pub text: String,
     /// Since when the source has been in its state, in seconds of Unix time.
     pub since: Option<u64>,
@@ -126,7 +126,7 @@ pub struct StreamStatus {
 }
 
 impl CameraStatus {
-    /// Without what changes all the time.
+    /// Without the values that change all the time.
     fn without_counters(&self) -> Self {
         Self {
             frames_in: 0,
@@ -151,7 +151,7 @@ impl ProgramStatus for CameraStatus {
 }
 
 impl PushStatus {
-    /// Without what changes all the time. Evidence has a rule of its own.
+    /// Without the values that change all the time. Evidence has a separate rule.
     fn without_counters(&self) -> Self {
         let plain = |sink: &SinkStatus| SinkStatus {
             frames_out: 0,
@@ -174,8 +174,7 @@ impl ProgramStatus for PushStatus {
 }
 
 impl StreamStatus {
-    /// Combines what the two programs of a stream say. The caller fills in the counters of programs that were
-    /// started again.
+    /// Combines the statuses of the two programs of a stream. The caller fills in the counters of restarted programs.
     #[must_use]
     pub fn of(stream: &str, camera: Option<&CameraStatus>, push: Option<&PushStatus>) -> Self {
         let source_state = camera.map_or(SourceState::Starting, |camera| camera.source_state);
@@ -223,7 +222,7 @@ fn state_of(source: SourceState, camera: bool, push: Option<&PushStatus>) -> Str
     } else if source == SourceState::Failed || (!push.sinks.is_empty() && push.sinks.iter().all(hopeless)) {
         StreamState::Failed
     } else if push.sinks.is_empty() && source == SourceState::Live {
-        // Nothing to push to: the camera serves the page alone.
+        // No sink: the camera serves only the page.
         StreamState::Live
     } else if publishing && source == SourceState::Live {
         // The first keyframe is on its way.

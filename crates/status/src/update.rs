@@ -1,9 +1,9 @@
-//! What the update program says of itself.
+//! The status of the update program.
 
 use crate::ProgramStatus;
 use serde::{Deserialize, Serialize};
 
-/// What the update program does.
+/// The state of the update program.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateStatus {
@@ -11,7 +11,7 @@ pub struct UpdateStatus {
     pub installing: bool,
     /// 0 to 100; of the last installation when none is under way.
     pub percent: u8,
-    /// For people: what is being done.
+    /// For people: the current step.
     pub text: String,
     /// For people: why the last installation failed; empty when it did not.
     pub last_error: String,

@@ -1,7 +1,7 @@
-//! A first settings file: what it is made from, and the text.
+//! A first settings file: its input, and the text.
 //!
-//! The owner answers questions ([`questions`]) or gives flags; both fill [`Answers`], whose [`Answers::text`] is a commented
-//! `robocast.toml`. What an answer may be is decided by `robocast_config` alone, which is asked about each.
+//! The owner answers questions ([`questions`]) or gives flags; both fill [`Answers`], whose [`Answers::text`] is a
+//! commented `robocast.toml`. Only `robocast_config` decides which answers are valid; it checks each.
 
 pub mod presets;
 pub mod questions;
@@ -12,7 +12,7 @@ use robocast_config::Secret;
 pub use presets::{Preset, PresetError};
 pub use questions::{Ask, interview};
 
-/// What a first settings file says. `None` and empty: not said.
+/// The contents of a first settings file. `None` and empty: not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answers {
     /// The name of the box.
@@ -25,7 +25,7 @@ pub struct Answers {
     pub robot_password: Option<Secret<String>>,
     /// The name of the stream.
     pub stream: Option<String>,
-    /// Where its video comes from.
+    /// The source of its video.
     pub source: Option<Secret<String>>,
     /// Where it is pushed to.
     pub push: Vec<Secret<String>>,
@@ -33,7 +33,7 @@ pub struct Answers {
     pub wifi: Option<String>,
     /// Its password; none of an open network.
     pub wifi_password: Option<Secret<String>>,
-    /// Whose radio rules apply.
+    /// The country whose radio rules apply.
     pub country: Option<String>,
     /// Whether the network does not announce its name.
     pub hidden: bool,

@@ -22,7 +22,7 @@ pub enum KeyError {
         "this is not a box's public key: the form is age1... and 58 more characters, as the receipt prints it"
     )]
     Public,
-    /// A point with which every secret is known to everybody.
+    /// A point with which every secret is known to everyone.
     #[error("this public key protects nothing: take the one in the box's receipt")]
     Weak,
 }
@@ -118,7 +118,7 @@ mod tests {
     fn a_key_file_is_read_back_and_one_of_age_too() {
         let key = BoxKey::generate();
         assert_eq!(BoxKey::parse(key.to_text().expose()).unwrap().recipient(), key.recipient());
-        // What age-keygen wrote.
+        // A file written by age-keygen.
         let file = "# created: 2026-01-01T00:00:00Z\r\n# public key: age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa\r\n\
                     AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33\r\n";
         let public = BoxKey::parse(file).unwrap().recipient().to_string();

@@ -1,12 +1,12 @@
-//! What a stick carries, on any system: the owner's laptop and the box share it.
+//! The files on a stick, on any system: the owner's laptop and the box share this code.
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`names`] | the files of a stick and how large they may be |
 //! | [`keys`] | the box's key and its public half |
-//! | [`seal`](mod@seal) | secrets that only one box can read, alone and in a settings file |
+//! | [`seal`](mod@seal) | secrets that only one box can read, separately and in a settings file |
 //! | [`owner`] | the owner's key pair |
-//! | [`signature`] | what the owner signs, and whether it holds |
+//! | [`signature`] | what the owner signs, and whether it is valid |
 //! | [`ssh`] | keys that may log in to a box
 //! | [`receipt`] | what the box did with a stick, for people, programs and phones |
 //! | [`init`] | a first settings file: questions, presets, the text |

@@ -12,7 +12,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use robocast_config::Secret;
 use serde::{Deserialize, Serialize};
 
-/// A key that is none. It never holds the text.
+/// Not a valid key. It never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OwnerKeyError {
     /// No key in PEM.
@@ -36,7 +36,7 @@ const TAG: &str = "PRIVATE KEY";
 /// How a public key begins.
 const PREFIX: &str = "ed25519:";
 
-/// The owner's secret key: signs what boxes shall take.
+/// The owner's secret key: signs the files that boxes accept.
 pub struct OwnerKey {
     pub(crate) pair: Ed25519KeyPair,
     document: Secret<Vec<u8>>,
@@ -112,7 +112,7 @@ impl FromStr for OwnerPublic {
 }
 
 impl OwnerPublic {
-    /// Reads the one text that a key has.
+    /// Reads the only text form of a key.
     pub(crate) fn exact(text: &str) -> Result<Self, OwnerKeyError> {
         let text = text.strip_prefix(PREFIX).ok_or(OwnerKeyError::Public)?;
         let bytes = BASE64_STANDARD.decode(text).map_err(|_| OwnerKeyError::Public)?;

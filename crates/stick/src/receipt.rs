@@ -12,7 +12,7 @@ pub use picture::PictureError;
 /// The form of the JSON that this release writes and reads.
 pub const SCHEMA: u32 = 1;
 
-/// A receipt. Whoever makes one puts no secret into it; all its texts are one line of plain words.
+/// A receipt. Its maker puts no secret into it; all its texts are one line of plain words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// [`SCHEMA`].
@@ -33,7 +33,7 @@ pub struct Receipt {
     pub time: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// What was done, in order; those that were not reached are in it too.
+    /// The steps, in order; those that were not reached are included.
     pub steps: Vec<StepRecord>,
 }
 
@@ -41,7 +41,7 @@ pub struct Receipt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// The settings are in force, and all that they say was seen to work.
+    /// The settings are in force, and everything in them was seen to work.
     Proven,
     /// Nothing was changed.
     Refused,
@@ -49,19 +49,19 @@ pub enum Outcome {
     Kept,
 }
 
-/// What became of a step.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// Which.
     pub step: ReceiptStep,
     /// How it ended.
     pub result: StepResult,
-    /// What was done, or what is wrong.
+    /// What was done, or the problem.
     pub text: String,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(rename = "mend", default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// What a proof looked at, one by one.
+    /// The items that a proof checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
 }
@@ -78,7 +78,7 @@ pub enum ReceiptStep {
     Verify,
     /// The sealed values.
     Unseal,
-    /// Everything that the settings say.
+    /// Everything that the settings ask for.
     Validate,
     /// The box's own copy.
     Write,
@@ -114,7 +114,7 @@ pub struct Part {
     pub ok: bool,
     /// What was seen.
     pub text: String,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(rename = "mend", default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -210,7 +210,7 @@ impl Receipt {
     /// As JSON, indented, with a newline at its end.
     #[must_use]
     pub fn json(&self) -> String {
-        // Texts and numbers alone: nothing can fail.
+        // Only texts and numbers: nothing can fail.
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text

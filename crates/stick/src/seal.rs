@@ -6,7 +6,7 @@ use robocast_config::{Problems, Secret, Unseal, Value, parse_with, rewrite};
 
 use crate::keys::{BoxKey, Recipient};
 
-/// Seals a text: what is written into `{ sealed = "..." }`. Each call gives another text.
+/// Seals a text: returns the value of `{ sealed = "..." }`. Each call returns another text.
 ///
 /// # Panics
 /// When the system has no randomness.
@@ -42,12 +42,12 @@ pub fn seal_document(text: &str, recipient: &Recipient) -> Result<String, Proble
     })
 }
 
-/// Opens every sealed value of a settings text; comments, order and all else stay.
+/// Opens every sealed value of a settings text; comments, order and everything else stay.
 ///
 /// # Errors
 /// Everything that is wrong with the text, and each value that the key does not open, by position.
 pub fn open_document(text: &str, key: &dyn Unseal) -> Result<String, Problems> {
-    // Says what is wrong with what is inside, at its place.
+    // Reports a problem with the sealed contents, at their place.
     parse_with(text.as_bytes(), key)?;
     rewrite(text, |value| match value {
         Value::Plain(_) => None,

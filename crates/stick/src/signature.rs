@@ -1,4 +1,4 @@
-//! What the owner signs, and whether it holds.
+//! What the owner signs, and whether it is valid.
 //!
 //! A signature is a text file of four lines; Windows' line ends are taken too:
 //! ```text
@@ -20,7 +20,7 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use crate::names::SIGNATURE_LIMIT;
 use crate::owner::{OwnerKey, OwnerPublic};
 
-/// The first line of the file, and of what is covered.
+/// The first line of the file, and of the signed text.
 const TITLE: &str = "robocast signature 1";
 
 /// Why a file is not taken as its owner's.
@@ -37,14 +37,14 @@ pub enum SignatureError {
         "the signature is of a form that this release does not know; update the box, or sign with its release"
     )]
     Newer,
-    /// Signed, but by somebody else.
+    /// Signed, but by another key.
     #[error(
         "it is signed with another key, {found}, not with the owner's, {owner}; sign it with the owner's key"
     )]
     OtherKey {
-        /// Who signed.
+        /// The signer.
         found: OwnerPublic,
-        /// Who should have.
+        /// The expected signer.
         owner: OwnerPublic,
     },
     /// Not these bytes, not under this name, or not with this serial.
@@ -58,16 +58,16 @@ pub enum SignatureError {
 /// A signature that is read, but not verified.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// Whose signature it says it is.
+    /// The signer that it claims.
     pub key: OwnerPublic,
-    /// The serial it says it has; to be believed once [`Signature::verify`] returns it.
+    /// The serial that it claims; trusted once [`Signature::verify`] returns it.
     pub serial: u64,
     bytes: [u8; 64],
 }
 
 impl OwnerKey {
-    /// Signs the bytes of a file for a name, such as `robocast.toml`: the text of its `.sig` file. `serial` is at least that of
-    /// the last one; the time in s since 1970 is a good one.
+    /// Signs the bytes of a file for a name, such as `robocast.toml`: the text of its `.sig` file. `serial` is at least
+    /// that of the last one; the time in s since 1970 is a good choice.
     #[must_use]
     pub fn sign(&self, name: &str, bytes: &[u8], serial: u64) -> String {
         let signature = self.pair.sign(covered(name, bytes, serial).as_bytes());
@@ -135,7 +135,7 @@ fn sha256_hex(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is signed.
+/// The signed text.
 fn covered(name: &str, bytes: &[u8], serial: u64) -> String {
     let sum = sha256_hex(bytes);
     format!("{TITLE}\nfile: {name}\nserial: {serial}\nsha256: {sum}\n")
@@ -233,7 +233,7 @@ mod tests {
             prop_assert!(holds(&cut, &file).is_err(), "without {}", at);
             cut = text;
             cut.insert(at, odd);
-            // `\r` before `\n` is what Windows makes of a text.
+            // Windows puts `\r` before `\n` in texts.
             prop_assert!(odd == b'\r' || holds(&cut, &file).is_err(), "with {} at {}", odd, at);
         }
 

@@ -2,7 +2,7 @@
 
 use ssh_key::PublicKey;
 
-/// A file that is none. It never holds the text.
+/// Not a valid file. It never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SshKeysError {
     /// Not UTF-8.
@@ -21,10 +21,10 @@ pub enum SshKeysError {
     Empty,
 }
 
-/// How many keys such a file holds: the whole of it is good, or an error.
+/// How many keys such a file holds: the whole file is valid, or an error.
 ///
 /// # Errors
-/// It holds none, or something else.
+/// It holds no keys, or something else.
 pub fn count(file: &[u8]) -> Result<usize, SshKeysError> {
     let text = std::str::from_utf8(file).map_err(|_| SshKeysError::NoText)?;
     if text.contains("PRIVATE KEY-----") {
@@ -51,7 +51,7 @@ fn is_key(line: &str) -> bool {
     PublicKey::from_openssh(&format!("{kind} {key}")).is_ok()
 }
 
-/// What follows the options of a line: they end with the first white space that is not in quotes.
+/// The text after the options of a line: they end at the first white space that is not in quotes.
 fn behind_options(line: &str) -> &str {
     let (mut quoted, mut before) = (false, ' ');
     let end = line.find(|c: char| {

@@ -1,4 +1,4 @@
-//! A first settings file: what the answers say is what the file means, and every answer is judged at once.
+//! A first settings file: the file means what the answers say, and every answer is checked at once.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -8,7 +8,7 @@ use robocast_config::{Access, RobotKind, Secret, Source, parse};
 use robocast_stick::init::questions::Judge;
 use robocast_stick::init::{Answers, Ask, interview};
 
-/// Somebody who answers from a list, and takes the default at its end. What is refused is remembered.
+/// A person who answers from a list, and takes the default at its end. Refused answers are recorded.
 #[derive(Default)]
 struct Script {
     answers: VecDeque<&'static str>,

@@ -12,7 +12,7 @@ use robocast_stick::names::SETTINGS;
 use robocast_stick::{OwnerKey, Signature};
 use robocast_tests::programs::is_there;
 
-/// Whether there is an OpenSSL that knows Ed25519.
+/// Whether there is an OpenSSL that supports Ed25519.
 #[allow(clippy::disallowed_methods)]
 fn here() -> bool {
     let made = Command::new("openssl")
@@ -50,7 +50,7 @@ fn a_key_of_openssl_signs_here_and_openssl_verifies() {
     let text = key.sign(SETTINGS, settings, 7);
     assert_eq!(Signature::parse(text.as_bytes()).unwrap().verify(&key.public(), SETTINGS, settings), Ok(7));
 
-    // What docs/provisioning.md says is covered.
+    // The signed text as docs/provisioning.md describes it.
     put(&file("settings"), settings);
     let sum = String::from_utf8(openssl(folder.path(), "dgst -sha256 -r settings")).unwrap();
     let mut covered = String::from("robocast signature 1\nfile: robocast.toml\nserial: 7\nsha256: ");

@@ -14,7 +14,7 @@ fn part(what: &str, ok: bool, text: &str, hint: Option<&str>) -> Part {
     Part { what: what.to_owned(), ok, text: text.to_owned(), hint: hint.map(str::to_owned) }
 }
 
-/// Of a box whose media server says no.
+/// Of a box whose media server refuses it.
 fn kept() -> Receipt {
     let mut prove = done(ReceiptStep::Prove, StepResult::Failed, "1 of 4 does not work", None);
     prove.parts = vec![

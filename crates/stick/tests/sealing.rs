@@ -1,4 +1,4 @@
-//! What is sealed is opened by its box, and by no other; no message holds a secret.
+//! A sealed text is opened by its box, and by no other; no message holds a secret.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -104,7 +104,7 @@ mod age_itself {
         }
     }
 
-    /// The same in Rust, which Debian 12 does not have: asked where it happens to be.
+    /// The same in Rust, which Debian 12 does not have: checked where it happens to be installed.
     #[test]
     #[allow(clippy::disallowed_methods)]
     fn and_so_does_rage_where_it_is_installed() {

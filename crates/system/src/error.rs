@@ -1,11 +1,11 @@
-//! Why a service of the system did not do what it was asked.
+//! Why a request to a service of the system failed.
 
 use zbus::{DBusError as _, fdo};
 
 /// A call of a service failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// Nobody has its name on the bus, and nobody can be started for it.
+    /// Its name has no owner on the bus, and no service can be started for it.
     #[error("{0} is not running on this machine")]
     NotHere(&'static str),
     /// It answered with an error.
@@ -15,7 +15,7 @@ pub enum ServiceError {
         service: &'static str,
         /// The error's name on D-Bus.
         name: String,
-        /// What it says, for people.
+        /// Its message, for people.
         message: String,
     },
     /// It left the bus before it was done.
@@ -37,7 +37,7 @@ impl ServiceError {
                 message: message.unwrap_or_else(|| name.to_string()),
                 name: name.to_string(),
             },
-            // A proxy maps the standard errors also inside of its own.
+            // A proxy also wraps the standard errors in its own.
             fdo::Error::ZBus(zbus::Error::FDO(error)) => Self::from_call(service, *error),
             fdo::Error::ZBus(error) => Self::Bus(error),
             error => Self::Refused {
@@ -48,7 +48,7 @@ impl ServiceError {
         }
     }
 
-    /// The same for what fails before a call, such as making a proxy.
+    /// The same for a failure before a call, such as making a proxy.
     #[must_use]
     pub fn from_bus(service: &'static str, error: zbus::Error) -> Self {
         Self::from_call(service, error.into())
@@ -98,7 +98,7 @@ mod tests {
         let error = ServiceError::from_bus("systemd", method_error(name, Some("Unit x not loaded.")));
         assert!(error.is_named(name) && !error.is_named("org.freedesktop.systemd1.NoSuch"), "{error:?}");
         assert_eq!(error.to_string(), "systemd: Unit x not loaded.");
-        // Without words its name is all there is to show.
+        // Without a message its name is all there is to show.
         assert_eq!(
             ServiceError::from_bus("systemd", method_error(name, None)).to_string(),
             format!("systemd: {name}")

@@ -2,13 +2,13 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`error`] | why a service did not do what it was asked: not there, refused, or the bus failed |
+//! | [`error`] | why a request to a service failed: not there, refused, or the bus failed |
 //! | [`rauc`] | RAUC: slots, marking them, installing a bundle |
 //! | [`systemd`] | systemd: units and jobs |
 //! | [`resolved`] | systemd-resolved: names looked up through one interface |
 //! | [`timesyncd`] | systemd-timesyncd: its time servers |
 //!
-//! Calls have no deadline of their own, since each caller knows best how long it can wait.
+//! Calls have no built-in deadline, since each caller knows best how long it can wait.
 
 pub mod error;
 pub mod rauc;

@@ -8,7 +8,7 @@ use zbus::{Connection, OwnedVariant, fdo};
 
 const RAUC: &str = "RAUC";
 
-/// A slot's name, and what RAUC says of it.
+/// A slot's name, and RAUC's data about it.
 type SlotStatus = (String, HashMap<String, OwnedVariant>);
 
 /// The part of RAUC's interface that is used.
@@ -28,15 +28,15 @@ trait RaucInstaller {
     /// Every slot.
     fn get_slot_status(&self) -> fdo::Result<Vec<SlotStatus>>;
 
-    /// What went wrong last.
+    /// The last error.
     #[zbus(property(emits_changed_signal = "false"))]
     fn last_error(&self) -> fdo::Result<String>;
 
-    /// Per cent, what is being done, and how deeply nested that is.
+    /// Per cent, the current step, and how deeply nested that is.
     #[zbus(property)]
     fn progress(&self) -> fdo::Result<(i32, String, i32)>;
 
-    /// What the kernel's command line says was booted: a slot's name, its boot name or its device.
+    /// The booted slot according to the kernel's command line: a slot's name, its boot name or its device.
     #[zbus(property(emits_changed_signal = "false"))]
     fn boot_slot(&self) -> fdo::Result<String>;
 
@@ -59,7 +59,7 @@ pub struct RaucSlot {
 pub enum BootedSlot {
     /// This one.
     Known(RaucSlot),
-    /// RAUC knows none that was booted; what it knows the boot by.
+    /// RAUC knows no slot that was booted; the value is how RAUC identifies the boot.
     Unknown(String),
 }
 
@@ -68,7 +68,7 @@ pub enum BootedSlot {
 pub struct InstallProgress {
     /// 0 to 100.
     pub percent: u8,
-    /// What is being done, in RAUC's words.
+    /// The current step, in RAUC's words.
     pub text: String,
 }
 
@@ -88,7 +88,7 @@ impl Rauc {
     /// The slot that runs.
     ///
     /// # Errors
-    /// RAUC is not here, or cannot say.
+    /// RAUC is not here, or cannot report it.
     pub async fn booted_slot(&self) -> Result<BootedSlot, ServiceError> {
         let slots = self.0.get_slot_status().await.map_err(refused)?;
         let boot_slot = self.0.boot_slot().await.map_err(refused)?;
@@ -103,11 +103,11 @@ impl Rauc {
         self.0.mark("good", "booted").await.map_err(refused)
     }
 
-    /// Installs the bundle at `path` into the slot that does not run, and waits for the end. `report` is given each
-    /// progress.
+    /// Installs the bundle at `path` into the slot that does not run, and waits for the end. `report` is called with
+    /// each progress.
     ///
     /// # Errors
-    /// RAUC is not here, ends meanwhile, or does not install it. What it says then is the message.
+    /// RAUC is not here, ends meanwhile, or does not install it. RAUC's text is then the message.
     pub async fn install(
         &self,
         path: &Path,
@@ -158,7 +158,7 @@ fn refused(error: fdo::Error) -> ServiceError {
     ServiceError::from_call(RAUC, error)
 }
 
-/// The slot that runs: the one that RAUC says is booted (its `state`), or the one that `boot_slot` names.
+/// The running slot: the one that RAUC reports as booted (its `state`), or the one that `boot_slot` names.
 fn find_booted(slots: Vec<SlotStatus>, boot_slot: &str) -> Option<RaucSlot> {
     let texts = |(name, values): SlotStatus| {
         let text = |(key, value): (String, OwnedVariant)| Some((key, String::try_from(value).ok()?));

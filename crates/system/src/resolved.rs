@@ -38,7 +38,7 @@ trait ResolvedManager {
 /// Why a name has no addresses.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
-    /// A name server says that there is no such name, or that it has no address.
+    /// A name server reports that there is no such name, or that it has no address.
     #[error("there is no such name")]
     NoSuchName,
     /// No name server gave an answer.
@@ -90,7 +90,7 @@ impl Resolved {
     }
 }
 
-/// What systemd-resolved's errors mean (`bus-common-errors.h`).
+/// The meaning of systemd-resolved's errors (`bus-common-errors.h`).
 fn lookup_error(error: ServiceError) -> LookupError {
     let ServiceError::Refused { name, message, .. } = &error else { return LookupError::Service(error) };
     match name.as_str() {
@@ -105,7 +105,7 @@ fn lookup_error(error: ServiceError) -> LookupError {
         | "org.freedesktop.resolve1.NoSuchLink"
         | "org.freedesktop.DBus.Error.Timeout"
         | "org.freedesktop.DBus.Error.TimedOut" => LookupError::NoAnswer(message.clone()),
-        // SERVFAIL, REFUSED: it answered, and has nothing to say of the name.
+        // SERVFAIL, REFUSED: it answered, but without information about the name.
         _ if name.starts_with(DNS_ERROR) => LookupError::NoAnswer(message.clone()),
         _ => LookupError::Service(error),
     }

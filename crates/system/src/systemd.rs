@@ -8,7 +8,7 @@ use zbus::{Connection, OwnedObjectPath, fdo};
 
 const SYSTEMD: &str = "systemd";
 const NAME: &str = "org.freedesktop.systemd1";
-/// systemd's error for a unit that is not loaded: nobody started it.
+/// systemd's error for a unit that is not loaded: it was never started.
 pub const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
 /// The manager.
@@ -45,7 +45,7 @@ trait SystemdUnit {
     fn active_state(&self) -> fdo::Result<String>;
 }
 
-/// What a job does with its unit.
+/// The effect of a job on its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
     /// Starts it.
@@ -123,7 +123,7 @@ impl Systemd {
         self.0.reload().await.map_err(refused)
     }
 
-    /// Starts, stops or restarts a unit, in place of what was queued for it. Returns the job.
+    /// Starts, stops or restarts a unit, in place of the job queued for it. Returns the job.
     ///
     /// # Errors
     /// There is no such unit, or systemd refuses.

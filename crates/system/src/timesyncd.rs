@@ -21,7 +21,7 @@ trait TimesyncdManager {
     fn runtime_ntp_servers(&self) -> fdo::Result<Vec<String>>;
 }
 
-/// Has systemd-timesyncd ask these servers before any other. Returns whether it had others.
+/// Makes systemd-timesyncd ask these servers before any other. Returns whether it had others.
 ///
 /// # Errors
 /// systemd-timesyncd is not here, or refuses.

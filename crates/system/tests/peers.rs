@@ -1,6 +1,6 @@
-//! The clients on a real bus, against peers that speak the real interfaces; and where nobody serves them.
+//! The clients on a real bus, against peers with the real interfaces; and without any peer.
 
-// A harness fails by panicking, with what it saw.
+// A harness fails by panicking, with its observations.
 #![allow(clippy::unwrap_used)]
 
 use futures_util::StreamExt;
@@ -140,7 +140,7 @@ async fn a_real_rauc_knows_the_booted_slot_marks_it_and_refuses_what_is_no_bundl
     assert!(matches!(&error, ServiceError::Refused { message, .. } if !message.is_empty()), "{error:?}");
 }
 
-/// systemd, which writes down what it is asked, and ends each job at once.
+/// systemd, which records its calls, and ends each job at once.
 struct Manager(Arc<Mutex<Vec<String>>>);
 
 #[zbus::interface(name = "org.freedesktop.systemd1.Manager")]

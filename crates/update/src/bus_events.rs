@@ -1,4 +1,4 @@
-//! What the gate listens to on the bus: programs that appear and vanish, and push programs that signal a change.
+//! The gate's input from the bus: programs that appear and vanish, and push programs that signal a change.
 
 use crate::gate::GateEvent;
 use futures_util::StreamExt;
@@ -9,7 +9,7 @@ use zbus::{Connection, MatchRule, MessageStream};
 
 /// Programs that appear and vanish: first those that are there already, then each change.
 pub(crate) async fn watch_programs(bus: &Connection) -> zbus::Result<BoxStream<'static, GateEvent>> {
-    // Signals first, then what is there already: nothing may be missed in between.
+    // Subscribe to signals first, then list the existing programs: nothing may be missed in between.
     let daemon = DBusProxy::new(bus).await?;
     let changes = daemon.receive_name_owner_changed().await?;
     let present: Vec<_> = daemon

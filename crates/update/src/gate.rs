@@ -1,13 +1,13 @@
 //! When a slot is good. Pure: events in, effects out; no clock, no bus.
 //!
-//! A slot that was good before is good again at once: the boot loader counts a try off at every boot, and switching the power
-//! off and on must not use them up. A new slot has to show that it does the box's work.
+//! A slot that was good before is good again at once: the boot loader counts a try off at every boot, and power cycles
+//! must not use them up. A new slot must show that it does the box's work.
 
 use crate::stream::{ExpectedStream, StreamProgress};
 use robocast_bus::PushStatus;
 use robocast_bus::names::Program;
 
-/// What a slot has to show before it is good.
+/// What a slot must show before it is good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requirement {
     /// Nothing: it was good before.
@@ -27,7 +27,7 @@ pub enum GateEvent {
     Vanished(Program, String),
     /// A push program signalled a change.
     Changed(String),
-    /// What a push program answered when it was queried.
+    /// A push program's answer to a query.
     Reported(String, PushStatus),
     /// Whether the networks are up.
     Network(bool),
@@ -41,7 +41,7 @@ pub enum GateEvent {
     TimeUp,
 }
 
-/// What is to be done.
+/// The next action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GateEffect {
     /// Query the status of a stream's push program.
@@ -87,7 +87,7 @@ enum GateState {
 }
 
 impl SlotGate {
-    /// A gate, and what is to be done first.
+    /// A gate, and its first action.
     #[must_use]
     pub fn new(requirement: Requirement) -> (Self, Vec<GateEffect>) {
         let needs = match requirement {
@@ -102,7 +102,7 @@ impl SlotGate {
         (gate, effects)
     }
 
-    /// Handles an event; returns what is to be done.
+    /// Handles an event; returns the next action.
     #[must_use]
     pub fn on(&mut self, event: GateEvent) -> Vec<GateEffect> {
         match event {
@@ -162,7 +162,7 @@ impl SlotGate {
         }
     }
 
-    /// Hands an event to the stream `name`, which returns whether its push program is to be queried.
+    /// Hands an event to the stream `name`, which returns whether its push program must be queried.
     fn on_stream_event(
         &mut self,
         name: &str,
@@ -185,7 +185,7 @@ impl SlotGate {
             Condition::Nothing => true,
             Condition::Network { up } => *up,
             Condition::Streams(streams) => {
-                // Where no stream pushes by itself, there are no frames to wait for.
+                // Where no stream pushes without a request, there are no frames to wait for.
                 let idle = !streams.iter().any(|stream| stream.pushes);
                 streams.iter().all(StreamProgress::complete)
                     && (idle || streams.iter().any(StreamProgress::flows))
@@ -193,7 +193,7 @@ impl SlotGate {
         }
     }
 
-    /// What is lacking, one line each.
+    /// What is missing, one line each.
     fn lacking(&self) -> Vec<String> {
         if let GateState::NotMarked(why) = &self.state {
             return vec![format!("RAUC does not mark the slot: {why}")];

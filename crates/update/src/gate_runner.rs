@@ -1,4 +1,4 @@
-//! `robocast update gate`: feeds the gate with what the bus says, carries out what it decides.
+//! `robocast update gate`: feeds the gate with events from the bus, and carries out its decisions.
 
 use crate::bus_events::{watch_programs, watch_push_changes};
 use crate::gate::{GateEffect, GateEvent, Requirement, SlotGate, SlotVerdict};
@@ -20,7 +20,8 @@ use zbus::{Connection, connection};
 
 /// The unit that is active when the box's networks are up.
 const NETWORK: &str = "robocast-network.target";
-/// Whoever does not answer a call within this does not answer. RAUC writes to the boot loader's environment meanwhile.
+/// A program that does not answer a call within this counts as silent. RAUC writes to the boot loader's environment
+/// meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A RAUC that is busy is asked again after this.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -33,13 +34,13 @@ pub enum GateError {
     /// There is no system bus, or it failed.
     #[error("the system bus fails")]
     Bus(#[from] zbus::Error),
-    /// RAUC is there but cannot say what was booted.
+    /// RAUC is there but cannot report the booted slot.
     #[error("RAUC cannot be asked: {0}")]
     Rauc(String),
     /// RAUC knows no slot that was booted.
     #[error("RAUC knows no slot that was booted (it says `{0}`)")]
     NoSlot(String),
-    /// systemd cannot say whether the networks are up.
+    /// systemd cannot report whether the networks are up.
     #[error(transparent)]
     Systemd(ServiceError),
     /// The settings that an earlier image took are not taken by this one.
@@ -63,7 +64,7 @@ pub enum GateOutcome {
     NotGood {
         /// Its name.
         slot: String,
-        /// What was lacking, one line each.
+        /// What was missing, one line each.
         lacking: Vec<String>,
     },
 }
@@ -105,7 +106,7 @@ fn describe(requirement: &Requirement) -> String {
     }
 }
 
-/// The slot that runs; `None` where there is no RAUC. One that is busy is asked again until the deadline.
+/// The running slot; `None` where there is no RAUC. A busy RAUC is asked again until the deadline.
 async fn ask_booted_slot(rauc: &Rauc, deadline: Instant) -> Result<Option<RaucSlot>, GateError> {
     let mut logged = String::new();
     loop {
@@ -127,7 +128,7 @@ async fn ask_booted_slot(rauc: &Rauc, deadline: Instant) -> Result<Option<RaucSl
     }
 }
 
-/// What a new image has to show with these settings.
+/// What a new image must show with these settings.
 fn load_requirement(path: &Path) -> Result<Requirement, GateError> {
     match robocast_config::load(path) {
         Ok(checked) => Ok(requirement_of(&checked.settings)),
@@ -172,7 +173,7 @@ impl GateRunner {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let event = tokio::select! {
-                // Those that are there already come first.
+                // Programs that are there already come first.
                 biased;
                 () = tokio::time::sleep_until(deadline) => GateEvent::TimeUp,
                 Some(event) = programs.next() => event,
@@ -196,7 +197,7 @@ impl GateRunner {
         systemd.watch_active(NETWORK).await.map_err(GateError::Systemd)
     }
 
-    /// Carries effects out, and those that follow from them; the verdict when there is one.
+    /// Carries effects out, and those that follow from them; returns the verdict when there is one.
     async fn carry_out(&mut self, effects: Vec<GateEffect>) -> Option<SlotVerdict> {
         let mut queue = VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {

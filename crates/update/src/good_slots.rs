@@ -1,6 +1,5 @@
-//! Which image of which slot was good before: the file `proven` in the state folder, one line a slot,
-//! `SLOT IMAGE`. Each slot has its line: one that was good is still good when a box
-//! returns to it.
+//! Which image of which slot was good before: the file `proven` in the state folder, one line per slot, `SLOT IMAGE`.
+//! Each slot has its line: a good one is still good when a box returns to it.
 
 use robocast_daemon::{atomic, journal};
 use robocast_system::rauc::RaucSlot;
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The file in the state folder.
 const FILE: &str = "proven";
-/// What the image says of itself.
+/// The image's own identification.
 const OS_RELEASE: &str = "/usr/lib/os-release";
 
 /// The images that were good, by the name of their slot.
@@ -65,7 +64,7 @@ impl GoodSlotsFile {
         self.image.as_ref().is_some_and(|image| self.read().contains(&self.slot, image))
     }
 
-    /// Adds the image that runs. When that fails, the next boot waits for the gate again, and nothing else happens.
+    /// Adds the running image. When that fails, the next boot waits for the gate again; that is the only effect.
     pub fn add_booted(&self) {
         let Some(image) = &self.image else {
             tracing::warn!("this image has no id by which it could be known again; every boot will test it");
@@ -91,8 +90,8 @@ fn line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '_' } else { c }).collect()
 }
 
-/// What identifies an image in a slot: what RAUC recorded when it installed it, or, for an image that was flashed, what the
-/// image says of itself. `None` when neither says anything: then it cannot be told from the one before it.
+/// What identifies an image in a slot: RAUC's record of its installation, or, for a flashed image, its own
+/// identification. `None` when neither exists: then it cannot be distinguished from the one before it.
 #[must_use]
 pub fn image_id(rauc: &BTreeMap<String, String>, os_release: &str) -> Option<String> {
     let named = |name: &&str, value: Option<String>| value.map(|value| format!("{name}={value}"));

@@ -1,7 +1,7 @@
-//! `robocast update`: installs bundles for whoever asks on the bus, one at a time.
+//! `robocast update`: installs bundles for any caller on the bus, one at a time.
 //!
-//! systemd starts it when somebody calls `org.robocast.Update1`; without work it ends after a while. The bundle is a file
-//! descriptor, so it does not matter who else can see the file, nor whether it still has a name.
+//! systemd starts it when a program calls `org.robocast.Update1`; without work it ends after some time. The bundle is a
+//! file descriptor, so it does not matter who else can see the file, nor whether it still has a name.
 
 use robocast_bus::UpdateStatus;
 use robocast_bus::update::{InstallError, InstallOrder, UpdateServer};
@@ -17,7 +17,7 @@ use zbus::{Connection, connection};
 
 /// A slot is written within this, from a slow stick too.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
-/// A call that was sent while this program had the name has arrived within this.
+/// A call sent while this program had the name has arrived within this time.
 const ON_ITS_WAY: Duration = Duration::from_millis(200);
 
 /// The update program cannot be served.
@@ -31,7 +31,7 @@ pub enum UpdateError {
     BusEnded,
 }
 
-/// Serves `org.robocast.Update1` on the system bus until SIGTERM; with `idle`, also until nothing was asked of it for so long.
+/// Serves `org.robocast.Update1` on the system bus until SIGTERM; with `idle`, also until it was idle for this long.
 ///
 /// # Errors
 /// There is no bus, it fails, or another program has the name.
@@ -61,7 +61,7 @@ pub async fn run_update_on(
         };
         let order = match order {
             Some(order) => order,
-            // Idle. A call that is on its way belongs to whoever has the name: give it back, then look once more.
+            // Idle. A call that is on its way goes to the name's owner: release the name, then look once more.
             None => {
                 server.release_name().await?;
                 match wait_for_order(&mut ordered, Some(ON_ITS_WAY)).await {
@@ -83,7 +83,7 @@ pub async fn run_update_on(
     }
 }
 
-/// The next order; `None` when none is given for so long.
+/// The next order; `None` when none arrives within the idle time.
 async fn wait_for_order(
     ordered: &mut mpsc::Receiver<InstallOrder>,
     idle: Option<Duration>,
@@ -96,10 +96,10 @@ async fn wait_for_order(
     }
 }
 
-/// Answers everybody who asks meanwhile.
+/// Answers all other callers meanwhile.
 async fn refuse_orders(ordered: &mut mpsc::Receiver<InstallOrder>) {
     while let Some(order) = ordered.recv().await {
-        // Who asked may be gone.
+        // The caller may be gone.
         let _ = order.done.send(Err(InstallError::Busy));
     }
 }

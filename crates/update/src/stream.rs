@@ -11,15 +11,15 @@ const RISES: u8 = 2;
 pub struct ExpectedStream {
     /// Its name.
     pub name: String,
-    /// Whether it pushes by itself: it has a sink and is not on demand.
+    /// Whether it pushes without a request: it has a sink and is not on demand.
     pub pushes: bool,
 }
 
-/// What was seen of a stream.
+/// The observations of a stream.
 #[derive(Debug)]
 pub(crate) struct StreamProgress {
     pub name: String,
-    /// Whether it pushes by itself.
+    /// Whether it pushes without a request.
     pub pushes: bool,
     camera: bool,
     push: bool,
@@ -35,7 +35,7 @@ impl StreamProgress {
         Self { name, pushes, camera: false, push: false, status: None, rises: Vec::new() }
     }
 
-    /// A program appeared on the bus. Returns whether the push program is to be queried.
+    /// A program appeared on the bus. Returns whether the push program must be queried.
     pub fn on_program_appeared(&mut self, program: Program) -> bool {
         match program {
             Program::Camera => self.camera = true,
@@ -94,7 +94,7 @@ impl StreamProgress {
         self.pushes && self.rises.iter().any(|rises| *rises >= RISES)
     }
 
-    /// What it lacks, one line each; of its frames only when `frames` are what is lacking.
+    /// What it lacks, one line each; about its frames only when `frames` are what is missing.
     pub fn lacking(&self, frames: bool) -> Vec<String> {
         let name = &self.name;
         let mut lines = Vec::new();

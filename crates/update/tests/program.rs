@@ -1,6 +1,6 @@
 //! The update program on a real bus: with a stand-in of RAUC that does what a test wants, and with a real RAUC.
 
-// A harness fails by panicking, with what it saw.
+// A harness fails by panicking, with its observations.
 #![allow(clippy::unwrap_used)]
 
 use robocast_bus::UpdateStatus;
@@ -129,7 +129,7 @@ async fn one_is_installed_at_a_time_and_its_progress_is_shown() {
     assert!(status.installing && status.text == "Copying image to rootfs.1", "{status:?}");
     let second = install_bundle(&scene.caller, bundle("second").as_fd()).await;
     assert_eq!(second, Err(InstallError::Busy));
-    // Work is not idleness, however long it takes.
+    // Work is not idleness, no matter how long it takes.
     rauc.let_one_end();
     assert_eq!(first.await.unwrap(), Ok(()));
     assert_eq!(rauc.bundles(), [b"first"]);

@@ -1,7 +1,7 @@
-//! A box with two uplinks loses one, and gets it back: what arrives at a real server behind both.
-//! The net program is a stand-in that chooses by what the connections show.
+//! A box with two uplinks loses one, and gets it back: what arrives at a real server behind both. The net program is a
+//! stand-in that chooses by the state of the connections.
 
-// Helpers of tests panic as tests do; what was measured is for people to read.
+// Helpers of tests panic as tests do; measurements are printed for people.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::path::PathBuf;
@@ -20,14 +20,14 @@ use robocast_tests::two_ways::{self, SERVER, TwoWays};
 use robocast_tests::waiting::{SOON, holds, wait, when};
 
 const KEY: &str = "front";
-/// The least frames that say that a way works.
+/// The minimum of frames that proves that a way works.
 const ENOUGH: usize = 30;
 
 /// For how long nothing came.
 #[derive(Clone, Copy, Debug)]
 struct Silence {
     lasted: Duration,
-    /// What of it the machine took at most.
+    /// How much of it the machine caused at most.
     held_up: Duration,
 }
 
@@ -46,13 +46,14 @@ struct Stage {
     nginx: Nginx,
     ways: TwoWays,
     _bus: Bus,
-    /// The connections by the time at which all was well. The first may be one of a moment: from before push knew the choice.
+    /// The connections at the time when everything worked. The first may be short-lived: from before push knew the
+    /// choice.
     connections: Vec<String>,
 }
 
 impl Stage {
-    /// A stream goes by `wl0`, over MPTCP or a server that knows TCP alone, which drops a publisher that is silent
-    /// for `idle`. None where that cannot be: then the test is skipped.
+    /// A stream uses `wl0`, over MPTCP or to a server with only TCP, which drops a publisher that is silent for `idle`.
+    /// `None` where that is impossible: then the test is skipped.
     fn set(mptcp: bool, idle: &str) -> Option<Self> {
         if !two_ways::may(&[&nginx::NEEDED[..], &bus::NEEDED].concat()) {
             return None;
@@ -90,7 +91,7 @@ impl Stage {
         });
     }
 
-    /// That the connection of the beginning is the one that still stands.
+    /// Checks that the first connection still exists.
     #[track_caller]
     fn one_connection(&self) {
         let (all, ended) = (self.nginx.connections(KEY), self.nginx.ended_connections(KEY));
@@ -106,8 +107,8 @@ impl Stage {
         });
     }
 
-    /// The longest time without a frame at the server after `event`, beyond what the robot was late with; and how much of it the
-    /// machine took at most.
+    /// The longest time without a frame at the server after `event`, beyond the robot's own delay; and how much of it
+    /// the machine caused at most.
     #[track_caller]
     fn silence_after(&self, what: &str, event: impl FnOnce()) -> Silence {
         let mut arrivals = Arrivals::watch(&self.nginx, KEY);
@@ -122,7 +123,7 @@ impl Stage {
         silence
     }
 
-    /// That the recordings are, one behind the other, what the robot sent: none missing, none twice.
+    /// Checks that the recordings, in order, are what the robot sent: none missing, none twice.
     #[track_caller]
     fn nothing_is_lost(&self, recordings: &[PathBuf]) {
         let recordings: Vec<_> = recordings.iter().map(|path| Recording::read(path)).collect();

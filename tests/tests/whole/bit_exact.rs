@@ -11,7 +11,7 @@ use robocast_tests::programs::have;
 use robocast_tests::robot::{FILM, Robot};
 use robocast_tests::waiting::{wait, when};
 
-/// Lets the robot's film pass for so long and judges what was recorded.
+/// Lets the robot's film pass for this long and judges the recording.
 fn pass_through(robot: &Robot, seconds: u32) {
     pass_through_with(robot, seconds, product::robot("go2"));
 }
@@ -26,7 +26,7 @@ fn pass_through_with(robot: &Robot, seconds: u32, section: String) {
         Duration::from_secs(u64::from(seconds) * 2 + 20),
         &format!("{wanted} frames in the recording"),
         || {
-            // The film repeats itself, so all of it is known soon; a slate before its first keyframe does not count.
+            // The film repeats, so all of it is known soon; a slate before its first keyframe does not count.
             let sent = robot.all_sent();
             when(nginx.frames_that("front", |frame| frame.is_of(&sent)), |&count| count > wanted)
         },

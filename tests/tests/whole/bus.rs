@@ -1,4 +1,4 @@
-//! What is seen and asked for on D-Bus: on a bus, and at the programs' own sockets.
+//! What can be seen and requested on D-Bus: on a bus, and at the programs' own sockets.
 
 use robocast_bus::client::{self, Remote, RemoteOrder};
 use robocast_bus::names::{Program, Service};
@@ -33,7 +33,7 @@ fn a_stream_on_demand_is_started_steered_and_stopped_over_the_bus_and_its_camera
     wait(SOON, "frames at the server", || when(nginx.frames("cam"), |&frames| frames > 10));
     bus.wait_property(PUSH[0], PUSH[1], PUSH[2], "Live", "boolean true");
 
-    // `robocast status` on another box's folders sees it by the bus alone.
+    // `robocast status` on another box's folders finds it through the bus alone.
     let elsewhere = Place::new("schema = 1\n");
     let mut status = elsewhere.robocast(&["status", "--json"]);
     bus.given_to(&mut status);

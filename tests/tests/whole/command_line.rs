@@ -1,4 +1,4 @@
-//! The command line: exit codes, errors, and what `--json` says.
+//! The command line: exit codes, errors, and the output of `--json`.
 
 use std::time::{Duration, Instant};
 
@@ -183,7 +183,7 @@ fn run_ends_when_its_time_is_up() {
     let began = Instant::now();
     let mut product = Process::start("robocast run", place.run(&["--seconds", "3"]));
     let stretch = Stretch::begin(&[product.pid()]);
-    // What it waited for the machine is known only while it runs.
+    // The machine's delay is known only while it runs.
     let at_least = wait(SOON, "its end", || {
         let took = stretch.took();
         if product.ended().is_some() { Ok(took) } else { Err("it runs") }

@@ -1,4 +1,4 @@
-//! The judges themselves: what they are to notice, they notice.
+//! Tests of the judges: they notice what they must notice.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What dies comes back, and for how long no video reaches the server.
+//! Programs that die come back, and how long the server gets no video.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use robocast_tests::robot::{LARGE, Robot, SMALL};
 use robocast_tests::slices::Slice;
 use robocast_tests::waiting::{SOON, holds, wait, when};
 
-/// One second, one keyframe interval of the robot, and what a machine takes for scheduling; what the robot was late with and what
-/// a busy machine held the product up for is counted apart.
+/// One second, one keyframe interval of the robot, and the machine's time for scheduling; the robot's own delay and a
+/// busy machine's delay are counted separately.
 const ALLOWED: Duration = Duration::from_millis(1000 + 1000 + 500);
 /// After so many frames the stream runs again.
 const ENOUGH: usize = 30;
 
-/// That no video came for so long at most.
+/// Checks that the gap without video was at most this long.
 fn judge(what: &str, silence: Duration, stretch: &Stretch) {
     let (silence, held_up) = (silence.as_millis(), stretch.held_up().as_millis());
     println!("measured: {what}: {silence} ms without video, of which the machine took {held_up} ms at most");
@@ -283,8 +283,8 @@ fn a_program_that_hangs_is_killed_by_the_watchdog_and_started_again() {
     }
 }
 
-/// A board that looks at GStreamer's plugins for the first time, with much else to do, needs longer than the watchdog's
-/// 10 s for it. One that were killed would begin anew for ever.
+/// A board that scans GStreamer's plugins for the first time, with much other work, needs longer than the watchdog's 10
+/// s. If it were killed, it would start over forever.
 #[test]
 fn a_camera_that_opens_slowly_is_not_killed() {
     if !have(&NEEDED) {
@@ -293,7 +293,7 @@ fn a_camera_that_opens_slowly_is_not_killed() {
     let folder = tempfile::tempdir().unwrap();
     let (gate, scanner) = (folder.path().join("gate"), folder.path().join("scanner"));
     mkfifo(&gate, Mode::S_IRWXU).unwrap();
-    // Nothing is told to the one who asks until the gate opens; then it looks at the plugins itself.
+    // The program that asks gets no answer until the gate opens; then it scans the plugins itself.
     write(&scanner, &format!("#!/bin/sh\n[ ! -e '{0}' ] || exec cat '{0}'\n", gate.display()));
     std::fs::set_permissions(&scanner, std::fs::Permissions::from_mode(0o700)).unwrap();
     let nginx = Nginx::start();
@@ -309,7 +309,7 @@ fn a_camera_that_opens_slowly_is_not_killed() {
     let open = std::fs::File::options().write(true).open(&gate).unwrap();
     std::fs::remove_file(&gate).unwrap();
     drop(open);
-    // It looks at every plugin there is, all by itself: that is work, for which a busy machine takes its time.
+    // It scans every plugin there is, alone: that is work, for which a busy machine takes its time.
     let said = product.wait_for(Duration::from_secs(45), "front", "live", |said| said["state"] == "live");
     assert_eq!((&said["restarts"], product.child("camera", "front")), (&0.into(), first));
 }

@@ -1,4 +1,4 @@
-//! What the image calls at boot: the generator, and the second copy of the settings.
+//! The image's calls at boot: the generator, and the second copy of the settings.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -9,7 +9,7 @@ use robocast_tests::process::{command, run};
 use robocast_tests::product::{Place, robot, settings, stream};
 use robocast_tests::programs::have;
 
-/// Every file below a folder by its relative path: what a link leads to, or what a file holds.
+/// Every file below a folder by its relative path: a link's target, or a file's contents.
 fn tree(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let entries = std::fs::read_dir(folder).into_iter().flatten().map(Result::unwrap);
@@ -26,7 +26,7 @@ fn tree(folder: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// Runs the generator: what it wrote, and what it told the log.
+/// Runs the generator: returns its files, and its log.
 fn generate(place: &Place) -> (BTreeMap<String, String>, String) {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();

@@ -1,4 +1,4 @@
-//! What fails disturbs nothing else.
+//! A failure disturbs nothing else.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -65,7 +65,7 @@ fn a_sink_that_fails_never_disturbs_the_other_sink_of_the_same_stream() {
         return;
     }
     let (good, mut bad) = (Nginx::start(), Nginx::start());
-    // Takes connections and says nothing.
+    // Accepts connections and sends nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("rtmp://{}/live/front", silent.local_addr().unwrap());
     let robot = Robot::go2(&FILM);

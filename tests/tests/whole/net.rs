@@ -1,4 +1,4 @@
-//! What the net program says is followed by push, and shown to people. The net program is a stand-in.
+//! Push follows the status of the net program, and people see it. The net program is a stand-in.
 
 use robocast_bus::client;
 use robocast_tests::bus::{self, Bus};

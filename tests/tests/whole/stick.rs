@@ -1,5 +1,5 @@
-//! `robocast provision` applies settings, verifies them by the box's programs, rolls uplinks back, and has updates installed. The
-//! bus is real; systemd, the net program and RAUC are stand-ins.
+//! `robocast provision` applies settings, verifies them through the box's programs, rolls uplinks back, and has updates
+//! installed. The bus is real; systemd, the net program and RAUC are stand-ins.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -37,7 +37,8 @@ impl Owned {
         write(&self.stick.path().join("robocast.toml"), &text);
     }
 
-    /// Provisions; the exit code and the receipt. In a machine of its own as far as its name goes: the box gets another.
+    /// Provisions; returns the exit code and the receipt. Runs in its own UTS namespace: the box gets another host
+    /// name.
     fn provision(&self) -> (Option<i32>, Value) {
         let mut provision = command("unshare");
         provision.arg("--uts").arg(program("robocast")).arg("provision").arg(self.stick.path());
@@ -65,7 +66,7 @@ fn possible() -> bool {
     able(&[&bus::NEEDED[..], &["unshare"]].concat(), Root::Needed)
 }
 
-/// What failed of the last step, by name.
+/// The failed part of the last step, by name.
 fn failed(receipt: &Value) -> Vec<&str> {
     let parts = receipt["steps"][7]["parts"].as_array().unwrap();
     parts.iter().filter(|part| part["ok"] == false).map(|part| part["what"].as_str().unwrap()).collect()
@@ -94,7 +95,7 @@ fn programs_are_told_what_changed_and_the_settings_are_proven_by_them() {
     for (push, changed) in [
         (
             "rtmp://127.0.0.1/live/a",
-            // All is new: the generator says which units there are.
+            // All is new: the generator decides which units there are.
             &["reload", "restart robocast-camera@front.service", "restart robocast-push@front.service"][..],
         ),
         ("rtmp://127.0.0.1/live/b", &["restart robocast-push@front.service"][..]),
@@ -106,12 +107,12 @@ fn programs_are_told_what_changed_and_the_settings_are_proven_by_them() {
         assert_eq!(failed(&receipt), [""; 0]);
         assert!(owned.file("settings.proven.toml").exists() && !owned.file("uplink.former").exists());
     }
-    // Another bitrate is the camera's matter: the session with the server goes on.
+    // Another bitrate concerns only the camera: the session with the server continues.
     owned.bring("rtmp://127.0.0.1/live/b", "bitrate = { min = \"300 kbit/s\", max = \"1 Mbit/s\" }\n");
     assert_eq!(owned.provision().0, Some(0));
     let changed = &["restart robocast-camera@front.service"][..];
     assert_eq!(systemd.take_calls(), [&READ[..], changed, &REACHED[..]].concat());
-    // The same again: nobody is told anything.
+    // The same again: no program is notified.
     assert_eq!(owned.provision().0, Some(0));
     assert_eq!(systemd.take_calls(), [""; 0]);
 }
@@ -123,7 +124,7 @@ fn uplinks_that_do_not_work_go_back_alone() {
     }
     let owned = Owned::new();
     let state = owned.place.state();
-    // A login page stands before the world, unless the uplinks are the former ones.
+    // A login page blocks the internet, unless the uplinks are the previous ones.
     let systemd = Systemd::start(&owned.bus, move |net| {
         let text = std::fs::read_to_string(state.join("settings.toml")).unwrap_or_default();
         let former = state.join("uplink.former").exists();
@@ -143,7 +144,7 @@ fn uplinks_that_do_not_work_go_back_alone() {
     let said = receipt["steps"][7]["text"].as_str().unwrap();
     assert!(said.contains("proven last are used again"), "{said}");
     assert!(!receipt.to_string().contains("SECRET"));
-    // The settings stand; which uplinks are not theirs is said by their digest.
+    // The settings stay; their digest says which uplinks are not theirs.
     assert!(std::fs::read_to_string(owned.file("settings.toml")).unwrap().contains("live/b"));
     assert!(std::fs::read_to_string(owned.file("settings.proven.toml")).unwrap().contains("live/a"));
     let mut sum = command("sha256sum");

@@ -1,4 +1,4 @@
-//! `robocast support`: what a bug report needs, and not one secret.
+//! `robocast support`: the contents of a bug report, and not one secret.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use robocast_tests::nginx::write;
 use robocast_tests::process::{command, run};
 use robocast_tests::product::Place;
 
-/// Every secret has the word SECRET in it, but for the PIN.
+/// Every secret contains the word SECRET, except the PIN.
 const SETTINGS: &str = r#"schema = 1
 [device]
 name = "box-07"
@@ -85,7 +85,7 @@ fn a_support_bundle_tells_all_but_secrets() {
     }
     write(&state.join("keys/box.age"), "AGE-SECRET-KEY-1QQ\n");
     write(&state.join("receipts/2026-11-21.txt"), "robocast box-07: SECRETolder was refused\n");
-    // Stand-ins: what this machine's own journal says is nobody's business.
+    // Stand-ins: this machine's own journal is private.
     let programs = state.join("programs");
     for name in ["journalctl", "ip", "nmcli", "resolvectl", "rauc"] {
         let path = programs.join(name);

@@ -1,5 +1,5 @@
-//! The gate that a new slot must pass, on a real bus, with a real RAUC; and with stand-ins that speak the real interfaces
-//! where RAUC has to be in a certain mood.
+//! The gate that a new slot must pass, on a real bus, with a real RAUC; and with stand-ins with the real interfaces
+//! where RAUC must be in a certain state.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use robocast_tests::stand_ins::{Rauc, Systemd};
 use robocast_tests::waiting::{SOON, holds, wait, when};
 
 const LONG: &str = "1 min";
-/// In which a gate sees all that there is to see, on a busy machine too.
+/// Long enough for a gate to see all that there is to see, on a busy machine too.
 const ENOUGH: &str = "15 s";
 
 fn gate(place: &Place, bus: &Bus, timeout: &str) -> Command {
@@ -68,7 +68,7 @@ fn a_new_slot_is_good_once_frames_flow_and_from_then_on_at_once() {
     let took = began.elapsed().saturating_sub(held_up(began, Instant::now()));
     assert!(told.contains("as it was before") && took < Duration::from_secs(5), "{told}");
 
-    // Another image has to show it anew.
+    // Another image must prove itself again.
     rauc.install("2026-11-21T08:00:00Z");
     let (code, _, errors) = run(gate(&place, &bus, "2 s"));
     assert_eq!((code, rauc.marks().len()), (Some(1), 2));

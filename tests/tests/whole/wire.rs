@@ -1,4 +1,4 @@
-//! What comes over the robot's wire.
+//! Everything that arrives over the robot's wire.
 
 use std::collections::HashSet;
 

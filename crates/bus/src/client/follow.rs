@@ -1,5 +1,5 @@
-//! Follows what other programs say, by signals: through programs that end and start again, and a bus that restarts. On the
-//! system bus, and without one at the programs' sockets.
+//! Follows the statuses of other programs, by signals: also when programs end and start again, and a bus restarts. On
+//! the system bus, or without one at the programs' sockets.
 //!
 //! ```no_run
 //! # use robocast_bus::{client, names};
@@ -38,7 +38,7 @@ const SCAN_EACH: Duration = Duration::from_millis(500);
 /// The property that holds the whole status.
 const STATUS: &str = "Status";
 
-/// The programs on a bus, and what each said last. Counters are as old as the last change of anything else.
+/// The programs on a bus, and the last status of each. Counters are as old as the last change of anything else.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Snapshot {
     /// By stream.
@@ -82,8 +82,8 @@ impl Snapshot {
     }
 }
 
-/// Keeps a snapshot of the programs that have one of these interfaces: on the system bus, else at their sockets, as
-/// `ROBOCAST_BUS` says. Empty while there is no bus. Ends when nobody listens any more.
+/// Keeps a snapshot of the programs that have one of these interfaces: on the system bus, otherwise at their sockets,
+/// as `ROBOCAST_BUS` sets. Empty while there is no bus. Ends when the receiver is dropped.
 pub async fn follow(interfaces: &[&'static str], snapshot: watch::Sender<Snapshot>) {
     let mode = BusMode::from_env();
     if mode.uses_system_bus() {
@@ -123,7 +123,7 @@ pub async fn follow_at(folder: &Path, interfaces: &[&'static str], snapshot: wat
 async fn follow_program(folder: PathBuf, service: Service, snapshot: watch::Sender<Snapshot>) -> Service {
     let following = async {
         let remote = timeout(PATIENCE, Remote::at_socket(&folder, service.clone())).await.ok()?.ok()?;
-        // Subscribed to before it is asked: nothing is missed in between.
+        // Subscribed before the query: nothing is missed in between.
         let mut changes = remote.changes().await.ok()?;
         let _ = read(&remote, &snapshot).await;
         while let Some(Ok(message)) = changes.next().await {
@@ -176,7 +176,7 @@ async fn follow_once(
         |name: &str| Service::of_bus_name(name).filter(|service| interfaces.contains(&service.interface()));
     let mut owner_changes = MessageStream::for_match_rule(owner_rule()?, &bus, None).await?;
     let mut property_changes = MessageStream::for_match_rule(properties_rule()?, &bus, None).await?;
-    // Asked after the signals were subscribed to: nothing is missed in between.
+    // Queried after subscribing to the signals: nothing is missed in between.
     let mut owners = HashMap::new();
     for name in dbus.list_names().await? {
         if let Some(service) = followed(&name)
@@ -241,7 +241,7 @@ async fn take_change(
     Ok(())
 }
 
-/// Asks a program once; says whether it has the property `Status`. One that does not answer counts as not there.
+/// Queries a program once; returns whether it has the property `Status`. One that does not answer counts as absent.
 async fn read(remote: &Remote, snapshot: &watch::Sender<Snapshot>) -> bool {
     let service = remote.service();
     let all = timeout(PATIENCE, remote.all_properties()).await.ok().and_then(Result::ok);
@@ -276,8 +276,8 @@ fn properties_rule() -> zbus::Result<MatchRule<'static>> {
         .build()
 }
 
-/// Keeps the interface of the uplink that the net program chose in `chosen`. Empty, so that the kernel's routes decide, while
-/// none is chosen, that program is away, or no bus is used. Ends when nobody listens any more.
+/// Keeps the interface of the uplink that the net program chose in `chosen`. Empty, so that the kernel's routes decide,
+/// while none is chosen, that program is away, or no bus is used. Ends when the receiver is dropped.
 pub async fn follow_chosen(chosen: watch::Sender<String>) {
     let (snapshot, followed) = watch::channel(Snapshot::default());
     tokio::join!(follow(&[NET], snapshot), pass_chosen(followed, chosen));
@@ -305,8 +305,8 @@ async fn pass_chosen(mut followed: watch::Receiver<Snapshot>, chosen: watch::Sen
     }
 }
 
-/// Hands over what each stream's connections show of their uplinks, as it changes: the stream, and its rows; no rows when that
-/// stream's push program is gone. Ends when nobody listens any more.
+/// Sends what each stream's connections show of their uplinks, as it changes: the stream, and its rows; no rows when
+/// that stream's push program is gone. Ends when the receiver is dropped.
 pub async fn follow_evidence(evidence: mpsc::UnboundedSender<(String, Vec<Evidence>)>) {
     let (snapshot, followed) = watch::channel(Snapshot::default());
     tokio::join!(follow(&[PUSH], snapshot), pass_evidence(followed, evidence));

@@ -1,5 +1,5 @@
-//! A status from the properties one by one, for a program without the property `Status`: an older one, or somebody's own
-//! stand-in. Rows become dictionaries by the place of their values.
+//! Reads a status from single properties, for a program without the property `Status`: an older one, or a third party's
+//! stand-in. Rows become dictionaries by the position of their values.
 
 use crate::dictionary::{self, Dictionary};
 use crate::names::Service;
@@ -12,7 +12,7 @@ const EVIDENCE: &[&str] = &["url", "interface", "mptcp", "stalled", "stalled_ms"
 const UPLINK: &[&str] = &["name", "interface", "state", "chosen", "metered", "address", "text"];
 const ROBOT: &[&str] = &["interface", "present", "carrier", "address", "text"];
 
-/// Whether a program says all of itself in one property.
+/// Whether a program has its whole status in one property.
 pub fn has_status(properties: &Dictionary) -> bool {
     properties.contains_key("Status")
 }

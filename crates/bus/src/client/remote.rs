@@ -11,7 +11,7 @@ use zbus::names::InterfaceName;
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, MatchRule, MessageStream, Variant, connection, message};
 
-/// What can be asked of a program.
+/// The requests that a program accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteOrder {
     /// Of a camera program: encode at so many bit/s.
@@ -22,7 +22,7 @@ pub enum RemoteOrder {
     Stop,
 }
 
-/// A program on a bus or at a socket of its own.
+/// A program on a bus or at its own socket.
 #[derive(Debug, Clone)]
 pub struct Remote {
     connection: Connection,
@@ -39,7 +39,7 @@ impl Remote {
     /// The program at its socket in `folder`.
     ///
     /// # Errors
-    /// When nobody listens there.
+    /// When nothing listens there.
     pub async fn at_socket(folder: &Path, service: Service) -> zbus::Result<Self> {
         let stream = UnixStream::connect(folder.join(service.socket_name())).await?.into_std()?;
         let connection = connection::Builder::unix_stream(stream).p2p().build().await?;
@@ -52,7 +52,7 @@ impl Remote {
         &self.service
     }
 
-    /// What it says of itself.
+    /// Its status.
     ///
     /// # Errors
     /// When it is not there, or does not answer.
@@ -61,7 +61,7 @@ impl Remote {
         Ok(from_dictionary(&status.unwrap_or_default()))
     }
 
-    /// What it says of itself; none when it is not there.
+    /// Its status; `None` when it is not there.
     ///
     /// # Errors
     /// When it does not answer.
@@ -81,7 +81,7 @@ impl Remote {
         Ok(self.properties().await?.get_all(self.interface()?).await?)
     }
 
-    /// Asks something of it.
+    /// Calls a method of it.
     ///
     /// # Errors
     /// When it is not there, or refuses.
@@ -128,7 +128,7 @@ impl Remote {
     }
 }
 
-/// Whether an error says that nobody has the name.
+/// Whether an error means that the name has no owner.
 fn is_absence(error: &zbus::Error) -> bool {
     let named = |name: &str| {
         name.ends_with("DBus.Error.ServiceUnknown") || name.ends_with("DBus.Error.NameHasNoOwner")

@@ -1,4 +1,4 @@
-//! What runs on this machine: asked of `robocast run`, else of the programs on the system bus.
+//! The streams that run on this machine: as reported by `robocast run`, otherwise by the programs on the system bus.
 
 use super::{streams, streams_on};
 use crate::StreamStatus;
@@ -12,15 +12,15 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zbus::Connection;
 
-/// Whoever does not answer within this is not there.
+/// A program that does not answer within this counts as absent.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Nothing runs here: why `robocast run` says nothing, and why the bus does not.
+/// Nothing runs here: why `robocast run` does not answer, and why the bus does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotHere {
-    /// What asking `robocast run` brought.
+    /// The result of querying `robocast run`.
     pub run: String,
-    /// What asking the bus brought.
+    /// The result of querying the bus.
     pub bus: String,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for NotHere {
 
 impl std::error::Error for NotHere {}
 
-/// The streams of a `robocast run` on this machine; where there is none, of the programs on the system bus.
+/// The streams of a `robocast run` on this machine; without one, of the programs on the system bus.
 ///
 /// # Errors
 /// When neither runs here.
@@ -71,10 +71,10 @@ async fn streams_from(
     Err(NotHere { run, bus })
 }
 
-/// The streams of the `robocast run` that answers at `socket`; counters go on over restarts of its programs.
+/// The streams of the `robocast run` that answers at `socket`; counters continue over restarts of its programs.
 ///
 /// # Errors
-/// When there is none: why, for people.
+/// When there is none: the reason, for people.
 pub async fn ask_run(socket: &Path) -> Result<Vec<StreamStatus>, String> {
     let asking = async {
         let mut stream = UnixStream::connect(socket).await?;

@@ -1,4 +1,4 @@
-//! Programs at sockets of their own, as `robocast run` has them.
+//! Programs at their own sockets, as `robocast run` has them.
 
 use super::Remote;
 use crate::names::Service;
@@ -23,8 +23,8 @@ pub fn services_in(folder: &Path) -> Vec<Service> {
     services
 }
 
-/// Hands over the status of the program at its socket in `folder`: when it changes, and `every` so often with what its counters
-/// are by then. The program may come later, and may be replaced. Ends when nobody listens to `statuses` any more.
+/// Sends the status of the program at its socket in `folder`: when it changes, and after each `every` with the current
+/// counters. The program may come later, and may be replaced. Ends when the receiver of `statuses` is dropped.
 pub async fn watch_status<S: ProgramStatus>(
     folder: &Path,
     service: &Service,

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use zbus::fdo;
 use zbus::object_server::SignalEmitter;
 
-/// What others ask of a camera program.
+/// The requests to a camera program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CameraOrder {
     /// Encode at so many bit/s.
@@ -23,7 +23,7 @@ pub(crate) struct CameraObject {
 
 #[zbus::interface(name = "org.robocast.Camera1")]
 impl CameraObject {
-    /// All of it, as a dictionary. Its signal comes when more than counters changed.
+    /// The whole status, as a dictionary. Its signal is sent when more than counters changed.
     #[zbus(property)]
     fn status(&self) -> Dictionary {
         to_dictionary(&*self.status.borrow())
@@ -35,7 +35,7 @@ impl CameraObject {
         self.status.borrow().source_state.word().to_owned()
     }
 
-    /// For people: what is wrong, and what helps.
+    /// For people: the problem, and how to fix it.
     #[zbus(property)]
     fn text(&self) -> String {
         self.status.borrow().text.clone()
@@ -92,7 +92,7 @@ impl CameraObject {
         u32::try_from(self.status.borrow().readers).unwrap_or(u32::MAX)
     }
 
-    /// Bit/s the encoder is asked for; 0 when nothing is encoded here.
+    /// Bit/s requested from the encoder; 0 when nothing is encoded here.
     #[zbus(property(emits_changed_signal = "false"))]
     fn target_bitrate(&self) -> u64 {
         self.status.borrow().target_bps

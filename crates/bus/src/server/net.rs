@@ -19,7 +19,7 @@ type RobotRow = (String, bool, bool, String, String);
 
 #[zbus::interface(name = "org.robocast.Net1")]
 impl NetObject {
-    /// All of it, as a dictionary. Its signal comes when more than counters changed.
+    /// The whole status, as a dictionary. Its signal is sent when more than counters changed.
     #[zbus(property)]
     fn status(&self) -> Dictionary {
         to_dictionary(&*self.status.borrow())
@@ -54,7 +54,7 @@ impl NetObject {
         (robot.interface, robot.present, robot.carrier, robot.address, robot.text)
     }
 
-    /// The steps that were last carried out, or are being carried out.
+    /// The last steps, or those in progress.
     #[zbus(property)]
     fn plan(&self) -> Vec<String> {
         self.status.borrow().plan.clone()
@@ -78,13 +78,13 @@ impl NetObject {
         self.status.borrow().reads
     }
 
-    /// Whether the uplinks are those of the settings that were proven last, because the new ones were rolled back.
+    /// Whether the uplinks are the last proven ones, because the new ones were rolled back.
     #[zbus(property)]
     fn former(&self) -> bool {
         self.status.borrow().former
     }
 
-    /// For people: what is wrong, and what helps.
+    /// For people: the problem, and how to fix it.
     #[zbus(property)]
     fn text(&self) -> String {
         self.status.borrow().text.clone()

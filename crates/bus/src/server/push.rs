@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use zbus::fdo;
 use zbus::object_server::SignalEmitter;
 
-/// What others ask of a push program.
+/// The requests to a push program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushOrder {
     /// Push, although the stream is on demand.
@@ -34,19 +34,19 @@ type EvidenceRow = (String, String, bool, bool, u32, u32);
 
 #[zbus::interface(name = "org.robocast.Push1")]
 impl PushObject {
-    /// All of it, as a dictionary. Its signal comes when more than counters changed.
+    /// The whole status, as a dictionary. Its signal is sent when more than counters changed.
     #[zbus(property)]
     fn status(&self) -> Dictionary {
         to_dictionary(&*self.status.borrow())
     }
 
-    /// Whether the robot's video goes out.
+    /// Whether the robot's video is sent.
     #[zbus(property)]
     fn live(&self) -> bool {
         self.status.borrow().live
     }
 
-    /// Whether the slate goes out.
+    /// Whether the slate is sent.
     #[zbus(property)]
     fn slate(&self) -> bool {
         self.status.borrow().slate
@@ -75,8 +75,8 @@ impl PushObject {
         self.status.borrow().sinks.iter().map(row).collect()
     }
 
-    /// Each sink, in the same order: the interface in use (empty when unknown), and whether it is an MPTCP
-    /// connection. A property of its own, so that `Sinks` stays what older readers know.
+    /// Each sink, in the same order: the interface in use (empty when unknown), and whether it is an MPTCP connection.
+    /// A separate property, so that `Sinks` keeps the form that older readers know.
     #[zbus(property(emits_changed_signal = "false"))]
     fn sink_uplinks(&self) -> Vec<UsedRow> {
         self.status.borrow().sinks.iter().map(|sink| (sink.uplink.clone(), sink.mptcp)).collect()
@@ -89,7 +89,7 @@ impl PushObject {
     }
 
     /// What the connections show of the uplinks: URL without secrets, interface, MPTCP, stalled, for how many ms, round
-    /// trip in ms. Its signal comes when something matters, not at every ms of jitter.
+    /// trip in ms. Its signal is sent for changes that matter, not for every ms of jitter.
     #[zbus(property)]
     fn evidence(&self) -> Vec<EvidenceRow> {
         let row = |evidence: &Evidence| {

@@ -1,4 +1,4 @@
-//! An object at a Unix socket of its own, without a bus: each client has a D-Bus connection to the program itself.
+//! An object at its own Unix socket, without a bus: each client has a D-Bus connection to the program itself.
 
 use super::{Publishing, StatusObject, ended, publish_changes};
 use crate::names::Service;
@@ -9,7 +9,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use zbus::{Guid, connection};
 
-/// Serves `object` at its socket in `folder` until its status ends. The folder is its owner's alone.
+/// Serves `object` at its socket in `folder` until its status ends. Only the owner can enter the folder.
 pub(super) async fn serve_at_socket<O: StatusObject>(folder: &Path, service: &Service, object: &O) {
     let socket = match Socket::bind(folder, service) {
         Ok(socket) => socket,
@@ -67,7 +67,7 @@ impl Socket {
     fn bind(folder: &Path, service: &Service) -> io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let path = folder.join(service.socket_name());
-        // One that a killed program left behind.
+        // A socket that a killed program left behind.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
         let inode = path.symlink_metadata()?.ino();

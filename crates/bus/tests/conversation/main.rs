@@ -1,4 +1,4 @@
-//! Programs that talk to one another: at sockets of their own, and over a real bus that comes late and restarts.
+//! Programs that talk to one another: at their own sockets, and over a real bus that comes late and restarts.
 
 // A harness fails by panicking.
 #![allow(clippy::unwrap_used)]

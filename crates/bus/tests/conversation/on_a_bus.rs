@@ -198,7 +198,7 @@ fn evidence_comes_stream_by_stream_and_ends_with_the_program() {
     });
 }
 
-/// The update program, as far as it has an object.
+/// The update program, reduced to its object.
 struct UpdateObject;
 
 #[zbus::interface(name = "org.robocast.Update1")]
@@ -242,7 +242,7 @@ fn a_name_that_another_holds_is_taken_once_that_is_gone() {
         tokio::spawn(server::serve_net_on(to(&bus), net.subscribe()));
         let (tell, mut snapshot) = watch::channel(Snapshot::default());
         tokio::spawn(client::follow_on(to(&bus), &[NET], tell));
-        // The connection on which the name was asked for in vain ends.
+        // The connection that asked for the name in vain ends.
         loop {
             let change = timeout(SOON, changes.next()).await.expect("the first try").unwrap();
             let arguments = change.args().unwrap();
@@ -256,7 +256,7 @@ fn a_name_that_another_holds_is_taken_once_that_is_gone() {
     });
 }
 
-/// A net program and a push program that know nothing of `Status`: older ones, or somebody's own.
+/// A net program and a push program without `Status`: older ones, or a third party's.
 struct PlainNet(String);
 
 type PlainUplink = (String, String, String, bool, bool, String, String);

@@ -1,4 +1,4 @@
-//! Programs at sockets of their own, without a bus.
+//! Programs at their own sockets, without a bus.
 
 use super::generated;
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
-//! The life of a camera's source: when it is opened, closed, opened again, and when it rests. Pure: events in,
-//! actions out. The program's loop carries the actions out and reports what became of them.
+//! The life of a camera's source: when it is opened, closed and reopened, and when it rests. Pure: events in, actions
+//! out. The program's loop carries the actions out and reports their results.
 //!
 //! ```text
 //!             +--------------------- settings changed, source ended or silent ------------------+
@@ -19,12 +19,12 @@ use std::time::Duration;
 
 /// A driver that takes longer to open its device hangs: a busy board may need many seconds.
 const OPENING_LIMIT: Duration = Duration::from_secs(60);
-/// A camera that said no is asked again after this; or at once, when the settings change.
+/// A camera that refused is asked again after this time; or at once, when the settings change.
 const REFUSED_FOR: Duration = Duration::from_secs(15);
-/// A camera on demand rests when nobody has read for this long.
+/// A camera on demand rests after this long without a reader.
 const REST_AFTER: Duration = Duration::from_secs(10);
 
-/// What is known at the time of an event.
+/// The known state at the time of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// The time.
@@ -44,17 +44,17 @@ pub struct OpenFailure {
     pub may_pass: bool,
 }
 
-/// Why an open source could not go on.
+/// Why an open source could not continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceEnd {
     /// For people.
     pub why: String,
-    /// The camera said no: asked again soon, it might lock us out.
+    /// The camera refused: if it is asked again soon, it might lock us out.
     pub refused: bool,
 }
 
 impl SourceEnd {
-    /// An end after which opening the source again may well help.
+    /// An end after which reopening the source may well help.
     #[must_use]
     pub fn because(why: impl Into<String>) -> Self {
         Self { why: why.into(), refused: false }
@@ -74,13 +74,13 @@ pub enum LifecycleEvent {
     Tick(Option<Patience>),
     /// The last [`LifecycleAction::Wait`] is over.
     WaitOver,
-    /// What became of [`LifecycleAction::Open`].
+    /// The result of [`LifecycleAction::Open`].
     Opened(Result<(), OpenFailure>),
-    /// The open source cannot go on.
+    /// The open source cannot continue.
     SourceEnded(SourceEnd),
     /// Its H.264 cannot be passed through, for this reason.
     Unfit(String),
-    /// What became of [`LifecycleAction::StartTranscoder`].
+    /// The result of [`LifecycleAction::StartTranscoder`].
     TranscoderStarted(Result<(), String>),
     /// The transcoder failed, for this reason.
     TranscoderFailed(String),
@@ -97,7 +97,7 @@ pub enum LifecycleEvent {
     Shutdown,
 }
 
-/// What the camera does next, in this order.
+/// The camera's next action, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LifecycleAction {
     /// Open the source.
@@ -109,7 +109,7 @@ pub enum LifecycleAction {
     AwaitOpening,
     /// Stop the transcoder, close the source.
     Close,
-    /// Start a transcoder, in place of the one before.
+    /// Start a transcoder, in place of the previous one.
     StartTranscoder {
         /// How many encoders failed since the source was opened.
         failed: usize,
@@ -131,7 +131,7 @@ pub enum LifecycleAction {
 pub struct StateReport {
     /// Its state.
     pub state: SourceState,
-    /// For people: what is wrong.
+    /// For people: the problem.
     pub text: String,
     /// Since when it is in this state. A source is lost since its last frame.
     pub since: MonoTime,
@@ -148,15 +148,15 @@ enum LifecycleState {
     },
     /// The source is open.
     Running { opened: MonoTime, transcoding: Transcoding, failed_encoders: usize },
-    /// Nobody reads.
+    /// There are no readers.
     Resting,
-    /// The camera said no: waits before it asks again.
+    /// The camera refused: waits before it asks again.
     Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transcoding {
-    /// The source's own units, or those of its own encoder, go out.
+    /// The source's units, or those of the source's encoder, are sent without a transcoder.
     No,
     /// Through a transcoder.
     Yes,
@@ -184,7 +184,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A camera that starts now. The first action is to be asked for with [`Lifecycle::begin`].
+    /// A camera that starts now. [`Lifecycle::begin`] returns the first action.
     #[must_use]
     pub fn new(source: String, start: Start, backoff: Backoff, now: MonoTime) -> Self {
         Self {
@@ -212,7 +212,7 @@ impl Lifecycle {
         &self.report
     }
 
-    /// What to do after `event`.
+    /// Returns the actions after `event`.
     pub fn handle_event(&mut self, moment: Moment, event: LifecycleEvent) -> Vec<LifecycleAction> {
         let mut actions = Vec::new();
         match event {
@@ -249,7 +249,7 @@ impl Lifecycle {
             };
             let liveness = judge_liveness(silence, patience);
             match liveness {
-                // Frames arrive, and none goes out.
+                // Frames arrive, but none is sent.
                 Liveness::Live if transcoding == Transcoding::Impossible => {}
                 Liveness::Live => self.report_state(moment, SourceState::Live, String::new(), actions),
                 Liveness::TooEarly => {}

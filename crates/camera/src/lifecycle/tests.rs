@@ -1,4 +1,4 @@
-//! The life of a source as tables: an event and what is done, one after the other.
+//! The life of a source as tables: events and the resulting actions, in order.
 
 use super::*;
 use LifecycleAction::{
@@ -16,7 +16,7 @@ fn at(ms: u64) -> MonoTime {
     MonoTime((START * 1000 + ms) * 1_000_000)
 }
 
-/// A camera, and what is known of it.
+/// A camera, and the known state of it.
 struct Bench {
     lifecycle: Lifecycle,
     moment: Moment,
@@ -30,7 +30,7 @@ impl Bench {
         Self { lifecycle, moment: Moment { now: at(0), frames_in: 0, last_frame: None } }
     }
 
-    /// One whose source is open since the start.
+    /// A camera whose source is open since the start.
     fn running(start: Start) -> Self {
         let mut bench = Self::new(start);
         assert_eq!(bench.on(0, WaitOver), [Open { fruitless: 0 }, Wait(OPENING_LIMIT)]);
@@ -67,7 +67,7 @@ fn failure(why: &str, may_pass: bool) -> LifecycleEvent {
     Opened(Err(OpenFailure { why: why.into(), may_pass }))
 }
 
-/// The last action is to wait at most `most`, at least half of it; the others are returned.
+/// The last action must be a wait of at most `most`, and at least half of it; the others are returned.
 fn without_wait(mut actions: Vec<LifecycleAction>, most: u64) -> Vec<LifecycleAction> {
     let most = Duration::from_millis(most);
     assert!(matches!(actions.pop(), Some(Wait(wait)) if wait <= most && wait >= most / 2), "{actions:?}");
@@ -224,7 +224,7 @@ fn settings_that_change_during_a_rest_wake_the_camera_only_when_it_is_always_on_
     assert_eq!(bench.change(20_000, Start::Always), [report(Starting, "", 20_000), Wait(Duration::ZERO)]);
     bench.on(20_000, WaitOver);
     bench.on(20_000, Opened(Ok(())));
-    // On demand again: somebody may come within 10 s.
+    // On demand again: a reader may come within 10 s.
     bench.frame(50_000);
     bench.change(50_000, Start::OnDemand);
     bench.on(50_000, WaitOver);
@@ -314,7 +314,7 @@ proptest::proptest! {
         let (mut opening, mut open, mut waiting) = (false, false, true);
         let mut ms = 0;
         for (event, gap, frame) in events {
-            // The loop only reports what can be.
+            // The loop only reports possible events.
             let possible = match &event {
                 WaitOver => waiting,
                 Opened(_) => opening,

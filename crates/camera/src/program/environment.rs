@@ -1,4 +1,4 @@
-//! What the camera's loop talks to.
+//! The interfaces of the camera's loop.
 
 use crate::source::{OpenError, SourceContext};
 use robocast_bus::CameraStatus;
@@ -15,17 +15,17 @@ pub(super) type SourceOpener<S> = Arc<dyn Fn(SourceContext<'_>) -> Result<S, Ope
 /// Everything outside of the loop. The loop's tests have it all in memory.
 pub(super) struct CameraEnvironment<S> {
     pub opener: SourceOpener<S>,
-    /// Where units go.
+    /// Where units are sent.
     pub broadcast: Broadcast,
     /// How many readers are connected.
     pub readers: watch::Receiver<usize>,
-    /// What they ask for.
+    /// Their requests.
     pub reader_events: mpsc::Receiver<ReaderEvent>,
-    /// What they are told.
+    /// What is shown to them.
     pub report: watch::Sender<SourceReport>,
-    /// What D-Bus shows.
+    /// The status on D-Bus.
     pub status: watch::Sender<CameraStatus>,
-    /// What D-Bus asks for.
+    /// The requests over D-Bus.
     pub orders: mpsc::Receiver<CameraOrder>,
     pub signals: Signals,
     /// The time of day.

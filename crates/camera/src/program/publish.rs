@@ -1,4 +1,4 @@
-//! What the loop publishes of itself: to readers, on D-Bus, to the supervisor, in the journal.
+//! The loop's reports: to readers, on D-Bus, to the supervisor, in the journal.
 
 use super::CameraProgram;
 use crate::lifecycle::StateReport;
@@ -24,7 +24,8 @@ impl<S: RunningSource> CameraProgram<S> {
         }
     }
 
-    /// Tells readers how the source is and what the camera can do, if that changed. True when the state did.
+    /// Publishes the state of the source and the abilities of the camera to readers, if they changed. True when the
+    /// state did.
     pub(super) fn publish_report(&self) -> bool {
         let StateReport { state, text, since } = self.lifecycle.report().clone();
         let mut state_changed = false;
@@ -81,14 +82,14 @@ impl<S: RunningSource> CameraProgram<S> {
     }
 }
 
-/// What readers are told before the loop runs.
+/// What is published before the loop runs.
 pub(super) fn first_report(time_of_day: SystemTime) -> SourceReport {
     let since = seconds_of(MonoTime(0), MonoTime(0), time_of_day, None);
     SourceReport { since: Some(since), ..SourceReport::default() }
 }
 
-/// The time of day of `at`, in seconds since 1970. What was published `before` stays while the two agree within a
-/// second: only a clock that was set changes it.
+/// The time of day of `at`, in seconds since 1970. The value published `before` stays while the two agree within a
+/// second: it changes only when the clock is set.
 fn seconds_of(at: MonoTime, now: MonoTime, time_of_day: SystemTime, before: Option<u64>) -> u64 {
     let today = time_of_day.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let seconds = today.saturating_sub(now.since(at)).as_secs();

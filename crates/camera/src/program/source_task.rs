@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 /// How long a transcoder may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// What the loop holds of the source.
+/// The loop's handle of the source.
 pub(super) enum SourceTask<S> {
     Closed,
     Opening(JoinHandle<Result<S, OpenError>>),
@@ -25,7 +25,7 @@ pub(super) enum SourceTask<S> {
 }
 
 impl<S: RunningSource> SourceTask<S> {
-    /// Starts to open the source. Devices and GStreamer may block: on a thread of its own.
+    /// Starts to open the source. Devices and GStreamer may block: on a separate thread.
     pub fn open(
         opener: &SourceOpener<S>,
         settings: &Settings,
@@ -39,7 +39,7 @@ impl<S: RunningSource> SourceTask<S> {
         }))
     }
 
-    /// Lets the source work; what happens to it first. Cancel safe.
+    /// Lets the source work; returns its first event. Cancel safe.
     pub async fn next_event(&mut self) -> LifecycleEvent {
         match self {
             Self::Closed => std::future::pending().await,
@@ -84,8 +84,8 @@ impl<S: RunningSource> SourceTask<S> {
         }
     }
 
-    /// Starts a transcoder beside the open source, in place of the one before, with the encoder that comes after so
-    /// many that failed.
+    /// Starts a transcoder beside the open source, in place of the previous one, with the encoder that follows this
+    /// many failed ones.
     ///
     /// # Errors
     /// The outer one when the transcoder before does not stop; the inner one, for people, when none starts.
@@ -105,7 +105,7 @@ impl<S: RunningSource> SourceTask<S> {
         Ok(started.map(|started| *transcoder = Some(started)))
     }
 
-    /// Stops the transcoder and closes the source. One that is still being opened is left behind.
+    /// Stops the transcoder and closes the source. One that is still being opened is abandoned.
     ///
     /// # Errors
     /// When one of them does not stop.

@@ -1,5 +1,5 @@
-//! The loop with a source in memory, under a paused clock. Sources open on a thread of their own; Tokio's clock does
-//! not advance meanwhile.
+//! The loop with a source in memory, under a paused clock. Sources open on a separate thread; Tokio's clock does not
+//! advance meanwhile.
 
 mod rig;
 
@@ -59,7 +59,7 @@ async fn a_source_that_never_gives_a_frame_is_lost_after_2_s_and_opened_again_af
     let lasted = openings.iter().zip(&closings).map(|(opening, closed)| *closed - opening.at);
     assert!(lasted.into_iter().all(|lasted| about(lasted, s(5))), "{openings:?} {closings:?}");
     let waits: Vec<_> = closings.iter().zip(&openings[1..]).map(|(closed, next)| next.at - *closed).collect();
-    // The wait before the very first try was the first of them.
+    // The wait before the first try was the first of them.
     assert!(growing(&[&[Duration::ZERO], &waits[..]].concat()) && waits.len() > 8, "{waits:?}");
     assert!(openings.iter().enumerate().all(|(at, opening)| opening.fruitless as usize == at));
 }
@@ -248,7 +248,7 @@ async fn a_camera_on_demand_rests_10_s_after_its_last_reader_left_until_the_next
     rig.pass(ms(1)).await;
     assert_eq!(rig.openings().len(), 2, "at once");
     rig.frames(s(1), ms(40)).await;
-    // Who comes back within the time does not disturb it.
+    // A reader that returns in time does not disturb it.
     rig.readers.send_replace(0);
     rig.frames(s(9), ms(40)).await;
     rig.readers.send_replace(1);
@@ -329,7 +329,7 @@ async fn a_robot_that_encodes_by_itself_is_asked_for_the_bitrate_in_force_and_fo
     assert_eq!((rig.asked(), rig.report.borrow().bitrate), (vec![bitrate(700_000)], in_force(700_000)));
     let status = rig.status.borrow().clone();
     assert_eq!((status.target_bps, status.encoder.as_str()), (700_000, ""));
-    // Another session with the robot: it is told again.
+    // Another session with the robot: it gets the request again.
     rig.end("the robot reboots");
     rig.pass(s(1)).await;
     assert_eq!((rig.openings().len(), rig.asked()), (2, vec![bitrate(700_000)]));

@@ -16,7 +16,7 @@ pub struct AssembledUnit {
     pub timestamp: u32,
     /// Nothing is missing in it, and every NAL unit is one.
     pub intact: bool,
-    /// Packets were lost before it: what it refers to may be missing.
+    /// Packets were lost before it: units that it refers to may be missing.
     pub after_loss: bool,
 }
 
@@ -29,7 +29,7 @@ pub struct Depacketizer {
     fragment: Option<usize>,
     broken: bool,
     after_loss: bool,
-    /// False until the first packet: whatever was sent before it counts as lost.
+    /// False until the first packet: everything sent before it counts as lost.
     joined: bool,
 }
 
@@ -39,13 +39,13 @@ impl Depacketizer {
         *self = Self::default();
     }
 
-    /// Takes the next packet in order; `lost` says that packets before it are missing. Calls `done`
-    /// with each access unit that is complete.
+    /// Takes the next packet in order; `lost` means that packets before it are missing. Calls `done` with each complete
+    /// access unit.
     pub fn push(&mut self, packet: &HeldPacket, lost: bool, mut done: impl FnMut(AssembledUnit)) {
         let joins = !std::mem::replace(&mut self.joined, true);
         let (really_lost, lost) = (lost, lost || joins);
         if lost {
-            // The tail of the unit being assembled may be among what was lost.
+            // The tail of the unit being assembled may be among the lost packets.
             self.broken |= self.timestamp.is_some();
             self.fragment = None;
         }

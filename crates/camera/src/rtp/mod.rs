@@ -1,4 +1,4 @@
-//! H.264 over RTP (RFC 6184): from packets to access units, with exact knowledge of what was lost.
+//! H.264 over RTP (RFC 6184): from packets to access units, with exact knowledge of losses.
 //!
 //! ```text
 //! packets -> SenderFilter (one SSRC, one payload type) -> Reorder -> Depacketizer -> ReceivedUnit
@@ -30,7 +30,7 @@ pub struct Receiver {
     counts: PacketCounts,
 }
 
-/// Packets that were received and not used, or never arrived.
+/// Packets that were received but not used, or never arrived.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PacketCounts {
     /// Never arrived.
@@ -105,7 +105,7 @@ impl Receiver {
         self.release(arrived, new_sender, &mut done);
     }
 
-    /// Gives up packets that were waited for long enough.
+    /// Gives up packets after the longest wait.
     pub fn expire(&mut self, now: MonoTime, mut done: impl FnMut(ReceivedUnit)) {
         self.release(now, false, &mut done);
     }

@@ -4,7 +4,7 @@ use robocast_video::clock::MonoTime;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What is kept of an RTP packet.
+/// The parts of an RTP packet that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldPacket {
     pub sequence: u16,
@@ -54,7 +54,7 @@ impl Reorder {
         let offset = if offset >= 1 << 15 { offset - (1 << 16) } else { offset };
         let extended = next + offset;
         if offset.abs() > JUMP {
-            // The sender jumped: what is held is given up, and the jump shows as a loss.
+            // The sender jumped: the held packets are given up, and the jump shows as a loss.
             self.held.clear();
             self.next = Some(sequence - 1);
             self.held.insert(sequence, HeldPacket { arrived: MonoTime(0), ..packet });

@@ -27,7 +27,7 @@ struct Followed {
     last_unit: MonoTime,
 }
 
-/// What is done with a packet.
+/// How a packet is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// Accepted, of the sender that is followed.
@@ -39,7 +39,7 @@ pub enum Admission {
 }
 
 impl SenderFilter {
-    /// Accepts any payload type when `payload` is none, and then keeps to the first.
+    /// Accepts any payload type when `payload` is `None`, and then keeps to the first.
     #[must_use]
     pub fn new(payload: Option<u8>) -> Self {
         Self { wanted_payload: payload, followed: None, candidate: None }

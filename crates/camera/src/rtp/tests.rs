@@ -179,7 +179,7 @@ proptest! {
             shown |= unit.assembled.after_loss || !unit.assembled.intact;
             if !unit.assembled.intact { continue; }
             let number = (unit.assembled.timestamp / 3600) as usize;
-            // Lost units at the end of the one before leave this one whole, but say so.
+            // Units lost at the end of the previous one leave this one whole, but the loss is reported.
             prop_assert_eq!(slices(&unit.assembled.data), slices(&originals[number]));
             prop_assert!(number == next || shown, "a gap before {} does not show", number);
             (next, shown) = (number + 1, false);
@@ -199,7 +199,7 @@ proptest! {
                 2 => { let mut p = packet(99, 6, 1, false, &bytes); p[1] = p[1] & 0x80 | 13; p }
                 _ => { let mut p = packet(SSRC, 5, 1, true, &bytes); p[1] = p[1] & 0x80 | 13; p }
             };
-            // Never before the robot's own first packet: the first to speak is followed.
+            // Never before the robot's own first packet: the first sender is followed.
             let at = 1 + at.index(sent.len());
             sent.insert(at, bytes);
         }
@@ -349,7 +349,7 @@ fn a_jump_of_the_sequence_is_a_loss_and_nothing_is_waited_for() {
 #[test]
 fn another_sender_is_followed_when_the_first_is_silent_or_useless() {
     use super::sender_filter::Admission::{self, Foreign, New, Same};
-    // SSRC, payload type, sequence number, ms; what becomes of it. A whole unit is noted with SSRC 0.
+    // SSRC, payload type, sequence number, ms; the outcome. A whole unit is noted with SSRC 0.
     type Step = (u32, u8, u16, usize, Option<Admission>);
     let cases: [&[Step]; 5] = [
         // One packet of a stranger is not enough, two in a row are.
@@ -368,7 +368,8 @@ fn another_sender_is_followed_when_the_first_is_silent_or_useless() {
             (2, 96, 8, 3101, Some(Foreign)),
             (2, 96, 9, 3102, Some(New)),
         ],
-        // Another payload type of the same sender is another sender, one that is not asked for is none.
+        // Another payload type of the same sender counts as another sender; one that was not asked for counts as no
+        // sender.
         &[(1, 96, 1, 0, Some(New)), (1, 97, 2, 10, Some(Foreign)), (1, 96, 3, 20, Some(Same))],
     ];
     for (number, steps) in cases.into_iter().enumerate() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The encoder of a pipeline; empty until it has one.
 pub type EncoderSlot = Arc<OnceLock<EncoderControl>>;
 
-/// A pipeline whose units go to an output.
+/// A pipeline that sends its units to an output.
 #[derive(Debug)]
 pub struct GstSource {
     pipeline: Pipeline,
@@ -20,7 +20,7 @@ pub struct GstSource {
 }
 
 impl GstSource {
-    /// A pipeline that plays. Whoever builds it may put its encoder into `encoder` later.
+    /// A pipeline that plays. Its builder may put its encoder into `encoder` later.
     pub fn new(pipeline: Pipeline, patience: Patience, encoder: EncoderSlot) -> Self {
         Self { pipeline, patience, encoder }
     }
@@ -54,7 +54,7 @@ impl RunningSource for GstSource {
     }
 }
 
-/// What an event of its pipeline means for a source.
+/// What a pipeline event means for a source.
 pub fn source_end_of(event: PipelineEvent) -> SourceEnd {
     match event {
         PipelineEvent::Failed { element, message, unauthorized: true } => {

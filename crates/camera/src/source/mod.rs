@@ -1,4 +1,4 @@
-//! The sources: where a robot's or a camera's video comes from.
+//! The sources of video: robots and cameras.
 //!
 //! A source delivers units to its [`SourceOutput`](crate::output::SourceOutput) and returns only when it cannot
 //! continue. It does not detect silence; the camera's loop does.
@@ -9,7 +9,7 @@
 //! | `rtsp` | `rtsp://`, `rtsps://`: over TCP without GStreamer, or through `rtspsrc` |
 //! | `capture` | `v4l2:`, `libcamera:`, `argus:`, `test:` |
 //! | `file` | `file:`, looped |
-//! | `gst_source` | what those in a GStreamer pipeline share |
+//! | `gst_source` | the common part of the sources in a GStreamer pipeline |
 
 mod capture;
 mod file;
@@ -33,23 +33,23 @@ use std::io;
 
 /// A source that is open.
 pub trait RunningSource: Send + 'static {
-    /// Works until it cannot go on; says why. Cancel safe: what was received is not lost.
+    /// Works until it cannot continue; returns the reason. Cancel safe: received data is not lost.
     fn run(&mut self) -> impl Future<Output = SourceEnd> + Send;
 
     /// How long it may be silent.
     fn patience(&self) -> Patience;
 
-    /// What changes its bitrate; none where its H.264 is passed through as it is, or not known yet.
+    /// The control of its bitrate; `None` where its H.264 is passed through unchanged, or not known yet.
     fn control(&self) -> Option<BitrateControl>;
 
     /// Closes it.
     ///
     /// # Errors
-    /// When it does not stop in time. The process then has to end.
+    /// When it does not stop in time. The process must then end.
     fn close(self) -> impl Future<Output = Result<(), PipelineError>> + Send;
 }
 
-/// How a source is opened: what may differ from one opening to the next.
+/// How a source is opened: the part that may differ between openings.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
     /// How many openings in a row gave no frame; sources then try another way.
@@ -58,16 +58,16 @@ pub struct Attempt {
     pub target: EncodingTarget,
 }
 
-/// What a source is opened with.
+/// The arguments for opening a source.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceContext<'a> {
     /// All settings.
     pub settings: &'a Settings,
     /// Those of its stream.
     pub stream: &'a Stream,
-    /// Where its units go.
+    /// Where its units are sent.
     pub output: &'a CameraContext,
-    /// What differs from the opening before.
+    /// The difference from the previous opening.
     pub attempt: Attempt,
 }
 

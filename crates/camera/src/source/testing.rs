@@ -1,4 +1,4 @@
-//! What tests open sources with.
+//! Helpers of tests that open sources.
 
 use crate::counters::Counters;
 use crate::output::{CameraContext, OpeningId, OutputEvents};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Where the units of a source go; nobody listens to its events.
+/// Where the units of a source are sent; its events are ignored.
 pub fn context() -> CameraContext {
     let text = "schema = 1\n[[stream]]\nname = \"front\"\nsource = \"rtp://0.0.0.0:5004\"\n";
     let settings = robocast_config::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{e}")).settings;

@@ -1,5 +1,5 @@
-//! `robocast net clock`: keeps the clock plausible until NTP does, and passes the settings' NTP servers on. A program of its own:
-//! it may set the clock, and nothing else.
+//! `robocast net clock`: keeps the clock plausible until NTP does, and passes the settings' NTP servers on. It is a
+//! separate program because it may set the clock, and nothing else.
 //!
 //! Before any unit, systemd sets a clock that is older to the time of the image, and systemd-timesyncd keeps it by NTP over the
 //! uplinks. [`sources`] covers the time in between: the clock that was saved, and the robot's.
@@ -31,8 +31,8 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(30 * 60);
 /// NTP (RFC 5905).
 const NTP_PORT: u16 = 123;
 
-/// Keeps the clock until it is told to stop. It runs on the robot's side, from where the robot's clock can be reached; the bus
-/// and the state are files.
+/// Keeps the clock until it is asked to stop. It runs on the robot's side, where the robot's clock can be reached; the
+/// bus and the state are files.
 ///
 /// # Errors
 /// When signals cannot be received.
@@ -57,7 +57,7 @@ pub async fn run(path: &Path) -> Result<(), NetError> {
     }
 }
 
-/// Sets the clock if it has to be set; returns whether NTP keeps it.
+/// Sets the clock if needed; returns whether NTP keeps it.
 async fn update_clock(settings: &Settings, state: &Path) -> bool {
     name_servers(&settings.time.ntp).await;
     let synchronized = Path::new(SYNCHRONIZED).exists();

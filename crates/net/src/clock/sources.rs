@@ -40,8 +40,9 @@ pub struct BestTime {
     pub source: &'static str,
 }
 
-/// The time to which the clock is to be set, if any: the latest plausible one, since no clock here is ahead of time but by a mistake
-/// that NTP corrects. Never before the image's time, and never backwards: files and leases have later times already.
+/// The time to which the clock is to be set, if any: the latest plausible one, since a clock here is only ever ahead of
+/// time by a mistake that NTP corrects. Never before the image's time, and never backwards: files and leases already
+/// have later times.
 #[must_use]
 pub fn best_time(known: &Candidates) -> Option<BestTime> {
     if known.synchronized && known.now >= known.image {
@@ -89,7 +90,7 @@ pub fn set_clock(to: SystemTime) -> io::Result<()> {
 /// Asks an NTP server over a socket, which may belong to another network namespace. `image` decides the era of the answer.
 ///
 /// # Errors
-/// When nobody answers, or the server says that its own clock is not set.
+/// When there is no answer, or the server reports that its own clock is not set.
 pub async fn ask_ntp(socket: &UdpSocket, server: SocketAddr, image: SystemTime) -> io::Result<SystemTime> {
     let socket = NtpSocket(socket);
     let asked = sntpc::get_time(server, &socket, NtpContext::new(ImageClock::new(image)));

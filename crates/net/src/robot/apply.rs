@@ -188,7 +188,7 @@ impl Executor<'_> {
             RobotStep::RemoveRoute(to) => {
                 let rtnl = &self.inside().await?.rtnl;
                 let mut message = route_message(rtnl, to).await?;
-                // Whoever added it, and whatever its scope.
+                // Matches the route no matter who added it, or with which scope.
                 message.header.scope = RouteScope::NoWhere;
                 message.header.protocol = RouteProtocol::Unspec;
                 accept_missing(rtnl.handle.route().del(message).execute().await)

@@ -10,8 +10,8 @@
 //! | [`observe`], [`apply`] with `request`, [`watch`], [`nft`] | shells: read, change, listen; nftables |
 //! | [`dhcp`] | addresses on the wire: client and server |
 //! | [`reach`] | whether the robot answers |
-//! | [`view`] | what people are told about it: pure |
-//! | [`network`] | all of it, for `robocast net` |
+//! | [`view`] | what is shown of it to people: pure |
+//! | [`network`] | all parts together, for `robocast net` |
 
 pub mod apply;
 pub mod desired;

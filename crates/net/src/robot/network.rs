@@ -124,7 +124,7 @@ impl RobotNetwork {
                     tracing::info!("{}", journal::chain(&error));
                 }
                 Err(error) => {
-                    // What is reported is the state after the steps were undone.
+                    // The report is the state after the steps were undone.
                     if let Ok(observed) = observe::observe_network(&self.outside, &self.name).await {
                         self.observed = observed;
                     }

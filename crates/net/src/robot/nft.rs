@@ -1,4 +1,4 @@
-//! The program `nft`, run on the robot's side: loads a ruleset, and reads back what is loaded.
+//! The program `nft`, run on the robot's side: loads a ruleset, and reads back the loaded one.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -45,7 +45,7 @@ pub async fn loaded_firewall(namespace: &Namespace) -> Result<Option<LoadedFirew
     Ok(parse_ruleset(&run(namespace, &["--json", "list", "ruleset"]).await?))
 }
 
-/// Our table as text that can be loaded again; none where there is none.
+/// Our table as text that can be loaded again; `None` where there is none.
 ///
 /// # Errors
 /// When the program is missing or fails.

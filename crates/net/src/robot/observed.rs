@@ -1,4 +1,4 @@
-//! The state of both sides as the kernel reports it. Data alone; [`observe`](super::observe) reads it.
+//! The state of both sides as the kernel reports it. Only data; [`observe`](super::observe) reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -49,7 +49,7 @@ pub struct NamespaceState {
 pub struct NetworkLink {
     /// Its name.
     pub name: String,
-    /// The kernel's number for it, one of its own in each namespace.
+    /// The kernel's number for it, a separate one in each namespace.
     pub index: u32,
     /// Hardware address.
     pub mac: Option<[u8; 6]>,

@@ -34,7 +34,7 @@ pub fn plan(desired: &DesiredRobotNetwork, observed: &ObservedRobotNetwork) -> V
     steps.extend(move_out(observed, |name| !desired.interfaces.contains_key(name)));
     let stray = observed.inside.routes.iter().filter(|route| stray(route, &desired, observed));
     steps.extend(stray.map(|route| RobotStep::RemoveRoute(route.clone())));
-    // An address or route of one interface may conflict with what another one needs.
+    // An address or route of one interface may conflict with one that another interface needs.
     steps.extend(desired.interfaces.iter().flat_map(|(name, own)| remove_unwanted(name, *own, observed)));
     // The interface with an address gets its multicast route first: the lowest metric.
     let (addressed, bare): (Vec<_>, Vec<_>) = desired.interfaces.iter().partition(|(_, own)| own.is_some());

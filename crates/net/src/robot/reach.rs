@@ -30,7 +30,7 @@ pub enum RobotReach {
     Answers,
     /// It answers ARP, and nothing more.
     OnTheWire,
-    /// Nobody answers for its address.
+    /// No host answers for its address.
     Silent,
 }
 

@@ -129,12 +129,12 @@ pub(super) async fn route_message(rtnl: &NetlinkHandle, route: &IpRoute) -> Resu
     Ok(message)
 }
 
-/// Success too, if what was to be added exists already.
+/// Also success if it exists already.
 pub(super) fn accept_existing(result: Result<(), rtnetlink::Error>) -> Result<(), StepError> {
     tolerate(result, &[libc::EEXIST])
 }
 
-/// Success too, if what was to be removed is gone already.
+/// Also success if it is gone already.
 pub(super) fn accept_missing(result: Result<(), rtnetlink::Error>) -> Result<(), StepError> {
     tolerate(result, &[libc::ESRCH, libc::EADDRNOTAVAIL, libc::ENOENT, libc::ENODEV])
 }

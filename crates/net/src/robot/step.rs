@@ -14,7 +14,7 @@ pub enum RobotStep {
     CreateNamespace,
     /// Sets a kernel setting of the robot's side: its path below `/proc/sys/net`, and its value.
     SetKernel(String, String),
-    /// Loads the firewall of the robot's side, in place of the one that is loaded.
+    /// Loads the firewall of the robot's side, in place of the loaded one.
     LoadFirewall(Ruleset),
     /// Moves an interface in from the box's own network.
     MoveIn(String),

@@ -1,4 +1,4 @@
-//! What people are told about the robot's side. Pure.
+//! What is shown to people of the robot's side. Pure.
 
 use robocast_config::{Cidr, Dhcp};
 

@@ -21,7 +21,7 @@ const BOUND: Duration = Duration::from_millis(500);
 /// nftables' own group of netfilter's netlink.
 const NFTABLES: u32 = 7;
 
-/// Reports that something changed, not what: that is observed afterwards.
+/// Reports that something changed, but not what: that is observed afterwards.
 #[derive(Debug)]
 pub struct KernelWatch {
     events: mpsc::Receiver<()>,
@@ -40,7 +40,7 @@ impl KernelWatch {
     /// # Errors
     /// When a side cannot be entered or listened to.
     pub async fn open(outside: &Namespace, inside: Option<&Namespace>) -> io::Result<Self> {
-        // One place is enough: whoever is woken observes everything.
+        // One place is enough: a woken task observes everything.
         let (sender, events) = mpsc::channel(1);
         let mut tasks = vec![watch_routes(outside, &[MulticastGroup::Link], sender.clone()).await?];
         if let Some(inside) = inside {

@@ -33,7 +33,7 @@ pub enum UplinkStepError {
 /// Executes one step.
 ///
 /// # Errors
-/// When it fails. What is then half done, a rollback of the checkpoint restores.
+/// When it fails. A rollback of the checkpoint then undoes the half that is done.
 pub(crate) async fn execute_step(
     bus: &Connection,
     folder: &Path,
@@ -66,7 +66,7 @@ async fn call_manager(bus: &Connection, step: &UplinkStep) -> fdo::Result<()> {
         UplinkStep::WriteFile(_) | UplinkStep::DeleteFile(_) => Ok(()),
         UplinkStep::Unmanage { device, .. } => {
             let proxy = NmDeviceProxy::builder(bus).path(device.clone()).build().await?;
-            // The robot's side may have moved the interface away meanwhile: one that is gone needs nothing.
+            // The robot's side may have moved the interface away meanwhile: a missing one needs nothing.
             proxy.set_managed(false).await.map_err(fdo::Error::from).or_else(accept_gone)
         }
         UplinkStep::Add(profile) => {
@@ -91,7 +91,7 @@ async fn call_manager(bus: &Connection, step: &UplinkStep) -> fdo::Result<()> {
     }
 }
 
-/// An object that is gone is no failure. If it exists in another form, the next observation shows it.
+/// An object that no longer exists is no failure. If it exists in another form, the next observation shows it.
 fn accept_gone(error: fdo::Error) -> fdo::Result<()> {
     match error {
         // NetworkManager's answer while it checks permissions, and its D-Bus library's afterwards.
@@ -106,7 +106,7 @@ fn wrong(error: impl std::fmt::Display) -> fdo::Error {
     fdo::Error::InvalidArgs(error.to_string())
 }
 
-/// The path of a profile: the plan cannot know that of one that was added a moment ago.
+/// The path of a profile: the plan cannot know it for one that was just added.
 async fn path_of(bus: &Connection, uuid: &str) -> fdo::Result<OwnedObjectPath> {
     NmProfilesProxy::new(bus).await?.get_connection_by_uuid(uuid).await
 }

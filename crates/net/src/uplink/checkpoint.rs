@@ -14,12 +14,12 @@ pub(crate) enum ChangeFailure<E> {
     RolledBack {
         /// Why.
         why: ChangeCause<E>,
-        /// Why the rollback failed, if it did: NetworkManager then rolls back by itself once the checkpoint's time is over.
+        /// Why the rollback failed, if it did: NetworkManager then rolls back once the checkpoint's time is over.
         rollback: Result<(), BusError>,
     },
 }
 
-/// What caused a rollback.
+/// The cause of a rollback.
 #[derive(Debug)]
 pub(crate) enum ChangeCause<E> {
     /// The change.
@@ -28,8 +28,8 @@ pub(crate) enum ChangeCause<E> {
     Commit(BusError),
 }
 
-/// Runs `change` under a checkpoint of all devices. Its success commits the checkpoint, its failure rolls it back. If this future is
-/// dropped, or the program dies, NetworkManager rolls back by itself after `timeout`.
+/// Runs `change` under a checkpoint of all devices. Its success commits the checkpoint, its failure rolls it back. If
+/// this future is dropped, or the program dies, NetworkManager rolls back after `timeout`.
 ///
 /// # Errors
 /// When the change is not in force afterwards.
@@ -65,7 +65,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use zbus::{ObjectPath, connection};
 
-    /// A stand-in of NetworkManager that records the calls, and refuses those of one name.
+    /// A stand-in of NetworkManager that records the calls, and refuses those with a given name.
     struct FakeManager {
         calls: Arc<Mutex<Vec<String>>>,
         refuses: &'static str,

@@ -30,10 +30,10 @@ pub enum UplinkEvent {
     Tick,
 }
 
-/// What carries the streams now.
+/// The uplink that carries the streams now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The interface; none where there is no uplink.
+    /// The interface; `None` where there is no uplink.
     pub interface: Option<String>,
     /// Why.
     pub reason: ChoiceReason,
@@ -64,7 +64,7 @@ pub enum ChoiceReason {
     NothingElse {
         /// Which.
         interface: String,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: HealthReason,
     },
 }
@@ -99,7 +99,7 @@ pub struct Chooser {
 #[derive(Clone, Debug)]
 struct ChooserUplink {
     health: UplinkHealth,
-    /// How long it has to be good before it is returned to.
+    /// How long it must be good before it is chosen again.
     hold_down: Duration,
     /// Since when it has been the chosen one without a stall.
     calm_since: Duration,
@@ -124,7 +124,7 @@ impl Chooser {
         Self::default()
     }
 
-    /// Handles an event; returns what carries the streams from now on. `now` never decreases.
+    /// Handles an event; returns the uplink that carries the streams from now on. `now` never decreases.
     pub fn on_event(&mut self, now: Duration, event: &UplinkEvent) -> Choice {
         match event {
             UplinkEvent::Links(links) => self.set_links(links),
@@ -147,7 +147,7 @@ impl Chooser {
         self.choice()
     }
 
-    /// What carries the streams.
+    /// The uplink that carries the streams.
     #[must_use]
     pub fn choice(&self) -> Choice {
         Choice { interface: self.chosen.clone(), reason: self.reason.clone() }
@@ -175,7 +175,7 @@ impl Chooser {
                 self.order.push(name.clone());
             }
         }
-        // The hold-down outlives the link: an uplink that comes and goes is the one to be slow with.
+        // The hold-down outlives the link: an uplink that comes and goes is exactly the one to be slow with.
         for (name, uplink) in &mut self.uplinks {
             let usable = links.iter().any(|(link, usable)| link == name && *usable);
             uplink.health.set_usable(usable);
@@ -220,12 +220,12 @@ impl Chooser {
         }
     }
 
-    /// Leaves an uplink that does not work, if there is one that may.
+    /// Leaves an uplink that does not work, if another may work.
     fn leave(&mut self, now: Duration, from: &str, quality: Quality) {
         let interface = from.to_owned();
         let reason = self.assess(now, from).map_or(HealthReason::Down, |(_, reason)| reason);
         let to = self.best(now, |quality| quality >= Quality::Unknown);
-        // One that is down carries nothing; one that is up and bad may recover.
+        // One that is down carries nothing; one that is up but bad may recover.
         let to = to.or_else(|| self.best(now, |other| other > quality));
         match to {
             Some(to) => {

@@ -17,7 +17,7 @@ pub struct ProbeTarget {
 /// The desired state of the uplinks.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DesiredUplinks {
-    /// The profiles, in the order of preference. None: NetworkManager brings up any ethernet by DHCP by itself.
+    /// The profiles, in the order of preference. None: NetworkManager brings up any ethernet by DHCP without one.
     pub profiles: Vec<UplinkProfile>,
     /// The robot's interfaces, which NetworkManager leaves alone.
     pub robot: Vec<String>,

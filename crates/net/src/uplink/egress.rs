@@ -1,4 +1,4 @@
-//! One uplink, as far as a socket needs to know it.
+//! One uplink, with the parts that a socket needs.
 
 use robocast_dial::Link;
 use std::net::IpAddr;
@@ -15,7 +15,8 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// The same for a connection: names are asked for at the uplink's own name servers, whatever the system's resolver would do.
+    /// The same for a connection: names are resolved by the uplink's own name servers, whatever the system's resolver
+    /// does.
     #[must_use]
     pub fn link(&self) -> Link {
         Link { interface: self.interface.clone(), name_servers: Some(self.dns.clone()) }

@@ -11,7 +11,7 @@ const TRAFFIC_COUNTS: Duration = Duration::from_secs(3);
 /// A probe counts longer: it is repeated only every few seconds.
 const PROBE_COUNTS: Duration = Duration::from_secs(90);
 
-/// What is known about an uplink.
+/// The known state of an uplink.
 #[derive(Clone, Debug, Default)]
 pub struct UplinkHealth {
     /// Whether it is up and has an address.
@@ -65,7 +65,7 @@ impl fmt::Display for HealthReason {
 }
 
 impl UplinkHealth {
-    /// Records the link's state. A change of it makes all earlier evidence void.
+    /// Records the link's state. A change invalidates all earlier evidence.
     pub fn set_usable(&mut self, usable: bool) {
         if self.usable != usable {
             *self = Self { usable, ..Self::default() };
@@ -76,7 +76,7 @@ impl UplinkHealth {
     pub fn on_traffic(&mut self, now: Duration, stalled: bool) {
         self.traffic = Some((now, stalled));
         self.record(now, !stalled);
-        // An earlier probe that says the opposite is outdated.
+        // An earlier probe with the opposite result is outdated.
         self.probe.take_if(|(_, result)| result.is_ok() == stalled);
     }
 

@@ -20,7 +20,7 @@ use zbus::{Connection, connection, fdo};
 
 /// How long new settings may take to show that they work.
 const PATIENCE: Duration = Duration::from_secs(45);
-/// How much longer NetworkManager waits for us before it rolls back by itself.
+/// How much longer NetworkManager waits for us before it rolls back without us.
 const GRACE: Duration = Duration::from_secs(15);
 /// While a verification waits, the servers are probed this often; everything else is awaited by signals.
 const PROBE_AGAIN: Duration = Duration::from_secs(2);
@@ -35,9 +35,9 @@ pub struct UplinkOutcome {
     pub steps: Vec<String>,
     /// Whether the desired state is in force, and works.
     pub proven: bool,
-    /// For people: what is wrong, and how to fix it. Empty when nothing is.
+    /// For people: the problem, and how to fix it. Empty when there is none.
     pub text: String,
-    /// When to try again, unless a signal comes before.
+    /// When to try again, unless a signal arrives before.
     pub again: Option<Duration>,
 }
 
@@ -55,7 +55,7 @@ pub struct UplinkManager {
     kernel_settings: Option<Option<String>>,
     desired: DesiredUplinks,
     observed: ObservedUplinks,
-    /// What is wrong now.
+    /// The current problem.
     problem: String,
 }
 
@@ -73,7 +73,7 @@ enum ChangeError {
     NotVerified { missing: Missing, patience: Duration },
 }
 
-/// What a verification waits for.
+/// The goal of a verification.
 #[derive(Debug, thiserror::Error)]
 enum Missing {
     #[error("this was done and does not stay so: {}", .0.join(", "))]
@@ -84,7 +84,7 @@ enum Missing {
     Server,
 }
 
-/// What worked before a change, and therefore has to work after it.
+/// What worked before a change, and must therefore work after it.
 #[derive(Clone, Copy)]
 struct WorkedBefore {
     uplink: bool,
@@ -252,7 +252,7 @@ impl UplinkManager {
             self.observed = with_timeout(observe::observe_uplinks(bus, &desired.folder)).await?;
             let left: Vec<_> =
                 plan(desired, &self.observed).into_iter().filter(UplinkStep::is_disruptive).collect();
-            // A device that appeared meanwhile may need its profile, or to be left alone. Profiles are written once.
+            // A device that appeared meanwhile may need its profile, or must be left alone. Profiles are written once.
             let of_device = |step: &&UplinkStep| {
                 matches!(step, UplinkStep::Activate { .. } | UplinkStep::Unmanage { .. })
             };
@@ -301,7 +301,7 @@ impl UplinkManager {
             text += "; the previous ones stay in use until a new stick is inserted";
             self.rolled_back = Some((desired.clone(), text.clone()));
         }
-        // A checkpoint restores the profiles in use, not those that were waiting.
+        // A checkpoint restores the profiles in use, not the waiting ones.
         if let Some(proven) = self.proven.clone().filter(|proven| proven != desired)
             && self.refresh().await.is_ok()
         {
@@ -333,7 +333,7 @@ impl UplinkManager {
         done
     }
 
-    /// Sets what NetworkManager does not set; once, and when the country changes. Returns what went wrong, for people.
+    /// Sets what NetworkManager does not set; once, and when the country changes. Returns the problem, for people.
     async fn set_kernel(&mut self, desired: &DesiredUplinks) -> Vec<String> {
         if self.kernel_settings.as_ref() == Some(&desired.country) {
             return Vec::new();
@@ -350,7 +350,7 @@ impl UplinkManager {
         Vec::new()
     }
 
-    /// Whether a server of the streams accepts a connection through any uplink; true where there is none to probe.
+    /// Whether a server of the streams accepts a connection through any uplink; true where there is no server to probe.
     async fn reaches_server(&self) -> bool {
         let overview = self.overview();
         let egresses: Vec<_> = self.observed.usable().map(|device| overview.egress_of(device)).collect();
@@ -381,7 +381,7 @@ impl UplinkManager {
         self.overview().egress(interface)
     }
 
-    /// What is wrong, one line each; empty when nothing is. For `robocast net check`.
+    /// The problems, one line each; empty when there are none. For `robocast net check`.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         let own = Some(self.problem.clone()).filter(|problem| !problem.is_empty());

@@ -1,8 +1,8 @@
-//! The uplinks: NetworkManager runs them; this side says which exist and which one carries the streams.
+//! The uplinks: NetworkManager runs them; this side decides which exist and which one carries the streams.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `manager`, `status` | the facade: converge, changed; what is shown of the uplinks (pure) |
+//! | `manager`, `status` | the facade: converge, changed; the status of the uplinks (pure) |
 //! | `desired`, `profile` | NetworkManager's profiles, made from settings: pure |
 //! | `observed`, `modem` | the state that NetworkManager and ModemManager report: data |
 //! | `plan` | the steps from one to the other: pure |
@@ -10,7 +10,7 @@
 //! | `mptcp`, `radio`, `command` | MPTCP's limits and preferred endpoints; the radio's country |
 //! | `health`, `choice` | which uplink carries the streams: pure |
 //! | `probe`, `probe_outcome` | the probe of one uplink, and its result |
-//! | `egress` | an uplink, as far as a connection through it needs to know it |
+//! | `egress` | an uplink, with the parts that a connection through it needs |
 //! | `resolved` | systemd-resolved: names follow the chosen uplink |
 
 pub mod choice;

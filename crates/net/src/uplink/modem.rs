@@ -30,7 +30,7 @@ pub struct Modem {
     pub port: String,
 }
 
-/// What a modem can do now.
+/// The current state of a modem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModemState {
     /// No SIM, or none that can be read.
@@ -41,7 +41,7 @@ pub enum ModemState {
     NeedsPuk,
     /// It has failed.
     Failed,
-    /// It is being set up, or waits for it.
+    /// It is being set up, or waits for that.
     Idle,
     /// It searches for its network.
     Searching,
@@ -82,7 +82,8 @@ impl Modem {
         }
     }
 
-    /// For people: what is wrong and how to fix it. `pin`: whether the settings have one; `roaming`: whether they allow it.
+    /// For people: the problem and how to fix it. `pin`: whether the settings have one; `roaming`: whether they allow
+    /// it.
     #[must_use]
     pub fn text(&self, pin: bool, roaming: bool) -> String {
         let operator = if self.operator.is_empty() { "the network" } else { &self.operator };

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 const LIMITS: [&str; 7] = ["mptcp", "limits", "set", "subflow", "4", "add_addr_accepted", "0"];
 const SHOW: [&str; 4] = ["-j", "mptcp", "endpoint", "show"];
 
-/// Held while endpoints are changed: what was read must still be true when it is written.
+/// Held while endpoints are changed: the values read must still be true when they are written.
 static CHANGING: Mutex<()> = Mutex::const_new(());
 
 /// An address from which MPTCP connections may open subflows, as `ip` shows it.
@@ -45,8 +45,8 @@ pub async fn prefer_endpoints(chosen: &str, others: &[String]) -> Result<(), Com
     Ok(())
 }
 
-/// Has MPTCP connections open a subflow through an uplink that works again: the kernel dropped the one it had, and opens another
-/// only for an endpoint that is new.
+/// Makes MPTCP connections open a subflow through an uplink that works again: the kernel dropped the old one, and opens
+/// another only for a new endpoint.
 ///
 /// # Errors
 /// When `ip` fails.
@@ -74,7 +74,7 @@ fn parse_endpoints(shown: &str) -> Result<Vec<Endpoint>, CommandError> {
         .map_err(|source| CommandError::Output { command: command_line("ip", &SHOW), source })
 }
 
-/// The endpoints whose flag has to change, with the new flag.
+/// The endpoints whose flag must change, with the new flag.
 fn priorities(endpoints: &[Endpoint], chosen: &str, others: &[String]) -> Vec<(u8, &'static str)> {
     let change = |endpoint: &Endpoint| match endpoint.backup {
         true if endpoint.dev == chosen => Some((endpoint.id, "nobackup")),

@@ -26,7 +26,7 @@ pub(crate) type IncomingProfile = HashMap<String, NmProperties>;
     default_path = "/org/freedesktop/NetworkManager"
 )]
 pub(crate) trait NmManager {
-    /// Saves the state of the devices, of all when none is named; rolls back by itself after `rollback_timeout` s.
+    /// Saves the state of the devices, of all when none is named; NetworkManager rolls back after `rollback_timeout` s.
     fn checkpoint_create(
         &self,
         devices: &[ObjectPath<'_>],

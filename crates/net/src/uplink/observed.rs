@@ -1,4 +1,4 @@
-//! The state of the uplinks as NetworkManager and ModemManager report it. Data alone; the numbers are NetworkManager's
+//! The state of the uplinks as NetworkManager and ModemManager report it. Only data; the numbers are NetworkManager's
 //! (`nm-dbus-interface.h`).
 
 use crate::uplink::modem::Modem;
@@ -64,7 +64,7 @@ impl UplinkDevice {
         }
     }
 
-    /// Why it is not up, for people; empty where nothing is known.
+    /// Why it is not up, for people; empty if unknown.
     #[must_use]
     pub fn why(&self) -> &'static str {
         match self.reason {
@@ -128,7 +128,7 @@ pub struct ObservedUplinks {
 }
 
 impl ObservedUplinks {
-    /// The device on which a profile is active, or else one on which it could be.
+    /// The device on which a profile is active, otherwise one on which it could be.
     #[must_use]
     pub fn device_of(&self, uuid: &str, kind: UplinkKind, interface: Option<&str>) -> Option<&UplinkDevice> {
         let fits = |device: &&UplinkDevice| {

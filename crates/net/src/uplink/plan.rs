@@ -25,7 +25,7 @@ pub enum UplinkStep {
     Update {
         /// Which.
         path: String,
-        /// By what.
+        /// The new profile.
         profile: UplinkProfile,
     },
     /// Use a profile on a device now.
@@ -51,7 +51,7 @@ pub enum UplinkStep {
 }
 
 impl UplinkStep {
-    /// Whether it can interrupt what works now.
+    /// Whether it can interrupt a working uplink.
     #[must_use]
     pub fn is_disruptive(&self) -> bool {
         !matches!(self, Self::WriteFile(_) | Self::DeleteFile(_))
@@ -160,8 +160,8 @@ fn differs(profile: &UplinkProfile, known: &StoredProfile) -> bool {
         || !profile.secrets().all(same)
 }
 
-/// Whether a profile has to be activated explicitly, which NetworkManager usually does by itself: if another profile is active
-/// on its device, or an older version of this one.
+/// Whether a profile must be activated explicitly, which NetworkManager usually does: if another profile is active on
+/// its device, or an older version of this one.
 fn needs_activation(
     desired: &DesiredUplinks,
     profile: &UplinkProfile,

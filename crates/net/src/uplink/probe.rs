@@ -56,7 +56,7 @@ async fn probe(egress: &Egress, targets: &[ProbeTarget], page: Option<&Url>) -> 
     }
 }
 
-/// The settings' own page: it has to answer 200 or 204.
+/// The page from the settings: it must answer 200 or 204.
 async fn probe_page(page: &Url, egress: &Egress) -> Result<Duration, ProbeError> {
     let host = page.host_str().unwrap_or_default();
     let began = Instant::now();
@@ -90,12 +90,12 @@ async fn reach_target(target: &ProbeTarget, egress: &Egress) -> Result<(), DialE
     let server = Server::new(&target.host, target.port.unwrap_or_default());
     match target.port {
         Some(_) => server.connect(&resolver, &link, || {}).await.map(drop),
-        // Over UDP only the protocol itself would get an answer: that the name resolves must be enough.
+        // Over UDP only the protocol itself would get an answer: a name that resolves must be enough.
         None => server.addresses(&resolver, &link).await.map(drop),
     }
 }
 
-/// What an answer means.
+/// The meaning of an answer.
 #[derive(Debug, PartialEq, Eq)]
 enum PageVerdict {
     Free,
@@ -103,7 +103,7 @@ enum PageVerdict {
     Login(Option<String>),
 }
 
-/// With `strict` any answer but 200 and 204 is a login page; else only one that leads to an unrelated host.
+/// With `strict` any answer but 200 and 204 is a login page; otherwise only one that leads to an unrelated host.
 fn judge(answer: &Response, host: &str, strict: bool) -> PageVerdict {
     let to = answer.header(&LOCATION).and_then(|to| Url::parse(to).ok()?.host_str().map(str::to_owned));
     match answer.status.as_u16() {

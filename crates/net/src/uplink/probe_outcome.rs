@@ -1,4 +1,4 @@
-//! What a probe of an uplink found. Data alone.
+//! The outcome of a probe of an uplink. Only data.
 
 use robocast_daemon::journal;
 use robocast_dial::http::HttpError;
@@ -10,11 +10,11 @@ use std::time::Duration;
 pub struct ProbeOutcome {
     /// The interface through which it was made.
     pub interface: String,
-    /// The round trip, or what is wrong.
+    /// The round trip, or the problem.
     pub result: Result<Duration, ProbeError>,
 }
 
-/// What is wrong with an uplink.
+/// A problem with an uplink.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
     /// A login page answers in place of the server.

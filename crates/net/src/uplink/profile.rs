@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub const DIGEST_KEY: &str = "org.robocast.profile";
 /// How many tries the SIM had left when the PIN was written, in the same place.
 pub const PIN_TRIES_KEY: &str = "org.robocast.pin-tries";
-/// What our profiles' UUIDs are derived from, together with their ids.
+/// The namespace from which our profiles' UUIDs are derived, together with their ids.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8f0f_4a3e_2c57_5d0b_9a51_7c0e_6b5d_1f42);
 /// `NM_MPTCP_FLAGS_ENABLED | NM_MPTCP_FLAGS_SUBFLOW` and `NM_MPTCP_FLAGS_BACKUP` (nm-dbus-interface.h).
 const MPTCP_SUBFLOW: i32 = 0x2 | 0x20;
@@ -178,7 +178,7 @@ impl UplinkProfile {
         profile.set("connection", "id", id);
         profile.set("connection", "uuid", uuid.as_str());
         profile.set("connection", "autoconnect", ProfileValue::Flag(true));
-        // Without end: nobody is there to press a button.
+        // Without limit: nobody is there to press a button.
         profile.set("connection", "autoconnect-retries", ProfileValue::Number(0));
         let backup = if place == 0 { 0 } else { MPTCP_BACKUP };
         profile.set("connection", "mptcp-flags", ProfileValue::Number(MPTCP_SUBFLOW | backup));
@@ -225,7 +225,7 @@ impl UplinkProfile {
     }
 }
 
-/// The profile of a Wi-Fi network, the `number`th of them; certificates lie in `folder`.
+/// The profile of the `number`th Wi-Fi network; certificates are in `folder`.
 #[must_use]
 pub fn wifi(wifi: &Wifi, number: usize, place: usize, folder: &Path) -> UplinkProfile {
     const SECTION: &str = "802-11-wireless";

@@ -4,8 +4,8 @@ use robocast_system::ServiceError;
 use robocast_system::resolved::Resolved;
 use zbus::Connection;
 
-/// Has systemd-resolved ask through `chosen` alone: the name server of another uplink may belong to a login page and answer
-/// falsely. To be repeated whenever NetworkManager changed a link.
+/// Makes systemd-resolved ask only through `chosen`: the name server of another uplink may belong to a login page and
+/// answer falsely. Must be repeated whenever NetworkManager changed a link.
 ///
 /// # Errors
 /// When systemd-resolved does not run, or refuses; every link is then asked, and the first good answer counts.

@@ -1,4 +1,4 @@
-//! What people and the bus are told about the uplinks. Pure.
+//! What is shown of the uplinks to people and on the bus. Pure.
 
 use crate::uplink::desired::DesiredUplinks;
 use crate::uplink::egress::Egress;
@@ -18,8 +18,8 @@ pub struct UplinkOverview<'a> {
 }
 
 impl<'a> UplinkOverview<'a> {
-    /// The status of each uplink of the settings, in the order of preference, and of those that NetworkManager found by itself.
-    /// `chosen` is the interface that carries the streams.
+    /// The status of each uplink of the settings, in the order of preference, and of those that NetworkManager found
+    /// without settings. `chosen` is the interface that carries the streams.
     #[must_use]
     pub fn statuses(&self, chosen: Option<&str>) -> Vec<UplinkStatus> {
         let configured = self.desired.profiles.iter().map(|profile| self.profile_status(profile, chosen));
@@ -59,7 +59,7 @@ impl<'a> UplinkOverview<'a> {
         }
     }
 
-    /// What is wrong, one line each.
+    /// The problems, one line each.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -74,7 +74,7 @@ impl<'a> UplinkOverview<'a> {
         lines
     }
 
-    /// What is wrong, but no reason for a rollback.
+    /// Problems that are no reason for a rollback.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let shared = self.observed.shared_addresses().into_iter();
@@ -99,7 +99,7 @@ impl<'a> UplinkOverview<'a> {
         (!taken).then_some(device)
     }
 
-    /// Usable devices without a profile of the settings: an ethernet that NetworkManager brings up by itself.
+    /// Usable devices without a profile of the settings: an ethernet that NetworkManager brings up without one.
     fn found(&self) -> impl Iterator<Item = &'a UplinkDevice> {
         let configured: Vec<_> = self
             .desired

@@ -20,7 +20,7 @@ async fn a_lease_gives_an_address_and_neither_router_nor_name_server() {
         return;
     }
     let world = World::new("192.168.50.3/24");
-    // It says that it is the way into the world.
+    // It claims to be the default router.
     let _server = world.robot.start(
         "dnsmasq",
         &[
@@ -58,7 +58,7 @@ async fn a_lease_gives_an_address_and_neither_router_nor_name_server() {
     assert_eq!(side.describe().address, leased("192.168.50.77/24"));
 }
 
-/// A server that answers every question with what `lie` makes of the answer.
+/// A server that sends every answer through `lie` first.
 fn liar(world: &World, lie: impl Fn(&mut Message, u32) -> Option<Vec<u8>> + Send + 'static) {
     let socket = world.robot.within(|| {
         let socket = UdpSocket::bind("0.0.0.0:67").unwrap();
@@ -146,7 +146,7 @@ async fn a_lease_that_is_not_renewed_goes() {
     liar(&world, |answer, number| {
         let options = answer.opts_mut();
         options.insert(DhcpOption::AddressLeaseTime(10));
-        // One offer and one word that it holds; then never again.
+        // One offer and one acknowledgement; then never again.
         if number > 2 {
             options.insert(DhcpOption::MessageType(MessageType::Nak));
         }

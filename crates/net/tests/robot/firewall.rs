@@ -1,4 +1,4 @@
-//! What the firewall lets pass, with real nftables and real peers.
+//! Which packets the firewall lets pass, with real nftables and real peers.
 
 use std::net::Ipv4Addr;
 
@@ -47,7 +47,7 @@ async fn the_robot_reaches_what_it_is_allowed_and_nothing_else() {
     world.inside.answer("0.0.0.0:5004", "box");
     let own = |port: u16| format!("192.168.123.222:{port}");
     assert_eq!(world.robot.ask(&own(554), BRIEF), (None, None));
-    // What is allowed is allowed for the robot's network only.
+    // The openings are for the robot's network only.
     let allowed = go2("allow = [\"tcp/554\"]\n[[stream]]\nname = \"a\"\nsource = \"rtp://0.0.0.0:5004\"\n");
     assert!(side.converge(&allowed).await.proven);
     assert_eq!(world.robot.ask(&own(554), PATIENCE).0.as_deref(), Some("box"));
@@ -59,7 +59,7 @@ async fn the_robot_reaches_what_it_is_allowed_and_nothing_else() {
     world.robot.ip("route add 192.168.123.222/32 dev r0");
     world.inside.ip("route add 172.16.0.0/24 dev eth0");
     assert_eq!(world.robot.ask(&own(554), BRIEF).0, None);
-    // Without the firewall it would have been heard: an answer to no question would go out.
+    // Without the firewall it is answered: routing was not the reason.
     world.inside.told("nft", "flush ruleset");
     assert_eq!(world.robot.ask(&own(554), PATIENCE).0.as_deref(), Some("box"));
 }
@@ -77,7 +77,7 @@ async fn a_camera_reaches_the_robots_network_and_nothing_else() {
     let both = (Some("robot".to_owned()), Some("robot".to_owned()));
     assert_eq!(world.inside.ask("192.168.123.161:80", PATIENCE), both);
     assert_eq!(world.inside.ask("172.16.0.1:80", BRIEF), (None, None));
-    // Even with a way there, the firewall says no; without it, the way would lead there.
+    // Even with a route there, the firewall blocks it; without the firewall, the route would lead there.
     world.inside.ip("route add 172.16.0.0/24 dev eth0");
     world.robot.ip("route add 192.168.123.222/32 dev r0");
     assert_eq!(world.inside.ask("172.16.0.1:80", BRIEF), (None, None));

@@ -16,7 +16,7 @@ async fn the_interface_is_taken_and_a_second_run_does_nothing() {
         return;
     }
     let world = World::new("192.168.123.161/24");
-    // What the uplink's side gave it must not come along.
+    // Its addresses from the uplink's side must not come along.
     world.outside.ip("address add 10.9.9.9/24 dev eth0");
     world.outside.ip("link set eth0 up");
     world.outside.ip("route add default via 10.9.9.1");
@@ -181,7 +181,7 @@ async fn a_flapping_cable_neither_starves_nor_spins() {
         outcome.proven && side.describe().carrier
     })
     .await;
-    // And then there is quiet, but for what IPv6 still does.
+    // Then there is quiet, except for IPv6's own traffic.
     let (mut late, end) = (0, Instant::now() + Duration::from_secs(3));
     while tokio::time::timeout_at(end, side.changed()).await.is_ok() {
         late += 1;
@@ -267,7 +267,7 @@ async fn the_way_back_gives_the_interface_back() {
     assert!(outcome.proven);
     let observed = observe::observe_network(&world.outside.namespace(), &world.inside.0).await.unwrap();
     assert!(observed.outside.links.contains_key("eth0") && observed.firewall.is_some());
-    // A robot that answers nobody is told honestly.
+    // A robot that does not answer is reported honestly.
     world.robot.ip("link set r0 down");
     let (side, _) = world.up(&desired(GO2)).await;
     let check = side.check().await;
@@ -286,11 +286,11 @@ async fn a_robot_with_another_address_is_silent() {
     };
     let check = side.check().await;
     assert!(silent(&check), "{check:?}");
-    // It answers; then it is gone: what the kernel remembers proves nothing.
+    // It answers; then it is gone: the kernel's memory proves nothing.
     world.robot.ip("address add 192.168.123.161/24 dev r0");
     let check = side.check().await;
     assert!(all_ok(&check), "{check:?}");
-    // One that answers nothing but who has its address is on the wire, however often it is asked.
+    // A host that only answers ARP for its address is on the wire, however often it is probed.
     world
         .robot
         .told("nft", "add table ip t; add chain ip t i { type filter hook input priority 0; policy drop; }");

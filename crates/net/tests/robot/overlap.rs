@@ -7,7 +7,7 @@ use robocast_net::robot::{DesiredRobotNetwork, observe};
 use crate::world::*;
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(230, 1, 1, 1);
-/// The media server, behind the uplink's router; and what only the robot's network has.
+/// The media server, behind the uplink's router; and an address that only the robot's network has.
 const MEDIA: &str = "203.0.113.10";
 const BEYOND: &str = "198.51.100.7";
 
@@ -101,7 +101,7 @@ impl Cell {
         lan.answer(&format!("{MEDIA}:1935"), "media");
         world.robot.answer(&format!("{}:7000", robot.address), "robot");
         world.robot.ip(&format!("address add {BEYOND}/32 dev lo"));
-        // Both try to get through the box, which would pass packets on: the hard case.
+        // Both try to get through the box, which would forward packets: the hard case.
         world.robot.ip(&format!("route add {MEDIA}/32 via {}", host(robot.own)));
         world.robot.ip("route add 224.0.0.0/4 dev r0");
         lan.ip(&format!("route add {BEYOND}/32 via {}", host(own)));
@@ -168,7 +168,7 @@ async fn prove(cell: &Cell, up: bool) -> (usize, usize) {
     let on_uplinks = [mac(lan, "lan0").await, mac(&world.outside, "wl0").await];
     let (robots, uplinks) = (Capture::on(&world.robot), Capture::on(lan));
     let camera = world.inside.join("eth0", GROUP, 1720);
-    // The right peer answers, wherever one asks.
+    // The right peer answers, wherever the question comes from.
     assert_eq!(world.inside.ask(&cell.at_robot(), PATIENCE), both("robot"));
     let elsewhere = world.outside.ask(&cell.at_robot(), if up && cell.stranger { PATIENCE } else { BRIEF });
     assert_eq!(elsewhere, if up && cell.stranger { both("stranger") } else { (None, None) });
@@ -179,11 +179,11 @@ async fn prove(cell: &Cell, up: bool) -> (usize, usize) {
         assert_eq!(answer, if up { both(word) } else { (None, None) }, "{to}");
     }
     assert_eq!(world.inside.ask(&media, BRIEF), (None, None));
-    // Groups come from the robot, and from nobody else.
+    // Groups come from the robot, and from no other host.
     cell.try_to_cross();
     assert_eq!(heard(&camera, PATIENCE).as_deref(), Some("FROM-ROBOT"));
     assert_eq!(heard(&camera, BRIEF), None);
-    // A last question on each side: what was sent before it has arrived.
+    // A last packet on each side: everything sent before it has arrived.
     assert_eq!(world.inside.ask(&cell.at_robot(), PATIENCE), both("robot"));
     if up {
         assert_eq!(world.outside.ask(&media, PATIENCE), both("media"));
@@ -219,7 +219,7 @@ async fn the_matrix() {
     }
 }
 
-/// Without a side of its own for the robot, the same captures see packets cross.
+/// Without a separate side for the robot, the same captures see packets cross.
 #[tokio::test]
 async fn the_control_sees_packets_cross() {
     if !able(&["ip", "nft"]) {

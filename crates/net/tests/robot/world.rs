@@ -1,4 +1,4 @@
-//! Networks of a test's own: namespaces with names that nobody else has, cables between them, peers that say who they are.
+//! Private networks of a test: namespaces with unique names, cables between them, peers that send their name.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -32,12 +32,12 @@ fn ip(args: &str) {
     assert!(output.status.success(), "ip {args}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A namespace; gone when dropped.
+/// A namespace; removed when dropped.
 pub struct Net(pub String);
 
 impl Drop for Net {
     fn drop(&mut self) {
-        // It may never have come to be.
+        // It may never have been made.
         let _ = command("ip").args(["netns", "del", &self.0]).stderr(std::process::Stdio::null()).status();
     }
 }
@@ -71,7 +71,7 @@ impl Net {
         Namespace::open(&self.0).unwrap().unwrap()
     }
 
-    /// Runs work in it, on a thread of its own.
+    /// Runs work in it, on a separate thread.
     pub fn within<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let file = std::fs::File::open(format!("/run/netns/{}", self.0)).unwrap();
         let thread = std::thread::spawn(move || {
@@ -88,7 +88,7 @@ impl Net {
         Running(command.stdout(std::process::Stdio::piped()).spawn().unwrap())
     }
 
-    /// Somebody who answers over TCP and UDP with a word.
+    /// A peer that answers over TCP and UDP with a word.
     pub fn answer(&self, at: &str, word: &'static str) {
         let at: SocketAddr = at.parse().unwrap();
         let (tcp, udp) = self.within(move || (TcpListener::bind(at).unwrap(), UdpSocket::bind(at).unwrap()));
@@ -103,7 +103,7 @@ impl Net {
         });
     }
 
-    /// What one hears there, over TCP and UDP; nothing within the time.
+    /// What arrives there, over TCP and UDP; nothing if the time runs out.
     pub fn ask(&self, to: &str, patience: Duration) -> (Option<String>, Option<String>) {
         let to: SocketAddr = to.parse().unwrap();
         self.within(move || (ask_tcp(to, patience), ask_udp(to, patience)))
@@ -118,7 +118,7 @@ impl Net {
             socket.set_multicast_ttl_v4(8).unwrap();
             socket.send_to(text.as_bytes(), to)
         });
-        // No way there is an answer too.
+        // No route is an answer too.
         drop(sent);
     }
 
@@ -169,7 +169,7 @@ fn ask_udp(to: SocketAddr, patience: Duration) -> Option<String> {
     None
 }
 
-/// What is next on a socket within a time.
+/// The next packet on a socket within a time.
 pub fn heard(socket: &UdpSocket, patience: Duration) -> Option<String> {
     socket.set_read_timeout(Some(patience)).unwrap();
     let mut datagram = [0; 2048];

@@ -1,4 +1,4 @@
-//! What is asked through one uplink, with another beside it that answers otherwise.
+//! Queries through one uplink, with another beside it that answers differently.
 
 use crate::manager::{side_up, two, well};
 use crate::world::{World, world};
@@ -78,7 +78,7 @@ fn each_uplink_is_asked_by_itself_and_a_login_page_is_named() {
         assert!(why.contains("a login page is in the way (login.hotel.example)"), "{why}");
         let probed = probe_uplink(&wire, &target, None).await.unwrap();
         assert!(probed.result.is_ok(), "{probed:?}");
-        // Nobody listens there; no such name; nothing to ask.
+        // No listener; no such name; nothing to ask.
         let probed =
             probe_uplink(&wire, &[ProbeTarget { host: HOST.into(), port: Some(1936) }], None).await.unwrap();
         assert!(journal::chain(&probed.result.unwrap_err()).contains("refused"));
@@ -88,7 +88,7 @@ fn each_uplink_is_asked_by_itself_and_a_login_page_is_named() {
                 .unwrap();
         assert!(journal::chain(&probed.result.unwrap_err()).contains("other.example is not reached"));
         assert_eq!(probe_uplink(&wire, &[], None).await, None);
-        // A page of the settings' own is held to its word.
+        // The page from the settings must answer exactly.
         let page = Url::parse(&format!("http://{HOST}/generate_204")).unwrap();
         let why = journal::chain(&probe_uplink(&hotel, &[], Some(&page)).await.unwrap().result.unwrap_err());
         assert!(why.contains("login.hotel.example"), "{why}");
@@ -129,7 +129,7 @@ fn the_resolver_follows_the_chosen_uplink_and_the_clock_its_servers() {
     world(async |_| {
         let asking = connection::Builder::system().build().await.unwrap();
         let servers = ["pool.example.net".to_owned(), "10.0.0.1".to_owned()];
-        // Neither is there: said, and nothing breaks.
+        // Neither is there: this is reported, and nothing breaks.
         assert!(resolved::route_names_through(&asking, "wl0", &[]).await.is_err());
         assert!(set_time_servers(&asking, &servers).await.is_err());
         let calls = Calls::default();

@@ -2,12 +2,12 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `world` | the namespaces, the bus, NetworkManager, and what answers at the far ends |
+//! | `world` | the namespaces, the bus, NetworkManager, and the servers at the far ends |
 //! | `manager` | NetworkManager |
 //! | `modem` | a stand-in of ModemManager |
 //! | `asking` | probes, name servers, login pages; stand-ins of systemd-resolved and systemd-timesyncd |
 
-// A harness fails by panicking, with what it saw.
+// A harness fails by panicking, with its observations.
 #![allow(clippy::unwrap_used)]
 
 mod asking;

@@ -66,7 +66,7 @@ fn profiles_are_added_once_and_carry_routes_and_mptcp() {
             "{endpoints}"
         );
         assert!(ip("mptcp limits").contains("subflows 4"), "{}", ip("mptcp limits"));
-        // MPTCP prefers the one that was chosen, whatever the order, and again the first one once that is chosen.
+        // MPTCP prefers the chosen one, whatever the order, and the first one again once that is chosen.
         for (chosen, other) in [("eth1", "wl0"), ("wl0", "eth1")] {
             prefer_endpoints(chosen, &[other.to_owned()]).await.unwrap();
             let endpoints = ip("mptcp endpoint");
@@ -92,7 +92,7 @@ fn profiles_are_added_once_and_carry_routes_and_mptcp() {
             ("wl0", true, "10.1.0.2")
         );
         assert_eq!(other.links(), [("wl0".to_owned(), true), ("eth1".to_owned(), true)]);
-        // What is not wanted any more goes; what is not ours stays.
+        // Profiles that are no longer wanted are deleted; those that are not ours stay.
         let outcome =
             well(&mut side, &DesiredUplinks { profiles: desired.profiles[..1].to_vec(), ..desired }).await;
         assert_eq!(outcome.steps, ["delete profile robocast-ethernet"]);
@@ -181,7 +181,7 @@ fn every_kind_of_profile_is_taken_as_it_is_and_not_written_twice() {
         let of = |id: &str, keys: &str| {
             nmcli(&format!("--show-secrets -g {keys} con show {id}")).replace('\n', "|")
         };
-        // A NetworkManager that is busy may tell all but the secrets.
+        // A busy NetworkManager may return all but the secrets.
         let is = |id: &str, keys: &str, expected: &str| {
             wait(SOON, id, || when(of(id, keys), |told| told == expected));
         };
@@ -205,7 +205,7 @@ fn every_kind_of_profile_is_taken_as_it_is_and_not_written_twice() {
                 .iter()
                 .any(|view| view.name == "Wi-Fi Lab" && view.text.contains("no Wi-Fi radio"))
         );
-        // A new password alone changes that profile alone; a certificate that nobody names goes.
+        // A new password changes only that profile; a certificate that no profile names is deleted.
         let text =
             text.replace("lab-password", "new-password").replace("eap = \"tls\"", "#").replace("ca = ", "#");
         let text = text.split("[[uplink.wifi]]").filter(|part| !part.contains("Plant")).collect::<Vec<_>>();
@@ -279,7 +279,7 @@ fn a_manager_that_is_killed_is_waited_for_and_found_again() {
         let outcome = side.converge(&desired).await;
         assert!(!outcome.proven && outcome.text.contains("NetworkManager does not run"), "{outcome:?}");
         assert!(outcome.again.is_some_and(|again| again < Duration::from_secs(60)));
-        // The streams go on: the routes stay without it.
+        // The streams continue: the routes stay without it.
         assert!(ip("-4 route show default").contains("dev wl0"));
         world.start_manager();
         tokio::time::timeout(PATIENCE, side.changed()).await.expect("its start is a signal");
@@ -365,7 +365,7 @@ async fn until_link(side: &mut UplinkManager, usable: bool) {
 #[test]
 fn an_address_server_that_lies_takes_nothing_that_works() {
     world(async |world| {
-        // A router outside of its own network, a lease of two minutes, and a name server that is not there.
+        // A router outside its own network, a lease of two minutes, and a name server that does not exist.
         world.address("eth1", "10.2.0.1/24");
         world.address_server(
             "eth1",

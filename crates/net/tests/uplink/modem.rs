@@ -1,4 +1,4 @@
-//! A stand-in of ModemManager, which says what a test wants: no modem is at hand.
+//! A stand-in of ModemManager, which reports what a test wants: no modem is available.
 
 use crate::manager::well;
 use crate::world::{nmcli, world};
@@ -10,7 +10,7 @@ use zbus::{OwnedObjectPath, OwnedVariant, Variant, connection};
 
 type Properties = HashMap<String, OwnedVariant>;
 
-/// What the modem is like now.
+/// The current state of the modem.
 #[derive(Clone, Default)]
 struct Modem {
     state: i32,

@@ -19,7 +19,7 @@ pub struct World {
     bus: RefCell<Option<Process>>,
 }
 
-/// Runs `test` in a world of its own, in a child that is this very test again.
+/// Runs `test` in a separate world, in a child that is this same test again.
 pub fn world<T: AsyncFnOnce(&World)>(test: T) {
     // The closure has the name of the test that contains it.
     let name = std::any::type_name::<T>().split("::").skip(1).take_while(|part| !part.starts_with('{'));
@@ -43,7 +43,7 @@ pub fn world<T: AsyncFnOnce(&World)>(test: T) {
     runtime.block_on(test(&world));
 }
 
-/// Runs a program to its end; what it printed.
+/// Runs a program to its end; returns its output.
 #[track_caller]
 pub fn out(program: &str, arguments: &[&str]) -> String {
     let mut child = command(program);
@@ -80,7 +80,7 @@ impl World {
         }
         ip("link set lo up");
         for name in ["eth0", "eth1", "wl0"] {
-            // The far end lives in a namespace of its own: one kernel does not send to itself over a wire.
+            // The far end has its own namespace: one kernel does not send to itself over a wire.
             ip(&format!("link add {name} type veth peer name far-{name}"));
             ip(&format!("link set {name} up"));
             ip(&format!("link set far-{name} up"));
@@ -134,7 +134,7 @@ impl World {
         }
     }
 
-    /// Has NetworkManager bring up wires by itself, as the image does.
+    /// Makes NetworkManager bring up wires automatically, as the image does.
     pub fn automatic(&self) {
         self.kill_manager();
         let automatic = MANAGER_CONFIGURATION.replace("no-auto-default=*", "no-auto-default=wl0");
@@ -142,12 +142,12 @@ impl World {
         self.start_manager();
     }
 
-    /// Where certificates lie.
+    /// The folder of certificates.
     pub fn folder(&self) -> PathBuf {
         "/run/robocast/uplink".into()
     }
 
-    /// Gives the far end of a wire an address, in a namespace of its own.
+    /// Gives the far end of a wire an address, in its own namespace.
     pub fn address(&self, name: &str, address: &str) {
         ip(&format!("netns add {name}"));
         ip(&format!("link set far-{name} netns {name}"));
@@ -156,7 +156,7 @@ impl World {
         ip(&format!("-n {name} link set lo up"));
     }
 
-    /// A program at the far end, which says a line once it is ready.
+    /// A program at the far end, which prints a line once it is ready.
     pub fn far(&self, name: &str, program: &str) {
         let mut server = command("ip");
         server.args(["netns", "exec", name, "python3", "-c", program]);
@@ -197,7 +197,7 @@ impl World {
         );
     }
 
-    /// Waits until a state is there, letting the runtime go on.
+    /// Waits until a state is reached, letting the runtime continue.
     pub async fn until(&self, what: &str, mut there: impl FnMut() -> bool) {
         let began = Instant::now();
         while !there() {

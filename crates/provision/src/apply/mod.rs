@@ -1,10 +1,10 @@
-//! New settings come into force on a box whose programs systemd runs.
+//! Brings new settings into force on a box whose programs systemd runs.
 //!
 //! | module | owns |
 //! |---|---|
 //! | this | which programs are affected by a change: pure |
 //! | [`programs`] | starting, stopping and reloading them, over D-Bus |
-//! | [`uplinks`] | the uplinks that were proven last are used again, without the rest |
+//! | [`uplinks`] | uses the last proven uplinks again, and leaves the rest |
 //!
 //! A program whose part of the settings did not change keeps running: another Wi-Fi password costs no stream a frame.
 
@@ -14,16 +14,16 @@ pub mod uplinks;
 use robocast_bus::names::Program;
 use robocast_config::{Robot, Settings, Source};
 
-/// What has to be done, as units of systemd. The network's programs read the settings again in any case.
+/// The needed changes, as units of systemd. The network's programs read the settings again in any case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApplyPlan {
-    /// Whether other units are needed, so that systemd has to run the generator again, which takes its time.
+    /// Whether other units are needed, so that systemd must run the generator again, which takes some time.
     pub reload: bool,
     /// Programs of streams that are gone.
     pub stop: Vec<String>,
     /// Programs of streams that are new.
     pub start: Vec<String>,
-    /// Programs whose part of the settings changed; all, when it is not known what they run with.
+    /// Programs whose part of the settings changed; all of them, when their current settings are unknown.
     pub restart: Vec<String>,
     /// The box's name, where it changed.
     pub name: Option<String>,
@@ -63,7 +63,7 @@ pub fn plan_changes(before: Option<&Settings>, after: &Settings) -> ApplyPlan {
 
 const PROGRAMS: [Program; 2] = [Program::Camera, Program::Push];
 
-/// What units are made from (`robocast generate`): the streams, and which of them come from the robot's side. An interface
+/// The input for units (`robocast generate`): the streams, and which of them come from the robot's side. An interface
 /// that is an uplink is not on that side.
 fn generator_part(settings: &Settings) -> (&Robot, Option<&str>, Vec<(&str, &Source)>) {
     let uplink = settings.uplink.ethernet.as_ref().map(|ethernet| ethernet.interface.as_str());

@@ -19,15 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RELOADING: Duration = Duration::from_secs(10);
 /// The programs that read the settings' file themselves.
 const READERS: [&str; 2] = ["robocast-net.service", "robocast-clock.service"];
-/// What is reached once there are settings.
+/// The target that is reached once there are settings.
 const TARGETS: [&str; 2] = ["robocast-provisioned.target", "robocast-streaming.target"];
 
 /// The result of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Whether the network program confirms that it has read the settings: before that, nothing it says is about them.
+    /// Whether the network program confirms that it has read the settings: before that, its status is not about them.
     pub network_reloaded: bool,
-    /// What else failed, one line each: the rest is done all the same, and the verification shows what matters of it.
+    /// Other failures, one line each: the rest is done all the same, and the verification shows which of them matter.
     pub failures: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ pub async fn start_unit(bus: &Connection, unit: &str) -> Result<(), ServiceError
     Systemd::on(bus).await?.queue_job(JobKind::Start, unit).await.map(drop)
 }
 
-/// Has the network's programs read the settings, and waits for it; whether they confirm it.
+/// Makes the network's programs read the settings, and waits for it; returns whether they confirm it.
 ///
 /// # Errors
 /// When systemd cannot be asked at all.
@@ -108,13 +108,13 @@ pub async fn reload_network(bus: &Connection) -> Result<bool, ServiceError> {
 /// 252, so the program counts its reloads on the bus.
 struct NetworkReload {
     changes: Select<MessageStream, MessageStream>,
-    /// How often the network program had read the settings before.
+    /// How often the network program had read the settings before this.
     before: Option<u32>,
 }
 
 impl NetworkReload {
     async fn request(bus: &Connection, systemd: &Systemd) -> Result<Self, ServiceError> {
-        // Signals first, then the count: nothing is missed in between.
+        // Subscribe to signals first, then read the count: nothing is missed in between.
         let changes = watch_net(bus).await.map_err(ServiceError::Bus)?;
         let before = count_reloads(bus).await;
         for unit in READERS {
@@ -125,7 +125,7 @@ impl NetworkReload {
         Ok(Self { changes, before })
     }
 
-    /// Waits for it; whether the program confirms it.
+    /// Waits for it; returns whether the program confirms it.
     async fn wait(mut self, bus: &Connection) -> bool {
         let end = Instant::now() + RELOADING;
         loop {

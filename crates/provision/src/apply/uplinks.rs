@@ -1,7 +1,8 @@
-//! When new uplinks do not work, those that were proven last are used again, and the other new settings stay in force.
+//! When new uplinks do not work, the last proven ones are used again, and the other new settings stay in force.
 //!
-//! A file beside the settings says so. It holds the SHA-256 of the settings that it is about, and `robocast net` reads it. It says
-//! nothing about other settings, so those of the next stick are always tried, whenever the power goes.
+//! A file beside the settings records this. It holds the SHA-256 of the settings it applies to, and `robocast net`
+//! reads it. It does not apply to other settings, so those of the next stick are always tried, whenever the power
+//! fails.
 
 use robocast_config::Settings;
 use robocast_daemon::atomic::{self, WriteError};
@@ -27,7 +28,7 @@ pub fn roll_back(settings: &Settings, bytes: &[u8]) -> Result<bool, WriteError> 
 /// From its next reload on, the network program tries the uplinks of the settings in force again.
 ///
 /// # Errors
-/// When the file that says otherwise cannot be removed.
+/// When the rollback file cannot be removed.
 pub fn cancel_roll_back() -> io::Result<()> {
     match std::fs::remove_file(paths::former_uplinks()) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

@@ -2,7 +2,7 @@ use super::*;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
-/// A box: a folder with settings in a folder of their own, and a partition.
+/// A box: a folder that holds a folder of settings, and a partition.
 struct Box(TempDir);
 
 impl Box {

@@ -111,7 +111,7 @@ fn a_large_file_is_refused_before_it_is_read() {
 
 #[test]
 fn a_file_that_lies_about_its_size_is_bounded_while_it_is_read() {
-    // Of 0 bytes, as it says.
+    // Its size reads as 0 bytes.
     let told = told(Path::new("/proc/self"), "maps", 100).unwrap_err();
     assert!(told.contains("at most 100 are accepted"), "{told}");
 }

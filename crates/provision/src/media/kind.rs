@@ -1,11 +1,11 @@
 //! Which file system a partition holds, by its first bytes. Pure.
 //!
-//! Only what can be mounted here is mounted; the rest is known by name, so that its owner can be told.
+//! Only what can be mounted here is mounted; the other kinds are recognized so that the receipt can name them.
 
 /// How many bytes from the start [`detect_file_system`] needs.
 pub const HEAD: usize = 64 * 1024 + 512;
 
-/// A file system, or what else is known by its bytes.
+/// A file system, or another format recognized by its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileSystem {
     /// FAT12, FAT16, FAT32.
@@ -14,7 +14,7 @@ pub enum FileSystem {
     ExFat,
     /// ext2, ext3, ext4.
     Ext,
-    /// One that is not taken, by its name.
+    /// A format that is not accepted, by its name.
     Other(&'static str),
 }
 
@@ -30,9 +30,10 @@ impl FileSystem {
         }
     }
 
-    /// What the kernel calls it, and the options it is mounted with: reading alone, and writing. None when it is not taken.
+    /// The kernel's name for it, and its mount options: for reading only, and for writing. `None` when it is not
+    /// accepted.
     ///
-    /// Every file system is told what to do about its own damage: an ext4 may ask for a panic in its first block.
+    /// Every file system gets an option for its own damage: an ext4 may ask for a panic in its first block.
     #[must_use]
     pub fn mounting(self) -> Option<Mounting> {
         const FAT: &str = "errors=remount-ro,umask=0077";
@@ -85,7 +86,8 @@ pub fn detect_file_system(head: &[u8]) -> Option<FileSystem> {
     fat(head).then_some(FileSystem::Fat)
 }
 
-/// Whether a first sector describes a FAT: what Windows and the kernel hold it to, not the label, which some tools leave out.
+/// Whether a first sector describes a FAT: checks what Windows and the kernel require, not the label, which some tools
+/// leave out.
 fn fat(head: &[u8]) -> bool {
     let Some(sector) = head.get(..512) else { return false };
     let word = |at: usize| u16::from_le_bytes([sector[at], sector[at + 1]]);

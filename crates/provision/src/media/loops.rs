@@ -1,5 +1,5 @@
-//! Loop devices: an image, or a part of one, as a block device. It goes by itself when nobody holds it any more, also when this
-//! process is killed.
+//! Loop devices: an image, or a part of one, as a block device. It disappears when nobody holds it any more, also when
+//! this process is killed.
 
 #![allow(unsafe_code)] // The requests of the loop driver have no safe form in any library here.
 
@@ -61,7 +61,8 @@ impl Loop {
         &self.path
     }
 
-    /// Attaches `length` bytes of `backing` from `offset` on, 0 for all of it. Read-only when `backing` was opened so.
+    /// Attaches `length` bytes of `backing` from `offset` on, 0 for all of it. Read-only when `backing` was opened
+    /// read-only.
     ///
     /// # Errors
     /// The kernel has no loop devices, or refuses.

@@ -1,7 +1,8 @@
-//! What was put in: a block device, an image of one, or a folder; each partition of it as an open folder.
+//! The inserted medium: a block device, an image of one, or a folder; each of its partitions is an open folder.
 //!
-//! Partitions are mounted for reading alone, `nosuid,nodev,noexec`, in a mount namespace of this thread: nobody else sees them, and
-//! they go when it ends, however it ends. Only [`Top::for_writing`] mounts one again for writing.
+//! Partitions are mounted read-only, `nosuid,nodev,noexec`, in a mount namespace of this thread: no other process sees
+//! them, and they are unmounted when the thread ends, however it ends. Only [`Top::for_writing`] mounts one again for
+//! writing.
 
 pub mod kind;
 mod loops;
@@ -16,7 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-/// What was put in, opened.
+/// The inserted medium, opened.
 #[derive(Debug)]
 pub struct Media {
     /// Each file system, by its top folder.
@@ -28,7 +29,7 @@ pub struct Media {
 /// The top folder of a partition, or the folder that was given.
 #[derive(Debug)]
 pub struct Top {
-    /// What it is called, such as `/dev/sda1`.
+    /// Its name, such as `/dev/sda1`.
     pub name: String,
     root: Root,
 }
@@ -43,7 +44,7 @@ impl Media {
     /// Opens a block device, an image or a folder; partitions are mounted below the folder `run`.
     ///
     /// # Errors
-    /// It is not there, is none of these, or holds nothing that can be opened.
+    /// It does not exist, is none of these, or holds nothing that can be opened.
     pub fn open(path: &Path, run: &Path) -> Result<Self, ProvisionProblem> {
         let shown = path.display();
         let about = std::fs::metadata(path)
@@ -97,7 +98,7 @@ impl Top {
         Ok(Self { name: self.name, root })
     }
 
-    /// Waits until the stick has all that was written to it, and lets go of it.
+    /// Waits until everything is written to the stick, and releases it.
     ///
     /// # Errors
     /// The stick does not take it.

@@ -1,4 +1,4 @@
-//! One partition, mounted where nobody else sees it, until it is dropped.
+//! One partition, mounted where no other process sees it, until it is dropped.
 
 use super::loops::Loop;
 use super::pieces::{Piece, open};
@@ -20,7 +20,8 @@ const NOTHING: Option<&str> = None;
 /// Others have closed a stick that was only read within this.
 const LET_GO: Duration = Duration::from_secs(10);
 
-/// Gives this thread a mount namespace of its own: nobody else sees what it mounts, and it is unmounted when the thread ends.
+/// Gives this thread its own mount namespace: no other process sees its mounts, and they are unmounted when the thread
+/// ends.
 ///
 /// # Errors
 /// The kernel refuses: not root.
@@ -66,7 +67,7 @@ impl Mounted {
     pub fn for_writing(self) -> Result<Self, ProvisionProblem> {
         let Self { piece, mount } = self;
         let target = mount.target.clone();
-        // Not a remount: an ext4 whose journal was left alone cannot become writable.
+        // Not a remount: an ext4 whose journal was not replayed cannot become writable.
         let end = UnmountWatch::of(&mount);
         drop(mount);
         // The update program may need a moment to close a bundle.
@@ -91,19 +92,19 @@ impl Mounted {
     }
 }
 
-/// Best effort: an empty folder in /run harms nobody.
+/// Best effort: an empty folder in /run does no harm.
 fn forget(target: &Path) {
     let _ = std::fs::remove_dir(target);
 }
 
-/// The end of a file system: nobody has it mounted any more, nor a file of it open.
+/// The end of a file system: it is mounted nowhere any more, and none of its files is open.
 struct UnmountWatch(Inotify);
 
 impl UnmountWatch {
     /// Watches the top folder, which does not hold the file system.
     fn of(mount: &ActiveMount) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        // The end is told whatever else is asked for.
+        // The end is reported whatever events are requested.
         inotify.add_watch(&dirfd::path_of(mount.folder.as_fd()), AddWatchFlags::IN_DELETE_SELF)?;
         Ok(Self(inotify))
     }
@@ -115,7 +116,7 @@ impl UnmountWatch {
     }
 }
 
-/// What is mounted now. The fields go in this order: the last hold on the file system, then its device.
+/// The current mount. The fields are dropped in this order: the last hold on the file system, then its device.
 #[derive(Debug)]
 struct ActiveMount {
     folder: File,
@@ -165,7 +166,7 @@ impl Drop for ActiveMount {
     }
 }
 
-/// Takes a file system out of the tree; it is let go of when nobody holds it, also when its device is gone.
+/// Takes a file system out of the tree; it is released when nobody holds it, also when its device is gone.
 fn detach(target: &Path) {
     let _ = umount2(target, MntFlags::UMOUNT_NOFOLLOW | MntFlags::MNT_DETACH);
 }

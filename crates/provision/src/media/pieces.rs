@@ -1,4 +1,5 @@
-//! Which partitions a device or an image has: the kernel's where it knows any, else those of its table, else the whole.
+//! The partitions of a device or an image: those the kernel knows, if any; otherwise those of its table; otherwise the
+//! whole.
 
 use super::kind::{self, FileSystem};
 use super::table::{self, Disk};
@@ -16,9 +17,9 @@ pub struct Piece {
     pub name: String,
     /// The device or image that it is part of.
     pub path: PathBuf,
-    /// Where in it, in bytes. `None`: it is a block device of its own.
+    /// Its offset in bytes. `None`: it is a separate block device.
     pub within: Option<(u64, u64)>,
-    /// What it holds, by its own bytes.
+    /// Its contents, recognized by their bytes.
     pub kind: Option<FileSystem>,
 }
 
@@ -103,7 +104,7 @@ struct Sectors<'f> {
 
 impl<'f> Sectors<'f> {
     fn of(mut file: &'f File) -> io::Result<Self> {
-        // The length of a block device is where its end is, not what its metadata says.
+        // The length of a block device is the position of its end, not the one in its metadata.
         let sectors = file.seek(SeekFrom::End(0))? / 512;
         Ok(Self { file, sectors })
     }

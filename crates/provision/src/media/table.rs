@@ -1,11 +1,12 @@
 //! Partition tables: MBR with logical partitions, and GPT. Pure over a reader of sectors.
 //!
-//! Needed where the kernel has not read them: image files, and kernels built without. Only the place of a partition matters; what it
-//! holds, it says itself. A false table counts as none: places beyond the end are left out, chains are bounded.
+//! Needed where the kernel has not read them: image files, and kernels built without. Only the place of a partition
+//! matters; its contents identify themselves. A false table counts as none: places beyond the end are left out, chains
+//! are bounded.
 
 use std::io;
 
-/// Bytes of a sector. Sticks with others come through the kernel, which knows them.
+/// Bytes of a sector. Sticks with other sizes are read through the kernel, which knows them.
 const SECTOR: u64 = 512;
 /// The most partitions that are looked at.
 pub const MOST: usize = 16;
@@ -116,7 +117,8 @@ fn mbr(disk: &dyn Disk, primary: &[TableEntry]) -> io::Result<Vec<PartitionPlace
     Ok(found)
 }
 
-/// Follows the chain of logical partitions: each link describes one, and says where the next link is. Bounded, as it may be a ring.
+/// Follows the chain of logical partitions: each link describes one, and points to the next link. Bounded, as it may be
+/// a ring.
 fn logical(disk: &dyn Disk, base: u64, found: &mut Vec<PartitionPlace>) -> io::Result<()> {
     let mut at = base;
     for number in 5..5 + MOST as u32 {

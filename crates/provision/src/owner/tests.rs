@@ -83,7 +83,7 @@ fn a_key_is_adopted_once_and_changed_only_by_the_one_before() {
     );
     let line = |key: &OwnerKey| format!("{}\n", key.public());
     let by = |signer: &OwnerKey, new: &OwnerKey, serial| signer.sign(OWNER, line(new).as_bytes(), serial);
-    // A stranger vouches for nobody, nor does a new key for itself.
+    // A stranger can vouch for nobody, and a new key cannot vouch for itself.
     for signer in [&second, &third] {
         assert!(next_owner(Some(&owner), Some(offer(&second, Some(&by(signer, &second, 9))))).is_err());
     }
@@ -94,11 +94,11 @@ fn a_key_is_adopted_once_and_changed_only_by_the_one_before() {
         panic!("not rotated")
     };
     assert_eq!(rotated.key, second.public());
-    // The old key has no say any more, and what was taken stays taken.
+    // The old key counts no longer, and accepted files stay accepted.
     assert!(take(&rotated, &first, SETTINGS, b"b", 8).is_err());
     assert!(take(&rotated, &second, SETTINGS, b"b", 6).is_err());
     take(&rotated, &second, SETTINGS, b"b", 8).unwrap();
-    // Back to the first key; then the first change is not to be had again.
+    // Back to the first key; then the first change cannot be replayed.
     let back =
         next_owner(Some(&rotated), Some(offer(&first, Some(&by(&second, &first, 10))))).unwrap().0.unwrap();
     let told = next_owner(Some(&back), Some(offer(&second, Some(&to_second)))).unwrap_err();

@@ -67,7 +67,7 @@ pub fn provision(
         let written = receipts::write_to_stick(top.folder(), &receipt);
         top.close().and(written)
     });
-    // Last: whoever sees it may pull the stick.
+    // Last: anyone who sees it may pull the stick.
     run.host.show_sign(outcome.into());
     Ok(ProvisionOutcome { receipt, on_stick, on_box })
 }
@@ -141,12 +141,12 @@ impl<'r> Run<'r> {
         (top, Outcome::Refused)
     }
 
-    /// Resumes the interrupted trial; the receipt at hand is about something else.
+    /// Resumes the interrupted trial; the current receipt is about something else.
     fn resume_trial(&mut self) {
         let _ = settings_trial::resume_trial(self.state, self.host, &mut StepLog::default());
     }
 
-    /// All steps after the first. The top folder is where the receipt goes.
+    /// All steps after the first. The receipt is written to the top folder.
     fn provision_stick(&mut self, top: Top, names: &StickFileNames) -> (Option<Top>, Outcome) {
         let refused = Outcome::Refused;
         self.host.show_sign(LedSign::Busy);
@@ -165,7 +165,7 @@ impl<'r> Run<'r> {
         (Some(top), outcome)
     }
 
-    /// Verifies what was read, and puts it in force.
+    /// Verifies the settings that were read, and brings them into force.
     fn accept(&mut self, files: &StickFiles, names: &StickFileNames) -> Result<Outcome, StepFailed> {
         let owner = self.verify_signatures(files)?;
         let Some(bytes) = &files.settings else {
@@ -297,7 +297,7 @@ impl<'r> Run<'r> {
         self.log.parts(extras::install_update(self.host, files));
     }
 
-    /// What is written to the stick besides the receipt.
+    /// The files written to the stick besides the receipt.
     fn write_to_stick(&mut self, top: &Top, outcome: Outcome) {
         let secrets = self.secrets.take().filter(|_| outcome == Outcome::Proven);
         if let (Some(secrets), Ok(key)) = (secrets, &self.key) {

@@ -150,7 +150,7 @@ fn describe_rollback(answer: Answer) -> String {
     }
 }
 
-/// If the journal cannot be removed, the next boot applies once more what is in force: no harm.
+/// If the journal cannot be removed, the next boot applies the settings in force once more: no harm.
 fn end_trial(state: &StateDir) {
     if let Err(problem) = journal::end_trial(state) {
         tracing::warn!(%problem, "the journal of the settings cannot be removed");

@@ -1,4 +1,4 @@
-//! What a bug report needs, without any secret of the box: `robocast-support-DEVICE-DATE.tar.gz`.
+//! The contents of a bug report, without any secret of the box: `robocast-support-DEVICE-DATE.tar.gz`.
 //!
 //! | module | owns |
 //! |---|---|
@@ -21,7 +21,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The largest piece, in bytes. Of a larger one the end is kept: it says what went wrong last.
+/// The largest piece, in bytes. Of a larger one the end is kept: it shows the latest errors.
 pub const PIECE: usize = 2 << 20;
 /// All pieces together, in bytes; the rest is left out, with a note.
 pub const LIMIT: usize = 8 << 20;
@@ -44,11 +44,11 @@ receipts/         what the box last did with sticks
 pub struct SupportFile {
     /// Its path in the bundle.
     pub name: String,
-    /// What it says.
+    /// Its text.
     pub text: String,
 }
 
-/// Gathers all of it. What cannot be had has a note in its place. It takes some seconds; nothing waits for longer than 15 s.
+/// Gathers all of it. A missing part has a note in its place. It takes some seconds; no step waits longer than 15 s.
 pub async fn gather_files() -> Vec<SupportFile> {
     let scrub = Scrub::of(&[paths::settings(), paths::proven_settings()]);
     let mut files = vec![("README.txt".to_owned(), README.to_owned())];
@@ -73,7 +73,7 @@ fn settings(path: &Path) -> Option<String> {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
     };
     Some(scrub::redacted(&text).unwrap_or_else(|problems| {
-        // Where a secret begins and ends is not known then: only what is wrong is shown, and nothing of the text.
+        // It is then unknown where a secret begins and ends: only the problem is shown, and none of the text.
         format!("# not valid, and so not shown:\n{}\n", problems.display(&path.display().to_string()))
     }))
 }

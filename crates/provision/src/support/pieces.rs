@@ -1,4 +1,4 @@
-//! The texts of a support bundle. What cannot be had has a note in its place.
+//! The texts of a support bundle. A missing part has a note in its place.
 
 use super::PIECE;
 use robocast_bus::client;
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A file of the system that is larger is cut.
 const SYSTEM: usize = 64 << 10;
 
-/// What runs here, on what.
+/// The versions of the software and the board.
 #[must_use]
 pub fn versions() -> String {
     let mut out = format!("robocast {}\n", env!("CARGO_PKG_VERSION"));
@@ -78,21 +78,21 @@ pub async fn updates() -> String {
     out
 }
 
-/// This boot and the one before; the newest of it.
+/// This boot and the one before; only the newest lines.
 pub async fn journal() -> String {
     let before = output_of("journalctl --no-pager --output=short-iso-precise --boot=-1 --lines=2000").await;
     let this = output_of("journalctl --no-pager --output=short-iso-precise --boot=0 --lines=12000").await;
     format!("{before}\n{this}")
 }
 
-/// A file of the system, as far as it is one.
+/// A file of the system, if it is a regular file.
 fn file(out: &mut String, path: &str) {
     let Ok(bytes) = std::fs::read(path) else { return };
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(SYSTEM)]).replace('\0', "");
     let _ = writeln!(out, "\n== {path}\n{}", text.trim_end());
 }
 
-/// What a program prints.
+/// The output of a program.
 async fn output_of(words: &str) -> String {
     let mut parts = words.split(' ');
     let program = parts.next().unwrap_or_default();
@@ -110,7 +110,7 @@ async fn output_of(words: &str) -> String {
     }
 }
 
-/// The last of what comes, at most a piece.
+/// The last part of the output, at most a piece.
 async fn tail(mut from: impl AsyncRead + Unpin) -> String {
     let mut kept = Vec::new();
     let mut some = vec![0; 64 << 10];

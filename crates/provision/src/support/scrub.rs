@@ -1,28 +1,28 @@
-//! Takes the settings' secrets out of any text. Pure but for reading the settings.
+//! Takes the settings' secrets out of any text. Pure except for reading the settings.
 //!
-//! A secret may have been written in other forms than the settings': percent-encoded in a URL, escaped in JSON, one line of
-//! a private key. All of these are looked for. What is hidden by mistake (a password that is a common word) costs a reader
-//! something, what is shown by mistake costs the owner more.
+//! A secret may have been written in other forms than the settings': percent-encoded in a URL, escaped in JSON, one
+//! line of a private key. All of these are looked for. Hiding too much (a password that is a common word) costs a
+//! reader something; showing too much costs the owner more.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use robocast_config::{Problems, Secret, Value, rewrite};
 use std::path::PathBuf;
 
 const HIDDEN: &str = "***";
-/// Shorter ones are part of every text: they are hidden only where they are a word of their own.
+/// Shorter ones occur in every text: they are hidden only where they are a separate word.
 const SHORT: usize = 4;
-/// The shortest line of a private key that is told apart from other words.
+/// The shortest line of a private key that can be distinguished from other words.
 const LINE: usize = 12;
 /// Words of the URLs themselves.
 const PUBLIC: [&str; 4] = ["publish", "request", "play", "live"];
-/// What begins a key of the box, wherever it comes from.
+/// The prefix of a box's key, wherever it comes from.
 const BOX_KEY: &str = "AGE-SECRET-KEY-1";
 
-/// What is hidden, longest first.
+/// The hidden texts, longest first.
 pub struct Scrub(Vec<Secret<String>>);
 
 impl Scrub {
-    /// The secrets of these settings files. One that is not valid has none that could be told.
+    /// The secrets of these settings files. No secrets can be found in one that is not valid.
     #[must_use]
     pub fn of(files: &[PathBuf]) -> Self {
         let texts = files.iter().filter_map(|file| robocast_config::read(file).ok());
@@ -34,7 +34,7 @@ impl Scrub {
         let mut forms = Vec::new();
         let mut public = PUBLIC.map(str::to_owned).to_vec();
         for text in texts {
-            // Names are in units, on the bus and in every line: a part of a URL that is the same word is no secret.
+            // Names are in units, on the bus and in every line: a part of a URL that equals a name is no secret.
             if let Ok(checked) = robocast_config::parse(text.as_bytes()) {
                 public.extend(checked.settings.streams.into_iter().map(|stream| stream.name));
                 public.push(checked.settings.device.name);
@@ -81,7 +81,7 @@ pub fn redacted(text: &str) -> Result<String, Problems> {
     rewrite(text, |_| Some(Value::Plain(Secret::new(HIDDEN.to_owned()))))
 }
 
-/// All forms of a secret; `public` are words that no part of a URL is hidden for.
+/// All forms of a secret; `public` are words for which no part of a URL is hidden.
 fn collect(secret: &str, public: &[String], forms: &mut Vec<String>) {
     let mut parts = vec![secret.to_owned()];
     if let Some((_, rest)) = secret.split_once("://") {
@@ -101,13 +101,14 @@ fn collect(secret: &str, public: &[String], forms: &mut Vec<String>) {
     }
 }
 
-/// What is secret in a URL behind its scheme: user and password, the path behind its first word, and the query's values.
+/// The secret parts of a URL after its scheme: user and password, the path after its first word, and the query's
+/// values.
 fn of_url(rest: &str) -> Vec<String> {
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let mut parts = Vec::new();
     if let Some((user, _)) = authority.rsplit_once('@') {
         parts.push(user.to_owned());
-        // A user alone may be a word of every text.
+        // A user name alone may be a word of any text.
         parts.extend(user.split_once(':').map(|(_, password)| password.to_owned()));
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -123,7 +124,7 @@ fn of_url(rest: &str) -> Vec<String> {
     parts
 }
 
-/// Hides a short secret where it is a word of its own.
+/// Hides a short secret where it is a separate word.
 fn words(text: &str, secret: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -138,7 +139,7 @@ fn words(text: &str, secret: &str) -> String {
     out + rest
 }
 
-/// Hides what is a key by its form alone.
+/// Hides keys that are recognizable by their form.
 fn keys(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -152,7 +153,7 @@ fn keys(text: &str) -> String {
     private_keys(&out)
 }
 
-/// Hides what is between the two lines of a private key, or after the first where the second is missing.
+/// Hides the text between the two marker lines of a private key, or after the first where the second is missing.
 fn private_keys(text: &str) -> String {
     const BEGIN: &str = "-----BEGIN ";
     const KIND: &str = "PRIVATE KEY-----";

@@ -1,4 +1,4 @@
-//! What an observation says about one part, in words for somebody at the box. Pure.
+//! Judges one part by an observation, in words for a person at the box. Pure.
 
 use super::VerificationItem as Item;
 use super::observation::{BrokerError, NameError, NetworkReport, Observation};
@@ -7,7 +7,7 @@ use robocast_daemon::epoch::plausible_after;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-/// What an observation says about one part.
+/// The judgement of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Assessment {
     /// It works.
@@ -16,16 +16,16 @@ pub enum Assessment {
     NotChecked(String),
     /// Not yet.
     NotYet {
-        /// What is lacking.
+        /// What is missing.
         message: String,
-        /// What to do.
+        /// How to fix it.
         hint: String,
     },
     /// Waiting will not make it work.
     Never {
-        /// What is wrong.
+        /// The problem.
         message: String,
-        /// What to do.
+        /// How to fix it.
         hint: String,
     },
 }
@@ -50,12 +50,12 @@ fn never(message: impl Into<String>, hint: impl Into<String>) -> Assessment {
     Assessment::Never { message: message.into(), hint: hint.into() }
 }
 
-/// A text of another program, or these words when it has none.
+/// A text of another program, or this default when it has none.
 fn or(text: &str, words: &str) -> String {
     if text.is_empty() { words.to_owned() } else { text.to_owned() }
 }
 
-/// What an observation says about one item.
+/// The judgement of one item.
 #[must_use]
 pub fn assess(item: &Item, seen: &Observation) -> Assessment {
     match item {
@@ -123,7 +123,7 @@ fn uplink(net: &NetworkReport) -> Assessment {
         matches!(uplink.state, UplinkState::Ready | UplinkState::Carrying) && !uplink.address.is_empty()
     };
     if let Some(up) = net.uplinks.iter().find(|uplink| uplink.chosen && usable(uplink)).or_else(|| {
-        // Before the first stream goes out none is chosen.
+        // Before the first stream is sent none is chosen.
         net.uplinks.iter().find(usable)
     }) {
         if net.uplinks_proven {

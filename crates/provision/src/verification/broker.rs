@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
-    /// A broker that answers with these bytes; what it got.
+    /// A broker that answers with these bytes; returns the bytes it got.
     async fn broker(answer: &'static [u8], login: &str) -> (Result<(), BrokerError>, Vec<u8>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

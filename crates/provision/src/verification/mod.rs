@@ -4,14 +4,14 @@
 //! | module | owns |
 //! |---|---|
 //! | this | what is checked, and when the verification is over |
-//! | [`observation`] | what is known of the box at one moment |
-//! | [`assess`](mod@assess) | what an observation says about one part, in words for a field technician: pure |
+//! | [`observation`] | the known state of the box at one moment |
+//! | [`assess`](mod@assess) | judges one part by an observation, in words for a field technician: pure |
 //! | [`observer`] | observing the box until the verification is over |
 //! | [`broker`], [`names`] | checks of the outside world: the MQTT broker, name servers |
 //!
-//! It ends as soon as all parts work at one moment. A part that does not work *yet* is waited for, up to a deadline of its own; one
-//! that cannot work (a server that refuses the key) only until it has said so for [`SURE`]. What needs an uplink is not waited
-//! for when there is none.
+//! It ends as soon as all parts work at one moment. A part that does not work *yet* is waited for, up to its own
+//! deadline; one that cannot work (a server that refuses the key) only until it has reported this for [`SURE`]. Parts
+//! that need an uplink are not waited for when there is none.
 
 pub mod assess;
 pub mod broker;
@@ -26,7 +26,8 @@ use robocast_stick::receipt::Part;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// A refusal counts once it lasted for this: at first it may be about what was before, such as a session that a server still holds.
+/// A refusal counts once it lasted for this long: at first it may be about the state before, such as a session that a
+/// server still holds.
 pub const SURE: Duration = Duration::from_secs(6);
 
 /// How a verification ended.
@@ -55,10 +56,10 @@ pub enum VerificationItem {
         interface: String,
         /// Its address.
         address: Option<IpAddr>,
-        /// The streams whose video is the robot's.
+        /// The streams that carry the robot's video.
         streams: Vec<String>,
     },
-    /// An uplink is up, has an address, and is as the settings say.
+    /// An uplink is up, has an address, and matches the settings.
     Uplink,
     /// A host's name is known to a name server.
     Name(String),
@@ -72,7 +73,7 @@ pub enum VerificationItem {
         url: String,
         /// Its place among the stream's servers.
         place: usize,
-        /// Whether the stream pushes by itself.
+        /// Whether the stream pushes without being asked.
         asked: bool,
     },
     /// The broker accepts the box.
@@ -80,7 +81,7 @@ pub enum VerificationItem {
 }
 
 impl VerificationItem {
-    /// What settings promise, in the order in which one thing needs another.
+    /// What settings promise, in the order of dependency.
     #[must_use]
     pub fn of(settings: &Settings) -> Vec<Self> {
         let mut items = Vec::new();
@@ -135,7 +136,8 @@ impl VerificationItem {
     }
 }
 
-/// The streams whose video is the robot's: its own sources; where none is, whatever comes by a network.
+/// The streams that carry the robot's video: those with its own sources; where there are none, those that come over a
+/// network.
 fn of_robot(streams: &[Stream]) -> Vec<String> {
     let names = |of: fn(&Source) -> bool| {
         let those = streams.iter().filter(|stream| of(&stream.source));
@@ -170,7 +172,7 @@ pub struct Verification {
 #[derive(Debug)]
 struct Watched {
     item: VerificationItem,
-    /// Since when it has been said that it cannot work.
+    /// Since when it is reported that it cannot work.
     never: Option<Duration>,
 }
 
@@ -182,12 +184,12 @@ impl Verification {
         Self { items: VerificationItem::of(settings).into_iter().map(watched).collect() }
     }
 
-    /// What is to be checked.
+    /// The parts to check.
     pub fn items(&self) -> impl Iterator<Item = &VerificationItem> {
         self.items.iter().map(|watched| &watched.item)
     }
 
-    /// Evaluates what is known `at` this time after the start. The result, once it is over.
+    /// Evaluates an observation `at` this time after the start. Returns the result once it is over.
     #[must_use]
     pub fn evaluate(&mut self, at: Duration, seen: &Observation) -> Option<VerificationResult> {
         let assessments: Vec<_> = self.items().map(|item| assess(item, seen)).collect();

@@ -9,8 +9,8 @@ use zbus::Connection;
 /// A name server that does not answer within this is asked again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Looks the host up: by systemd-resolved, which says whether there is no such name or no answer; where it does not run, by the
-/// system's library, whose error says only that there is no address.
+/// Looks the host up through systemd-resolved, which distinguishes a missing name from a missing answer; where it does
+/// not run, through the system's library, whose error only says that there is no address.
 ///
 /// # Errors
 /// Why it has no address.

@@ -1,4 +1,4 @@
-//! What is known of the box at one moment.
+//! The known state of the box at one moment.
 
 use robocast_bus::{NetStatus, StreamStatus};
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ pub struct Observation {
     pub now: SystemTime,
     /// When the image was made, where that is known.
     pub image_epoch: Option<SystemTime>,
-    /// What the broker answered; `None` until the first answer.
+    /// The broker's answer; `None` until the first one.
     pub broker: Option<Result<(), BrokerError>>,
 }
 
-/// What is known of the network.
+/// The known state of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkReport {
     /// No program of ours manages it here: a laptop, a demonstration.
@@ -37,7 +37,7 @@ pub enum NetworkReport {
 pub enum NameError {
     /// No name server answers.
     NoAnswer,
-    /// A name server says that there is no such name.
+    /// A name server reports that there is no such name.
     NoSuchName,
 }
 
@@ -46,8 +46,8 @@ pub enum NameError {
 pub enum BrokerError {
     /// It cannot be reached.
     Unreachable(String),
-    /// It said no: a wrong user or password.
+    /// It refused: a wrong user or password.
     Refused(String),
-    /// Its certificate is not trusted, or it does not speak TLS.
+    /// Its certificate is not trusted, or it does not use TLS.
     Tls(String),
 }

@@ -13,15 +13,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use zbus::{Connection, MatchRule, MessageStream, message};
 
-/// Whoever does not answer within this does not answer.
+/// A program that does not answer within this counts as silent.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The clock, names and the broker have no signals.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Verifies settings that are in force; each part of them, in the order of need.
 ///
-/// `bus` is where the programs are, if there is one. `managed` says that a program of the box manages the network here, so that
-/// its silence is a fault. It ends by itself: at once when all works, else at the parts' deadlines.
+/// `bus` is where the programs are, if there is one. `managed`: a program of the box manages the network here, so its
+/// silence is a fault. It ends at once when everything works, otherwise at the parts' deadlines.
 pub async fn verify_settings(
     settings: &Settings,
     bus: Option<&Connection>,
@@ -42,7 +42,7 @@ pub async fn verify_settings(
         checks.start_missing();
         let seen = Observation {
             net: query_net(bus, managed).await,
-            // One that left while it was asked is asked again in a moment.
+            // One that left during the query is queried again in a moment.
             streams: client::streams_here_on(bus).await.unwrap_or_default(),
             names: checks.names.clone(),
             now: SystemTime::now(),
@@ -83,7 +83,7 @@ async fn query_net(bus: Option<&Connection>, managed: bool) -> NetworkReport {
     }
 }
 
-/// Checks of the outside world, which take their time: one of a kind under way; what failed is checked again.
+/// Checks of the outside world, which take some time: one of each kind at a time; failed ones are repeated.
 struct WorldChecks {
     settings: Settings,
     hosts: Vec<String>,

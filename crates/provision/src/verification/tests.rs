@@ -34,7 +34,7 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A box on which all is well.
+/// A box on which everything works.
 fn well() -> Observation {
     let sink =
         |url: &str| SinkStatus { url: url.into(), state: SinkState::Publishing, ..SinkStatus::default() };
@@ -114,7 +114,7 @@ fn all_that_settings_promise_is_looked_at_in_the_order_of_need() {
     assert_eq!(whats(&small.parts), ["uplink", "clock"]);
 }
 
-/// One fault: what breaks it, the part that shows it, a word of its text and of its hint, and when it is over at the latest.
+/// One fault: how it breaks, the part that shows it, a word of its text and of its hint, and its latest end.
 type Fault = (fn(&mut Observation), &'static str, &'static str, &'static str, u64);
 
 const FAULTS: &[Fault] = &[

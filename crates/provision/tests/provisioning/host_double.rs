@@ -1,4 +1,4 @@
-//! A box that says what a test wants, and a stick for it.
+//! A box that behaves as a test wants, and a stick for it.
 
 use robocast_config::Settings;
 use robocast_provision::host::{Answer, Change, Host};
@@ -19,7 +19,7 @@ pub const OLD: &str = "schema = 1\n[device]\nname = \"old\"\n";
 /// Those of a stick.
 pub const NEW: &str = "schema = 1\n[device]\nname = \"new\"\n[page]\npassword = \"secret-4711\" # ours\n";
 
-/// A box that says what a test wants, and writes down what it is asked.
+/// A box that behaves as a test wants, and records its calls.
 #[derive(Default)]
 pub struct HostDouble {
     pub asked: Vec<String>,
@@ -124,7 +124,7 @@ impl Scene {
         std::fs::read_to_string(self.state.file(name)).ok()
     }
 
-    /// Puts the stick in; what the box was asked comes back.
+    /// Inserts the stick; returns the calls that the box got.
     pub fn insert(&mut self) -> (ProvisionOutcome, Vec<String>) {
         let stick = self.stick();
         self.double.shown.clear();

@@ -1,6 +1,6 @@
-//! Provisioning with a host that answers what a test wants: what it is asked, and what is in force afterwards.
+//! Provisioning with a host that answers as a test wants: the calls it gets, and the settings in force afterwards.
 
-// A harness fails by panicking, with what it saw.
+// A harness fails by panicking, with its observations.
 #![allow(clippy::unwrap_used)]
 
 mod host_double;
@@ -47,7 +47,7 @@ fn the_same_settings_again_are_only_proven() {
         (text(&ended, ReceiptStep::Write), ended.receipt.outcome),
         ("already in force", Outcome::Proven)
     );
-    // Those that were not proven are applied again: the network may have gone back.
+    // Settings that were not proven are applied again: the network may have been rolled back.
     this.double.failing = vec!["uplink"];
     this.put("robocast.toml", &NEW.replace("ours", "mine")).insert();
     let (_, asked) = this.insert();
@@ -119,7 +119,7 @@ fn secrets_are_erased_from_the_stick_once_they_are_proven() {
     this.double.failing = vec!["robot"];
     this.put("RoboCast.toml", &text).insert();
     assert_eq!(this.on_stick("RoboCast.toml"), text, "not proven: the owner may want to correct it");
-    // Who has opened the file before sees it blanked.
+    // A reader that opened the file earlier sees it blanked.
     let mut before = File::open(this.stick().join("RoboCast.toml")).unwrap();
     this.double.failing.clear();
     let (ended, _) = this.insert();
@@ -169,7 +169,7 @@ fn what_else_it_brings_is_handed_over() {
     // Not when SSH is off.
     let (ended, asked) = this.put("robocast.toml", NEW).insert();
     assert!(!part(&ended, "ssh").ok && !asked.iter().any(|asked| asked.starts_with("ssh")));
-    // Nothing of it when the settings are refused, but for what helps to find out why.
+    // None of it when the settings are refused, except what helps to find the reason.
     let (ended, asked) = this.put("robocast.toml", "").insert();
     assert_eq!((asked.len(), part(&ended, "support").ok), (0, true));
 }

@@ -29,7 +29,7 @@ pub async fn clock(settings: &Path) -> ExitCode {
     }
 }
 
-/// Prints what would be done; 0 when that is known, 1 when the file is not valid or a side cannot be asked.
+/// Prints the planned steps; 0 when they are known, 1 when the file is not valid or a side cannot be queried.
 pub async fn plan(file: &Path) -> ExitCode {
     let Some(settings) = read(file) else { return ExitCode::FAILURE };
     let inspect::BothPlans { robot, uplinks } = inspect::plan_both(&settings).await;

@@ -18,12 +18,13 @@ const REFUSED: u8 = 1;
 /// Exit code: the settings are in force, but not all was seen to work.
 const KEPT: u8 = 4;
 
-/// Provisions from a device, an image or a folder; without one, goes on with what a power cut interrupted. 0 proven (or nothing was
-/// interrupted), 1 refused, 4 kept but not proven. The receipt goes to the stick, to the box and to standard output.
+/// Provisions from a device, an image or a folder; without one, continues what a power cut interrupted. 0 proven (or
+/// nothing was interrupted), 1 refused, 4 kept but not proven. The receipt goes to the stick, to the box and to
+/// standard output.
 pub fn provision(path: Option<&Path>, await_run: bool) -> ExitCode {
     journal::start("provision");
     let state = StateDir::of_host();
-    // Two sticks at once: one after the other. The lock goes with the process.
+    // Two sticks at once are handled one after the other. The lock ends with the process.
     let _lock = match lock_provisioning(&state) {
         Ok(lock) => lock,
         Err(error) => {
@@ -51,7 +52,7 @@ pub fn provision(path: Option<&Path>, await_run: bool) -> ExitCode {
     print_outcome(&ended)
 }
 
-/// What applies and verifies settings on this machine.
+/// The host that applies and verifies settings on this machine.
 fn host(await_run: bool) -> Box<dyn Host> {
     match SystemdHost::connect(await_run) {
         Ok(host) => Box::new(host),

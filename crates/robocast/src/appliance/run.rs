@@ -17,7 +17,7 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-/// Runs until a signal comes or the time is up: 0. When nothing can be run: 1.
+/// Runs until a signal arrives or the time is up: 0. When nothing can be run: 1.
 pub async fn run(file: &Path, seconds: Option<u64>, json: bool) -> ExitCode {
     match work(file, seconds, json).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -190,7 +190,7 @@ struct RunFolder {
 }
 
 impl RunFolder {
-    /// Takes the folder, or one of its own inside when another `robocast run` holds it.
+    /// Takes the folder, or a subfolder when another `robocast run` holds it.
     #[allow(unsafe_code)]
     fn take() -> Result<Self, String> {
         let folder = paths::run();

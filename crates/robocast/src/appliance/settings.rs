@@ -1,4 +1,4 @@
-//! `robocast settings keep`, `restore` and `name`: what the image does with the settings as a file.
+//! `robocast settings keep`, `restore` and `name`: how the image handles the settings file.
 
 use crate::output::{print_error, print_line};
 use robocast_daemon::paths;
@@ -18,7 +18,7 @@ pub fn keep(copy: &Path) -> ExitCode {
     }
 }
 
-/// Puts lost settings back. 0 when the settings are good or there never were any, 1 when the box has none it could use.
+/// Puts lost settings back. 0 when the settings are good or there never were any, 1 when the box has no usable ones.
 pub fn restore(copy: &Path) -> ExitCode {
     let settings = paths::settings();
     match backup::restore_settings(&settings, copy) {

@@ -1,4 +1,4 @@
-//! `robocast status`: what the box does now.
+//! `robocast status`: the current state of the box.
 
 use crate::appliance::view::{self, Room, Screen};
 use robocast_bus::client::{net_on_system_bus, streams_here};
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 const DEGRADED: u8 = 1;
 const UNREACHABLE: u8 = 3;
-/// Whoever does not answer within this is not there.
+/// A program that does not answer within this counts as absent.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Shows it: 0 when all is well, 1 when something is not, 3 when nothing runs here.
 pub async fn status(json: bool, watch: bool) -> ExitCode {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
-    // On a terminal each table replaces the one before; otherwise it follows below.
+    // On a terminal each table replaces the previous one; otherwise it follows below.
     let mut screen = Screen::of_stdout().filter(|_| watch && !json);
     loop {
         tick.tick().await;
@@ -48,7 +48,7 @@ pub async fn status(json: bool, watch: bool) -> ExitCode {
     }
 }
 
-/// What the net program says, where there is one.
+/// The status of the net program, where there is one.
 async fn ask_net() -> Option<NetStatus> {
     if !server::enabled() {
         return None;

@@ -1,6 +1,6 @@
-//! The programs that `robocast run` keeps alive, as systemd does on a box: READY and the watchdog over a notify socket, a
-//! restart with capped backoff when one dies. What a program says comes from its D-Bus object, which it serves at a socket of
-//! its own below the run-time folder.
+//! The programs that `robocast run` keeps alive, as systemd does on a box: READY and the watchdog over a notify socket,
+//! a restart with capped backoff when one dies. The status of a program comes from its D-Bus object, which it serves at
+//! its own socket below the run-time folder.
 
 use crate::appliance::totals::{SupervisedStatus, Totals};
 use robocast_bus::client;
@@ -26,7 +26,7 @@ const STEADY: Duration = Duration::from_secs(10);
 const ASK_EACH: Duration = Duration::from_secs(1);
 /// A rate that is older than this is no longer true: the program died, or hangs.
 const STALE: Duration = Duration::from_secs(3);
-/// A program that was asked to end gets this long.
+/// How long a program that was asked to stop may take.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The executable of a program: only the camera needs the one that links GStreamer.
@@ -42,7 +42,7 @@ fn executable(program: Program) -> PathBuf {
 pub struct ChildReport<S> {
     /// Its last status, with the counters of its earlier lives; none before the first.
     status: Option<S>,
-    /// When it said that.
+    /// When that status arrived.
     at: Option<Instant>,
     /// How often it was started again.
     pub restarts: u64,
@@ -57,7 +57,7 @@ impl<S> Default for ChildReport<S> {
 }
 
 impl<S: SupervisedStatus> ChildReport<S> {
-    /// Its status at `now`: a program that says nothing any more sends nothing.
+    /// Its status at `now`: a program that is silent sends nothing.
     pub fn status(&self, now: Instant) -> Option<S> {
         let mut status = self.status.clone()?;
         if self.at.is_none_or(|at| now.duration_since(at) > STALE) {
@@ -82,7 +82,7 @@ enum ChildCommand {
 }
 
 impl<S: SupervisedStatus> Supervised<S> {
-    /// Keeps the program of `stream` alive. Its log lines go to `lines`, if somebody takes them.
+    /// Keeps the program of `stream` alive. Its log lines are sent to `lines`, if there is a receiver.
     pub fn start(stream: &str, settings: &Path, lines: Option<mpsc::UnboundedSender<String>>) -> Self {
         let (publish, report) = watch::channel(ChildReport::default());
         let (commands, received) = mpsc::channel(4);
@@ -206,7 +206,7 @@ impl<S: SupervisedStatus> Supervisor<S> {
         Ok(end)
     }
 
-    /// What the child says from now on, until the receiver is dropped.
+    /// The child's statuses from now on, until the receiver is dropped.
     fn watch_status(&self) -> mpsc::Receiver<S> {
         let (send, statuses) = mpsc::channel(1);
         let service = S::PROGRAM.service(&self.stream);
@@ -224,7 +224,7 @@ impl<S: SupervisedStatus> Supervisor<S> {
             .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
             .env("ROBOCAST_RUN", paths::run())
             .env(mode::VARIABLE, mode_of_children().word())
-            // Streaming threads share few heaps: GStreamer's many threads would each get one.
+            // Streaming threads share few heaps: otherwise each of GStreamer's many threads would get one.
             .env("MALLOC_ARENA_MAX", "2");
         if self.lines.is_some() {
             program = program.errors_piped();
@@ -242,7 +242,7 @@ impl<S: SupervisedStatus> Supervisor<S> {
     }
 }
 
-/// The machine's own bus is not for a trial run; one that was named is.
+/// A trial run does not use the machine's own bus, unless one was named.
 fn mode_of_children() -> BusMode {
     let named = std::env::var_os("DBUS_SYSTEM_BUS_ADDRESS").is_some();
     if named && BusMode::from_env().uses_system_bus() { BusMode::Both } else { BusMode::Sockets }

@@ -1,4 +1,4 @@
-//! `robocast support`: what a bug report needs, as one file without secrets.
+//! `robocast support`: the contents of a bug report, as one file without secrets.
 
 use robocast_daemon::{atomic, paths};
 use robocast_provision::support;

@@ -5,13 +5,13 @@ use robocast_bus::{CameraStatus, ProgramStatus, PushStatus};
 
 /// The status of a program that `robocast run` supervises.
 pub trait SupervisedStatus: ProgramStatus {
-    /// Whose status it is.
+    /// The stream that has this status.
     const PROGRAM: Program;
 
     /// This life's status with the counters of `earlier` lives added.
     fn with_earlier(&self, earlier: &Self) -> Self;
 
-    /// The rates of a program that says nothing any more.
+    /// The rates of a program that is silent.
     fn clear_rates(&mut self);
 }
 
@@ -80,7 +80,7 @@ impl<S: SupervisedStatus> Totals<S> {
         self.now.with_earlier(&self.earlier)
     }
 
-    /// This life is over: what it counted stays.
+    /// This process has ended: its counts stay.
     pub fn end_life(&mut self) {
         self.earlier = self.now.with_earlier(&self.earlier);
         self.earlier.clear_rates();

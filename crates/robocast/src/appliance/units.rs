@@ -1,8 +1,8 @@
 //! Which units the settings want: pure, for `robocast generate`.
 //!
-//! Every stream gets both of its programs, as under `robocast run`: a stream on demand must be on the bus so that it can be
-//! asked for (its push program waits there, its camera rests), and the program of a source or sink that this version lacks
-//! reports that itself, where `robocast status` shows it.
+//! Every stream gets both of its programs, as under `robocast run`: a stream on demand must be on the bus so that it
+//! can be requested (its push program waits there, its camera rests). The program of a source or sink that this version
+//! lacks reports that itself, and `robocast status` shows it.
 //!
 //! Nothing here reads a secret: units contain names of streams (a-z, 0-9, `-`) only.
 
@@ -224,7 +224,7 @@ mod tests {
         #[test]
         fn no_secret_is_written_and_no_path_leads_out(text in settings()) {
             let parsed = robocast_config::parse(text.as_bytes());
-            // Two streams of one name are refused; nothing else here may be.
+            // Two streams with one name are refused; nothing else here may be refused.
             let Ok(checked) = parsed else {
                 let problems = parsed.unwrap_err();
                 prop_assert!(problems.iter().all(|p| p.message.starts_with("a stream named")), "{problems}");

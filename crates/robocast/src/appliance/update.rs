@@ -1,4 +1,5 @@
-//! `robocast update`: installs bundles for whoever asks. `robocast update gate`: whether the slot that runs is kept.
+//! `robocast update`: installs bundles for any caller. `robocast update gate`: decides whether the running slot is
+//! kept.
 
 use crate::output::{print_error, print_line};
 use robocast_daemon::paths;
@@ -26,7 +27,7 @@ pub async fn gate(patience: Duration) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Serves updates on the system bus. 0 at SIGTERM, and when it was `idle` for so long; 1 without a bus.
+/// Serves updates on the system bus. 0 at SIGTERM, and after being idle for `idle`; 1 without a bus.
 pub async fn run(idle: Option<Duration>) -> ExitCode {
     let signals = match Signals::listen() {
         Ok(signals) => signals,

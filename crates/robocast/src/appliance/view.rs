@@ -1,4 +1,4 @@
-//! What `robocast run` and `robocast status` show to people.
+//! The output of `robocast run` and `robocast status` for people.
 
 mod layout;
 mod net;
@@ -12,7 +12,7 @@ use std::io::Write;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// How `robocast run` shows what it does.
+/// How `robocast run` shows its state.
 #[derive(Debug)]
 pub enum View {
     /// One JSON object a second and stream.

@@ -37,7 +37,8 @@ impl<E: Error + 'static> From<E> for SignatureFault {
     }
 }
 
-/// The verdict on the signature, if there is one. The owner is whom the key beside it names, else whoever signed.
+/// The verdict on the signature, if there is one. The owner is the one that the key beside it names, otherwise the
+/// signer.
 fn signature(file: &Path) -> Result<Option<String>, SignatureFault> {
     let unread = |error| SignatureFault::File(Box::new(error));
     let beside = with_ending(file, ".sig");

@@ -58,10 +58,10 @@ pub fn free(path: &Path, mend: &'static str) -> Result<(), FileError> {
     }
 }
 
-/// Who may read what is written.
+/// Who may read the written file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
-    /// Its owner alone, where the file system knows owners.
+    /// Only its owner, where the file system has owners.
     Owner,
     /// Everybody.
     All,

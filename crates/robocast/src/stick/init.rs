@@ -12,7 +12,7 @@ use robocast_stick::init::{Answers, interview};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-/// Writes it. 0 written, 1 what was said is not valid (nothing is written), 2 it cannot be written.
+/// Writes it. 0 written, 1 the answers are not valid (nothing is written), 2 it cannot be written.
 pub fn init(mut flags: InitArgs) -> ExitCode {
     let file = settings_of(&flags.path);
     if !flags.force
@@ -26,7 +26,7 @@ pub fn init(mut flags: InitArgs) -> ExitCode {
     if let Err(error) = push(&mut answers, &places) {
         return print_error(&error, BAD);
     }
-    // Nobody is asked ten questions to be told that a flag was wrong.
+    // Check the flags first: nobody should answer ten questions before learning that a flag was wrong.
     let text = answers.text();
     if let Err(problems) = robocast_config::check(text.as_bytes()) {
         return check::refuse(&file, text.as_bytes(), &problems);
@@ -51,7 +51,7 @@ pub fn init(mut flags: InitArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The URLs of the places that were given; what was answered stays when there are none.
+/// The URLs of the given places; without any, the answers stay.
 fn push(answers: &mut Answers, places: &[String]) -> Result<(), PresetError> {
     if places.is_empty() {
         return Ok(());
@@ -62,7 +62,7 @@ fn push(answers: &mut Answers, places: &[String]) -> Result<(), PresetError> {
     Ok(())
 }
 
-/// What the flags say.
+/// The answers in the flags.
 fn answers(flags: InitArgs) -> Answers {
     let secret = |text: Option<String>| text.map(Secret::new);
     Answers {

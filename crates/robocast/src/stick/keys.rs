@@ -87,7 +87,7 @@ fn secret(path: &Path) -> Result<OwnerKey, Unsigned> {
     OwnerKey::from_pem(&bytes).map_err(Unsigned::Key)
 }
 
-/// The name that a file has on a stick, whatever it is called here.
+/// The name of a file on a stick, whatever its name here.
 fn name_of(file: &Path) -> &'static str {
     let is =
         |part: Option<&OsStr>, name| part.is_some_and(|part| part.eq_ignore_ascii_case(OsStr::new(name)));

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Explains it. 0 proven, 1 refused, 4 kept but not proven, 2 when there is none to be read.
+/// Explains it. 0 proven, 1 refused, 4 kept but not proven, 2 when there is no receipt to read.
 pub fn receipt(path: &Path) -> ExitCode {
     let path = json_of(path);
     let bytes = match read(&path, names::RECEIPT_LIMIT) {

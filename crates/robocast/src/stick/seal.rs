@@ -23,7 +23,7 @@ pub fn seal(path: &Path, to: &str, in_place: bool) -> ExitCode {
         Err(error @ LoadError::Read { .. }) => return print_error(&error, USAGE),
         Err(LoadError::Invalid { problems, .. }) => return check::refuse(&file, &[], &problems),
     };
-    // Bytes that are no text are told as such by the check.
+    // The check reports bytes that are not text.
     let text = String::from_utf8_lossy(&bytes);
     let sealed = match robocast_config::check(&bytes).and_then(|_| seal_document(&text, &recipient)) {
         Ok(sealed) => sealed,

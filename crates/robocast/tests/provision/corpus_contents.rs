@@ -109,7 +109,7 @@ fn sealed_values() {
             expect(what, &this, &stick, form, wanted);
         }
         if form.opens() {
-            // What is sealed is a value, whatever it holds: it never becomes lines of the settings.
+            // A sealed text is a value, whatever it holds: it never becomes lines of the settings.
             let stick = stick(&this, form, &|folder| file(folder, "robocast.toml", &injected));
             this.run(&stick);
             let checked = robocast_config::parse(this.settings().as_bytes()).unwrap();

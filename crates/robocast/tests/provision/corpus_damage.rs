@@ -1,4 +1,5 @@
-//! Damaged file systems. What can be read of one is the settings, whole, or it is refused; nothing hangs and nothing stays.
+//! Damaged file systems. The readable part is the settings, whole, or the stick is refused; nothing hangs and nothing
+//! is left behind.
 
 use crate::owners_box::{NEW, OLD, OwnersBox, able, kernel_has, put};
 use crate::sticks::{Expect, Form, either, elsewhere, expect, expect_in, ext4, fat, file, leave, overwrite};
@@ -72,7 +73,7 @@ fn ext4_that_is_damaged() {
     }
 }
 
-/// What is done to a FAT.
+/// The damage done to a FAT.
 type Damage<'d> = &'d dyn Fn(&Fat);
 
 /// A FAT32 with clusters of one sector.
@@ -107,7 +108,7 @@ impl Fat {
         u32::try_from((at - self.tables() - 2 * self.table()) / 512 + 2).unwrap()
     }
 
-    /// Has a cluster go on with another, in both tables.
+    /// Chains one cluster to another, in both tables.
     fn link(&self, cluster: u32, next: u32) {
         for table in 0..2 {
             let at = self.tables() + table * self.table() + cluster as usize * 4;

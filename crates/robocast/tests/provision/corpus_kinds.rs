@@ -1,4 +1,4 @@
-//! Files of other kinds under the names that matter, and what else a stick may bring.
+//! Files of other kinds under the names that matter, and the other things that a stick may bring.
 
 use crate::owners_box::{NEW, OLD, OwnersBox, able};
 use crate::sticks::{Expect, FORMS, Fill, Form, corpus, expect, file, stick};

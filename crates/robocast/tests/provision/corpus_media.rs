@@ -133,7 +133,7 @@ struct Device {
 
 impl Device {
     fn of(image: &Path, options: &[&str]) -> Self {
-        // Elsewhere: what is left attached of the box's folder is the program's fault.
+        // Elsewhere: anything of the box's folder that is left attached is the program's fault.
         let folder = tempfile::tempdir().unwrap();
         let copy = folder.path().join("image");
         std::fs::copy(image, &copy).unwrap();

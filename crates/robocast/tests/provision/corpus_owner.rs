@@ -1,4 +1,4 @@
-//! Whose box it is: signatures, replays, and the owner's key changing hands.
+//! Who owns the box: signatures, replays, and changes of the owner's key.
 
 use crate::owners_box::{NEW, OLD, OwnersBox, able};
 use crate::sticks::{Expect, FORMS, expect, file, stick};
@@ -30,10 +30,10 @@ fn settings(folder: &Path, text: &str, signature: Option<String>) {
     }
 }
 
-/// What it is, what lies on the stick, and what is told: taken, or refused.
+/// The case, the contents of the stick, and the result: taken, or refused.
 type Chapter<'c> = (&'c str, &'c dyn Fn(&Keys, &Path), Result<&'c str, &'c str>);
 
-/// Runs a story: sticks one after the other, on one box, each with what is told, and the settings after it.
+/// Runs a story: sticks one after the other, on one box, each with its result, and the settings after it.
 fn story(sticks: &[Chapter<'_>]) {
     if !able() {
         return;

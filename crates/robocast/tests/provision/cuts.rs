@@ -1,4 +1,5 @@
-//! The power goes, or the stick is pulled: at every system call that writes. The settings are the old or the new ones, whole.
+//! The power fails, or the stick is pulled: at every system call that writes. The settings are either the old or the
+//! new ones, whole.
 
 use crate::owners_box::{NEW, OLD, OwnersBox, Ran, able};
 use crate::sticks::{Form, file, stick};
@@ -40,12 +41,13 @@ fn nothing_told() -> Ran {
 /// Whether the program came to its end before a call.
 enum Came {
     ToItsEnd,
-    /// And what became of it.
+    /// And the outcome.
     ToTheCall(bool),
 }
 
-/// Does something with every call, from the first on until the program comes to its end before that; several at a time, since each
-/// is a box of its own and mostly waits for the kernel. How often the settings were the old ones, and the new ones.
+/// Interrupts at every call, from the first one until the program ends before it is reached; several in parallel, since
+/// each has its own box and mostly waits for the kernel. Returns how often the settings were the old ones, and the new
+/// ones.
 fn each_call(does: impl Fn(usize) -> Came + Sync) -> [usize; 2] {
     let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let ends = [AtomicUsize::new(0), AtomicUsize::new(0)];

@@ -6,12 +6,12 @@
 //! | `sticks` | makes sticks with mkfs, mtools and sfdisk |
 //! | `corpus_*` | the sticks: names, contents, signatures, kinds of files, media, trouble of the box |
 //! | `tracer` | runs the program up to its n-th system call that writes |
-//! | `cuts` | the power goes, the stick is pulled: at every one of these |
+//! | `cuts` | the power fails or the stick is pulled, at every write |
 //!
-//! Where the kernel has no FAT, sticks with FAT are only seen to be refused in peace; the tests say so.
+//! Where the kernel has no FAT, sticks with FAT are only checked to be refused cleanly; the tests print this.
 
 #![cfg(target_os = "linux")]
-// A harness fails by panicking, with what it saw.
+// A harness fails by panicking, with its observations.
 #![allow(clippy::unwrap_used)]
 
 mod corpus_contents;

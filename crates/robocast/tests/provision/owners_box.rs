@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The settings before a stick comes.
+/// The settings before a stick is inserted.
 pub const OLD: &str = "schema = 1\n[device]\nname = \"old\"\n";
 /// Those that a good stick brings.
 pub const NEW: &str = "schema = 1\n[device]\nname = \"new\"\n\n[[uplink.wifi]]\nssid = \"Lab\"\npassword = \"wifi-secret-4711\" # ours\ncountry = \"US\"\n\n[page]\npassword = \"page-secret-4711\"\n";
-/// What nobody may ever see of them.
+/// The secrets in them, which nobody may ever see.
 pub const SECRETS: [&str; 2] = ["wifi-secret-4711", "page-secret-4711"];
 
 /// A box with old settings and a key.
@@ -93,7 +93,7 @@ impl OwnersBox {
         Some(Receipt::parse(&std::fs::read(names.iter().max()?).unwrap()).unwrap())
     }
 
-    /// Holds after every stick, however it went: nothing mounted or attached, nothing under way, no secret told.
+    /// Holds after every stick, whatever the result: nothing mounted or attached, nothing in progress, no secret shown.
     pub fn at_peace(&self, what: &str, ran: &Ran) {
         let own = self.folder.path().to_str().unwrap();
         let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
@@ -117,7 +117,7 @@ impl OwnersBox {
     }
 }
 
-/// Where files cost no disk's time, if there is room: thousands of sticks are made, read and synced.
+/// A folder in memory, if there is room: thousands of sticks are made, read and synced.
 fn memory() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let room = nix::sys::statvfs::statvfs(memory).map_or(0, |fs| fs.blocks_available() * fs.fragment_size());
@@ -145,7 +145,7 @@ pub fn kernel_has(kind: &str) -> bool {
     known.lines().any(|line| line.trim() == kind)
 }
 
-/// Does something in a mount namespace of its own; what is mounted there goes with it.
+/// Runs something in its own mount namespace; its mounts end with it.
 pub fn apart(what: impl FnOnce() + Send + 'static) {
     use nix::mount::{MsFlags, mount};
     let nothing: Option<&str> = None;

@@ -1,4 +1,4 @@
-//! Makes sticks, and reads what is on them afterwards.
+//! Makes sticks, and reads their contents afterwards.
 
 use crate::owners_box::{NEW, OLD, OwnersBox, SECRETS, command, kernel_has, must, put};
 use robocast_stick::Receipt;
@@ -25,7 +25,7 @@ impl Form {
     }
 }
 
-/// What lies on a stick: made in a folder first.
+/// The contents of a stick: made in a folder first.
 pub type Fill<'f> = &'f dyn Fn(&Path);
 
 /// A stick with these files.
@@ -41,7 +41,7 @@ pub fn stick(this: &OwnersBox, form: Form, fill: Fill<'_>) -> PathBuf {
     }
 }
 
-/// An ext4 with what lies in a folder; blocks of 1 KiB, no reserve.
+/// An ext4 with the contents of a folder; blocks of 1 KiB, no reserve.
 pub fn ext4(this: &OwnersBox, name: &str, content: &Path, size: &str) -> PathBuf {
     let image = this.beside(name);
     let _ = std::fs::remove_file(&image);
@@ -50,7 +50,7 @@ pub fn ext4(this: &OwnersBox, name: &str, content: &Path, size: &str) -> PathBuf
     image
 }
 
-/// A FAT with what lies in a folder.
+/// A FAT with the contents of a folder.
 pub fn fat(this: &OwnersBox, name: &str, content: &Path, size: u64, options: &[&str]) -> PathBuf {
     let image = this.beside(name);
     File::create(&image).unwrap().set_len(size).unwrap();
@@ -101,11 +101,11 @@ pub fn read(stick: &Path, form: Form, name: &str) -> Option<Vec<u8>> {
     (output.status.success() && !output.stdout.is_empty()).then_some(output.stdout)
 }
 
-/// What is expected of a stick.
+/// The expected result of a stick.
 #[derive(Debug, Clone, Copy)]
 pub struct Expect<'e> {
     pub code: i32,
-    /// Stands in the receipt, or what the program tells.
+    /// Text that is in the receipt, or in the program's output.
     pub told: &'e str,
     /// The settings afterwards.
     pub settings: &'e str,
@@ -113,16 +113,16 @@ pub struct Expect<'e> {
     pub receipt: bool,
 }
 
-/// Where sticks with FAT are left, with their box and what is expected, to be put into another machine whose kernel has FAT
-/// (`tests/rig` does). Nothing is run here then.
+/// Where sticks with FAT are left, with their box and the expected result, for another machine whose kernel has FAT
+/// (`tests/rig` does that). Nothing is run here then.
 pub fn elsewhere() -> Option<PathBuf> {
     std::env::var_os("ROBOCAST_STICKS_TO").map(PathBuf::from)
 }
 
-/// Leaves a stick and its box; `wanted` is all that may come of it.
+/// Leaves a stick and its box; `wanted` lists all allowed results.
 pub fn leave(to: &Path, what: &str, this: &OwnersBox, stick: &Path, wanted: &[Expect<'_>]) {
     let name: String = what.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    // Names of tests that run at the same time, and of sticks that are called alike, are told apart.
+    // Distinguishes tests that run at the same time, and sticks with the same name.
     let folder = (0..)
         .map(|n| to.join(format!("{name}-{n}")))
         .find(|f| std::fs::create_dir_all(to).is_ok() && std::fs::create_dir(f).is_ok());
@@ -174,7 +174,7 @@ pub fn expect_in(
     assert_eq!(ran.code, Some(wanted.code), "{what}: {}", ran.told);
     assert_eq!(this.settings(), wanted.settings, "{what}: {}", ran.told);
     assert!(flat(&ran.told).contains(wanted.told), "{what}: `{}` is not told:\n{}", wanted.told, ran.told);
-    // What is not for a box leaves no trace.
+    // A stick that is not for a box leaves no trace.
     let nothing = ran.told.contains("nor anything else for the box");
     let kept = this.receipt();
     assert_eq!(kept.is_none(), nothing, "{what}: {}", ran.told);
@@ -196,7 +196,7 @@ pub fn either(what: &str, this: &OwnersBox, stick: &Path) -> bool {
     ran.code == Some(4)
 }
 
-/// Each stick by itself on a box of its own, in each form that can hold it.
+/// Each stick separately, on its own box, in each form that can hold it.
 pub fn corpus(cases: &[(&str, &[Form], Fill<'_>, Expect<'_>)]) {
     if !crate::owners_box::able() {
         return;

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-/// Calls that write, or open what is written.
+/// Calls that write, or open a file for writing.
 const WRITING: &[libc::c_long] = &[
     libc::SYS_write,
     libc::SYS_writev,
@@ -41,9 +41,9 @@ const WRITING: &[libc::c_long] = &[
 /// How a run ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
-    /// By itself, before the n-th call.
+    /// The tracer itself, before the n-th call.
     Itself(i32),
-    /// By itself, after what was done at that call.
+    /// The tracer itself, after that call is done.
     Later(i32),
     /// Killed.
     Killed,
@@ -75,7 +75,7 @@ pub fn run(mut command: Command, nth: usize, there: &dyn Fn() -> bool) -> End {
     let mut resume = true;
     loop {
         if resume {
-            // Once it is done, the program runs freely, but for signals.
+            // Once it is done, the program runs freely, except for signals.
             let resumed =
                 if done { ptrace::cont(pid, signal.take()) } else { ptrace::syscall(pid, signal.take()) };
             resumed.unwrap();
@@ -87,7 +87,7 @@ pub fn run(mut command: Command, nth: usize, there: &dyn Fn() -> bool) -> End {
             WaitStatus::PtraceSyscall(_) if writes(pid) => {
                 if seen == nth {
                     done = true;
-                    // Who is killed needs not be resumed for it.
+                    // A killed process need not be resumed.
                     resume = there();
                     if !resume {
                         kill(pid, Signal::SIGKILL).unwrap();

@@ -5,7 +5,7 @@ use robocast_config::{Secret, SinkUrl};
 /// A service that needs no URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
-    /// Twitch's ingest, which finds the nearest of its places by itself; over TLS.
+    /// Twitch's ingest, which finds its nearest location; over TLS.
     Twitch,
     /// YouTube's ingest, over TLS.
     YouTube,
@@ -13,7 +13,7 @@ pub enum Preset {
     MediaMtx,
 }
 
-/// What is not a place to push to. No message holds a key.
+/// Why a text is not a place to push to. No message holds a key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PresetError {
     /// Nothing behind the colon.
@@ -21,7 +21,7 @@ pub enum PresetError {
     Missing {
         /// The preset.
         name: &'static str,
-        /// What is missing.
+        /// The missing part.
         what: &'static str,
         /// Its form.
         form: &'static str,
@@ -32,7 +32,7 @@ pub enum PresetError {
     /// Neither preset nor URL.
     #[error("{message}{}", hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
     Url {
-        /// What is wrong.
+        /// The problem.
         message: String,
         /// How to correct it.
         hint: Option<String>,
@@ -53,7 +53,7 @@ impl Preset {
         }
     }
 
-    /// The push URL for what follows the colon: a stream key, or `[USER:PASSWORD@]HOST[:PORT]`.
+    /// The push URL for the text after the colon: a stream key, or `[USER:PASSWORD@]HOST[:PORT]`.
     ///
     /// # Errors
     /// It is empty, or not of that form.

@@ -5,10 +5,10 @@ use robocast_config::{Secret, quoted};
 use super::Answers;
 use super::presets::{Preset, target};
 
-/// Says what is wrong with an answer.
+/// Returns the problem with an answer.
 pub type Judge<'a> = &'a dyn Fn(&str) -> Result<(), String>;
 
-/// Who is asked: a person at a terminal, or a test. Each method asks until the answer is a good one.
+/// The one who answers: a person at a terminal, or a test. Each method asks until the answer is valid.
 pub trait Ask {
     /// Why there is no answer.
     type Error;
@@ -19,7 +19,7 @@ pub trait Ask {
     /// There is no answer.
     fn text(&mut self, question: &str, default: &str, judge: Judge<'_>) -> Result<String, Self::Error>;
 
-    /// A text that is not shown; it may be empty if `judge` says so.
+    /// A text that is not shown; it may be empty if `judge` allows it.
     ///
     /// # Errors
     /// There is no answer.
@@ -38,7 +38,7 @@ pub trait Ask {
     fn yes(&mut self, question: &str, default: bool) -> Result<bool, Self::Error>;
 }
 
-/// Asks for everything that is not said yet.
+/// Asks for everything that is not given yet.
 ///
 /// # Errors
 /// There is no answer.
@@ -156,7 +156,7 @@ fn unless_empty(judge: impl Fn(&str) -> Result<(), String>) -> impl Fn(&str) -> 
     move |text| if text.is_empty() { Ok(()) } else { judge(text) }
 }
 
-/// What the settings say about a document that holds one answer: the first error, and its hint.
+/// Validates a document that holds one answer: returns the first error, and its hint.
 fn judge(lines: &str) -> Result<(), String> {
     let problems = match robocast_config::check(format!("schema = 1\n{lines}\n").as_bytes()) {
         Ok(_) => return Ok(()),

@@ -7,7 +7,7 @@ use robocast_config::quoted;
 use super::Answers;
 
 impl Answers {
-    /// A commented `robocast.toml`. It says what the answers say, whether that is valid or not.
+    /// A commented `robocast.toml`. It holds the answers, whether they are valid or not.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = String::from(HEAD);

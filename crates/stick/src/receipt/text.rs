@@ -8,8 +8,8 @@ use super::{Outcome, Part, Receipt, StepRecord, StepResult};
 const WIDTH: usize = 78;
 
 impl Receipt {
-    /// In plain words: how it ended, each step, what to do, and what the box is. Lines of 78 characters at most; what a terminal
-    /// would act on is shown as `?`.
+    /// In plain words: the result, each step, what to do, and the state of the box. Lines of 78 characters at most;
+    /// control characters are shown as `?`.
     #[must_use]
     pub fn text(&self) -> String {
         let mut page = TextPage::default();
@@ -56,7 +56,7 @@ impl Receipt {
         page.text
     }
 
-    /// What to do, the first thing first: what failed before what works and could be better.
+    /// What to do, the most important first: failures come before things that work but could be better.
     fn hints(&self) -> Vec<String> {
         let said = |what: &str, hint: &Option<String>| hint.as_ref().map(|hint| format!("{what}: {hint}"));
         let (mut failed, mut better) = (Vec::new(), Vec::new());
@@ -109,13 +109,13 @@ impl TextPage {
         self.line(&format!("{:indent$}{word:<12}{name:<10} ", ""), &next, text);
     }
 
-    /// What was checked may be a URL: the result is below a long one.
+    /// The checked item may be a URL: the result is below a long one.
     fn part(&mut self, word: &str, what: &str, text: &str) {
         self.line(&format!("    {word:<10}"), "              ", &format!("{what}: {text}"));
     }
 }
 
-/// On one line, without what a terminal would act on.
+/// On one line, without control characters.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if robocast_config::printable(c) { c } else { '?' }).collect()
 }

@@ -51,7 +51,7 @@ fn lacking(gate: &mut SlotGate) -> String {
     }
 }
 
-/// Feeds events; the number of the event after which the slot was to be marked, if any.
+/// Feeds events; returns the number of the event after which the slot was to be marked, if any.
 fn marked_after(gate: &mut SlotGate, events: &[GateEvent]) -> Option<usize> {
     events.iter().position(|event| gate.on(event.clone()).contains(&GateEffect::MarkGood))
 }
@@ -171,7 +171,7 @@ fn streams_that_do_not_push_by_themselves_need_their_programs_only() {
     let (mut gate, _) = streams(&[("demand", false)]);
     assert_eq!(gate.on(appeared(Push, "demand")), []);
     assert_eq!(gate.on(appeared(Camera, "demand")), [GateEffect::MarkGood]);
-    // ... and do not stand in for one that does.
+    // ... and do not count for one that does.
     let (mut gate, _) = streams(&[("demand", false), ("a", true)]);
     let programs =
         [appeared(Camera, "a"), appeared(Push, "a"), appeared(Camera, "demand"), appeared(Push, "demand")];

@@ -24,10 +24,10 @@ pub const fn s(count: u64) -> Duration {
 /// Between two judgements of the source.
 pub const LOOK: Duration = TICK;
 
-/// What a source does when it is opened.
+/// A source's behaviour when it is opened.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Mood {
-    /// A socket: packets come by themselves.
+    /// A socket: packets arrive unrequested.
     #[default]
     Socket,
     /// A camera whose pictures this process encodes.
@@ -40,7 +40,7 @@ pub enum Mood {
     Refuses,
     /// It opens, and then does not close.
     Clings,
-    /// A robot that encodes by itself and can be asked for a bitrate.
+    /// A robot with its own encoder that accepts a bitrate.
     Robot,
 }
 
@@ -58,14 +58,14 @@ pub struct World {
     pub mood: Mood,
     pub openings: Vec<Opening>,
     pub closings: Vec<Duration>,
-    /// Opening waits for a word from here.
+    /// Opening waits for a message from here.
     pub held: Option<std::sync::mpsc::Receiver<()>>,
     /// Notified when one waits.
     pub waits: Arc<Notify>,
     /// Into the source that is open.
     pub context: Option<CameraContext>,
     pub end: Option<mpsc::UnboundedSender<SourceEnd>>,
-    /// What the robot was asked for.
+    /// The requests to the robot.
     pub asked: Vec<RobotRequest>,
 }
 
@@ -157,7 +157,7 @@ pub struct Rig {
     pub broadcast: Broadcast,
     pub status: watch::Receiver<CameraStatus>,
     pub report: watch::Receiver<SourceReport>,
-    /// What readers were told, and when.
+    /// What was published to readers, and when.
     pub states: Arc<Mutex<Vec<(Duration, SourceReport)>>>,
     pub task: JoinHandle<Result<(), CameraError>>,
     pub folder: tempfile::TempDir,
@@ -233,7 +233,7 @@ impl Rig {
         self.world().mood = mood;
     }
 
-    /// The source is being opened when this returns, until it is given a word.
+    /// The source is being opened when this returns, until it gets a message.
     pub async fn opens_slowly(&self) -> std::sync::mpsc::Sender<()> {
         let (release, held) = std::sync::mpsc::channel();
         let waits = {
@@ -260,7 +260,7 @@ impl Rig {
         last
     }
 
-    /// The source itself says that it cannot go on.
+    /// The source itself reports that it cannot continue.
     pub fn end(&self, why: &str) {
         self.world().end.as_ref().unwrap().send(SourceEnd::because(why)).unwrap();
     }
@@ -269,7 +269,7 @@ impl Rig {
     pub async fn reread(&self, text: &str) {
         atomic::write(&self.folder.path().join("settings.toml"), text.as_bytes(), 0o600).unwrap();
         self.signals.send(SignalEvent::Reload).await.unwrap();
-        // There is room for one signal: when the next may come, the loop took this one.
+        // There is room for one signal: when the next one fits, the loop took this one.
         let _ = self.signals.reserve().await.unwrap();
         tokio::task::yield_now().await;
     }
@@ -294,7 +294,7 @@ impl Rig {
         self.status.borrow().source_state
     }
 
-    /// A reader asks for something; the loop did what it asked when this returns.
+    /// A reader makes a request; the loop has handled it when this returns.
     pub async fn ask(&self, event: ReaderEvent) {
         self.reader_events.send(event).await.unwrap();
         self.pass(ms(1)).await;
@@ -304,7 +304,7 @@ impl Rig {
         self.ask(ReaderEvent::Asked(ReaderId(reader), Request::Bitrate(Bitrate::from_bps(bps)))).await;
     }
 
-    /// What the robot was asked for since the last call.
+    /// The requests to the robot since the last call.
     pub fn asked(&self) -> Vec<RobotRequest> {
         std::mem::take(&mut self.world().asked)
     }

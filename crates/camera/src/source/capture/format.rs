@@ -5,7 +5,7 @@ use robocast_config::{Encode, Size, Stream};
 use robocast_video::DEFAULT_SIZE;
 use std::cmp::Reverse;
 
-/// Frames a second where the settings do not say.
+/// Frames per second where the settings do not set them.
 const DEFAULT_FPS: u32 = 30;
 
 /// The form in which a V4L2 camera gives its pictures.
@@ -45,7 +45,7 @@ pub struct CaptureFormat {
     pub mode: CaptureMode,
     /// Their size in pixels.
     pub size: Size,
-    /// Pictures in a second; `None` where the driver does not say.
+    /// Pictures per second; `None` where the driver does not report it.
     pub rate: Option<Fraction>,
 }
 
@@ -59,9 +59,9 @@ impl CaptureFormat {
     }
 }
 
-/// Chooses among what a camera offers (`caps`): its own H.264 where that is wanted and of the size asked
-/// for; otherwise what gives the most of the pixels asked for in a second, raw before JPEG, and of that the
-/// least: what is larger or faster than asked for only costs the bus, the decoder and the scaler.
+/// Chooses among what a camera offers (`caps`): its own H.264 where that is wanted and has the requested size;
+/// otherwise the format with the most of the requested pixels per second, raw before JPEG, and among these the
+/// smallest: anything larger or faster than requested only costs the bus, the decoder and the scaler.
 #[must_use]
 pub fn choose_format(caps: &gst::Caps, stream: &Stream) -> Option<CaptureFormat> {
     let wish = RequestedFormat {
@@ -89,7 +89,7 @@ struct RequestedFormat {
 }
 
 impl RequestedFormat {
-    /// The nearest to the wish that lies in one structure of a camera's caps.
+    /// The format in one structure of a camera's caps that is nearest to the wish.
     fn nearest(
         &self,
         (offered, features): (&gst::StructureRef, &gst::CapsFeaturesRef),
@@ -109,8 +109,7 @@ impl RequestedFormat {
         })
     }
 
-    /// The least is the best: what gives the most of the pixels wished for in a second; then what costs
-    /// least.
+    /// The lowest is best: first the most of the requested pixels per second; then the lowest cost.
     fn rank(&self, format: &CaptureFormat) -> impl Ord + use<> {
         // In a thousand seconds: NTSC's rates are no whole numbers.
         let rate = |rate: Fraction| {
@@ -118,7 +117,7 @@ impl RequestedFormat {
             u64::try_from(pictures * 1000 / seconds).unwrap_or(0)
         };
         let wished = rate(self.rate);
-        // A driver that does not say is believed to be fast enough.
+        // A driver that does not report it is assumed to be fast enough.
         let given = format.rate.map_or(wished, rate);
         let covered = u64::from(format.size.width.min(self.size.width))
             * u64::from(format.size.height.min(self.size.height));
@@ -180,7 +179,7 @@ mod tests {
          image/jpeg,width=1280,height=720,framerate={(fraction)60/1,(fraction)30/1}; \
          image/jpeg,width=1920,height=1080,framerate=30/1";
 
-    /// The kernel's test camera, whose sizes hold no 320x240.
+    /// The kernel's test camera, which has no 320x240.
     const VIVID: &str = "video/x-raw,format=YUY2,width=3840,height=2160,framerate={(fraction)1/1,(fraction)5/1}; \
          video/x-raw(format:Interlaced),format=YUY2,width=320,height=240,framerate=5/1; \
          video/x-raw,format=YUY2,width=640,height=480,framerate={(fraction)30/1,(fraction)5/1,(fraction)4/1}; \
@@ -236,7 +235,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is chosen is always something the camera offers.
+        /// The chosen format is always one that the camera offers.
         #[test]
         fn nothing_is_asked_for_that_is_not_offered(
             offers in prop::collection::vec(

@@ -125,7 +125,7 @@ fn start_pipeline(
     let counters = context.output.counters.clone();
     pipeline::on_units(pipeline.gst(), "out", move |unit| {
         if encoder.is_some() {
-            // Otherwise the output counts what comes in.
+            // Otherwise the output counts the input.
             counters.count_in(unit.arrived);
         }
         output.deliver(SourceUnit::whole(&unit));

@@ -45,7 +45,7 @@ pub fn open_with_gstreamer(
         .build()
         .map_err(|_| PipelineError::Missing("rtspsrc (gstreamer's good plugins)"))?;
     if !source.verify {
-        // This value of the element's means that nothing is checked.
+        // This value of the element's property means that nothing is checked.
         camera.set_property_from_str("tls-validation-flags", "generic-error");
     } else if let Some(extra) = &settings.tls.ca {
         camera.set_property("tls-database", roots(&stream.name, extra)?);
@@ -94,7 +94,7 @@ fn roots(stream: &str, extra: &str) -> Result<gio::TlsDatabase, OpenError> {
     Ok(database.upcast())
 }
 
-/// Links the camera's stream to what it needs.
+/// Links the camera's stream to the elements it needs.
 struct PadLinker {
     pipeline: gst::glib::WeakRef<gst::Pipeline>,
     output: CameraContext,
@@ -151,7 +151,7 @@ impl PadLinker {
         link_element(pipeline, sink.upcast_ref(), pad)
     }
 
-    /// Not H.264: decode whatever it is, encode.
+    /// Not H.264: decode it, whatever it is, and encode.
     fn link_decoder(&self, pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), OpenError> {
         let encoder = choose_encoder(self.attempt)?;
         let target = self.attempt.target;

@@ -1,4 +1,4 @@
-//! RTSP cameras: which of two clients asks them.
+//! RTSP cameras: chooses between the two clients.
 
 mod gstreamer;
 mod sdp;

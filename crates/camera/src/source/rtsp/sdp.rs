@@ -5,7 +5,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use robocast_video::h264::ParameterSets;
 
-/// Cameras differ in whether they pad, and in what they leave in the last bits.
+/// Cameras differ in whether they pad, and in the values of the last bits.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -20,7 +20,7 @@ pub fn parameter_sets_of(sdp: &[u8]) -> ParameterSets {
     decode_parameter_sets(value.split([';', ' ', '\r', '\n']).next().unwrap_or_default())
 }
 
-/// The NAL units in the value of `sprop-parameter-sets`. What cannot be read is left out.
+/// The NAL units in the value of `sprop-parameter-sets`. Unreadable ones are left out.
 pub fn decode_parameter_sets(value: &str) -> ParameterSets {
     let mut sets = ParameterSets::default();
     for nal in value.split(',').filter_map(|set| BASE64.decode(set).ok()) {

@@ -27,7 +27,7 @@ pub struct RtspTcpSource {
 }
 
 enum PlayState {
-    /// Kept here, so that what was asked is not asked again when [`RunningSource::run`] is cancelled.
+    /// Kept here, so that a request is not repeated when [`RunningSource::run`] is cancelled.
     Connecting(Pin<Box<dyn Future<Output = Result<PlayingSession, SourceEnd>> + Send>>),
     Playing(Box<PlayingSession>),
 }
@@ -158,7 +158,7 @@ fn source_end_of(error: &retina::Error) -> SourceEnd {
         Some(401 | 403) => SourceEnd::refused("the camera wants another user name or password"),
         Some(code) => SourceEnd::because(format!("the camera answers {code}")),
         None => {
-            // Its first line is for people, what follows is the connection's context.
+            // Its first line is for people, the rest is the connection's context.
             let text = error.to_string();
             let first: String = text.lines().next().unwrap_or_default().chars().take(160).collect();
             SourceEnd::because(first)

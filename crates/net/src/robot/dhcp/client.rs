@@ -1,5 +1,5 @@
-//! The DHCP client on the robot's wire. The protocol is mozim's (discover, request, renew, rebind, expire); this file decides
-//! what becomes of its leases.
+//! The DHCP client on the robot's wire. The protocol is mozim's (discover, request, renew, rebind, expire); this file
+//! decides how its leases are used.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -53,7 +53,8 @@ pub struct DhcpPort {
 }
 
 impl DhcpClient {
-    /// Starts it. An address that is `known` from before is used until a server answers, so that a restart interrupts nobody.
+    /// Starts it. An address `known` from an earlier run is used until a server answers, so that a restart interrupts
+    /// nobody.
     #[must_use]
     pub fn start(namespace: &Namespace, port: DhcpPort, known: Option<Cidr>) -> Self {
         let (lease_state, state) = watch::channel(known.map_or(LeaseState::Asking, LeaseState::Kept));
@@ -71,7 +72,7 @@ impl DhcpClient {
                         _ = ended => {}
                     }
                 });
-                // The library parses what strangers send: if it panics, only this task ends.
+                // The library parses data from strangers: if it panics, only this task ends.
                 tokio::select! {
                     ended = running => {
                         let why = ended.err().map(|error| format!(": {error}")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is accepted from a DHCP server: an address and its network, for a time. Never a router or a name server.
+//! The accepted part of a DHCP server's offer: an address and its network, for a time. Never a router or a name server.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`lease`] | which offers are accepted: pure |
 //! | [`client`] | the client; the protocol is the library mozim's |
-//! | [`pool`] | what a server answers: pure |
+//! | [`pool`] | the answers of a server: pure |
 //! | [`server`] | its socket |
 //! | [`service`] | which of the two runs, and where |
 

@@ -1,4 +1,4 @@
-//! What a DHCP server on the robot's wire answers. Pure: datagrams and the time in, datagrams out.
+//! The answers of a DHCP server on the robot's wire. Pure: datagrams and the time in, datagrams out.
 //!
 //! It leases addresses of one network, one per client, for an hour. It offers no router and no name server: a robot must not
 //! take the box for a route to the world.
@@ -13,9 +13,9 @@ use robocast_config::Cidr;
 
 /// How long a lease lasts.
 pub const LEASE: Duration = Duration::from_secs(3600);
-/// How long an offered address is reserved, and how long one that somebody else uses is avoided.
+/// How long an offered address is reserved, and how long one that another host uses is avoided.
 const OFFER: Duration = Duration::from_secs(60);
-/// The largest number of clients: a robot and what it carries.
+/// The largest number of clients: a robot and the devices on it.
 pub const MOST: usize = 32;
 
 /// The addresses and their leases.
@@ -110,7 +110,7 @@ impl DhcpPool {
         self.free.contains(&address) && self.leases.get(&address).is_none_or(|lease| lease.client == client)
     }
 
-    /// The client's lease; else the address it asks for; else the first free one.
+    /// The client's lease; otherwise the address it asks for; otherwise the first free one.
     fn choose(&self, client: &[u8], wish: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
         let wished = || wish.filter(|address| self.may_have(client, *address));
         let first = || self.free.iter().copied().find(|address| !self.leases.contains_key(address));

@@ -16,7 +16,7 @@ pub struct DhcpService {
 }
 
 impl DhcpService {
-    /// Starts and stops what the desired state asks for, as far as the observed state allows it.
+    /// Starts and stops services to match the desired state, as far as the observed state allows.
     pub async fn update(
         &mut self,
         namespace: &str,

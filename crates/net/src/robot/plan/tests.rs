@@ -9,7 +9,7 @@ use robocast_config::Cidr;
 use super::*;
 use crate::robot::observed::{LoadedFirewall, NamespaceState};
 
-/// What the kernel makes of a step.
+/// The kernel's state after a step.
 fn carry_out(observed: &mut ObservedRobotNetwork, step: &RobotStep) {
     match step {
         RobotStep::CreateNamespace => {
@@ -211,7 +211,7 @@ proptest! {
             prop_assert!(observed.kernel.get(key).is_none_or(|value| value == "0"), "{key}");
         }
         for (name, own) in &desired.interfaces {
-            // What can be taken is taken, has its address, and hears groups.
+            // An interface that can be taken is taken, gets its address, and receives groups.
             let Some(link) = observed.inside.links.get(name) else {
                 prop_assert!(observed.outside.links.get(name).is_none_or(|link| !link.movable()));
                 continue;
@@ -293,7 +293,7 @@ fn the_interface_of_an_uplink_is_never_taken() {
     let taken: Vec<_> =
         plan(&desired, &observed).into_iter().filter(|step| matches!(step, RobotStep::MoveIn(_))).collect();
     assert_eq!(taken, [RobotStep::MoveIn("eth0".into())]);
-    // One that was left there by earlier settings goes back.
+    // One that earlier settings left there goes back.
     observed.namespace = true;
     observed.inside.links = [observed.outside.links.remove_entry("eth1").unwrap()].into();
     assert!(plan(&desired, &observed).contains(&RobotStep::MoveOut("eth1".into())));

@@ -68,7 +68,7 @@ fn no_stall_moves_it_to_an_uplink_that_is_known_to_be_bad_or_down() {
     let mut chooser = Chooser::new();
     chooser.on_event(s(0), &links(&[(WIFI, true), (LTE, false)]));
     assert_eq!(chooser.on_event(s(1), &traffic(WIFI, true)).interface.as_deref(), Some(WIFI));
-    // A link that is up but bad is more than one that is down.
+    // A link that is up but bad is better than one that is down.
     chooser.on_event(s(2), &both());
     chooser.on_event(s(2), &probe(LTE, false));
     let choice = chooser.on_event(s(3), &links(&[(WIFI, false), (LTE, true)]));
@@ -81,7 +81,7 @@ fn traffic_outweighs_a_failed_probe() {
     chooser.on_event(s(0), &both());
     chooser.on_event(s(1), &traffic(WIFI, false));
     assert_eq!(chooser.on_event(s(2), &probe(WIFI, false)).interface.as_deref(), Some(WIFI));
-    // ... but not for ever.
+    // ... but not forever.
     assert_eq!(chooser.on_event(s(6), &UplinkEvent::Tick).interface.as_deref(), Some(LTE));
 }
 
@@ -179,7 +179,7 @@ proptest! {
                 prop_assert!(choice.interface.as_ref().is_none_or(|name| there.contains(name)));
                 prop_assert!(!choice.reason.to_string().is_empty());
                 if choice.interface != before {
-                    // A return for preference's sake comes no sooner than the shortest hold after it was left.
+                    // A return by preference comes no sooner than the shortest hold-down after the uplink was left.
                     if let (true, Some(name)) = (preferred(&choice), &choice.interface)
                         && let Some(at) = left.get(name)
                     {
@@ -191,7 +191,7 @@ proptest! {
                 } else if let (UplinkEvent::Traffic(evidence), Some(name)) = (event, &choice.interface)
                     && evidence.stalled && &evidence.interface == name
                 {
-                    // A stall that did not move it: nothing else is even unknown.
+                    // A stall did not cause a change: so every other uplink is worse than unknown.
                     for other in there.iter().filter(|other| *other != name) {
                         let quality = chooser.assess(now, other).map(|(quality, _)| quality);
                         prop_assert!(quality < Some(Quality::Unknown), "{other}: {quality:?}");

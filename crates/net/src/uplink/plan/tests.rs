@@ -1,4 +1,4 @@
-//! A model of NetworkManager that does what it is told.
+//! A model of NetworkManager that obeys every call.
 
 use super::*;
 use crate::uplink::modem::Modem;
@@ -170,7 +170,7 @@ fn a_wrong_pin_is_not_tried_again_until_it_is_changed() {
     assert!(waits(&steps));
     done(&mut observed, &steps[0]);
     assert_eq!(plan(&lte("1111"), &observed), []);
-    // Another one gets its try; when that is gone it waits too.
+    // Another one gets its try; when that is used up it waits too.
     let steps = plan(&lte("2222"), &observed);
     assert!(!waits(&steps));
     done(&mut observed, &steps[0]);

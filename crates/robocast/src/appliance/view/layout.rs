@@ -1,4 +1,4 @@
-//! The layout of streams and their sinks: states and numbers side by side, and each text on lines of its own below its
+//! The layout of streams and their sinks: states and numbers side by side, and each text on separate lines below its
 //! subject, wrapped so that nothing is cut off.
 
 use super::{net, paint};
@@ -9,7 +9,7 @@ use textwrap::{Options, WordSplitter};
 /// Between a number and its unit, which stay on one line; shown as a space.
 const TOGETHER: char = '\u{a0}';
 
-/// All streams with their sinks, and the network where it is known: `columns` wide, or as wide as it gets.
+/// All streams with their sinks, and the network where it is known: `columns` wide, or as wide as needed.
 pub fn lines(
     streams: &[StreamStatus],
     net: Option<&NetStatus>,
@@ -103,8 +103,8 @@ fn fitted(line: &str, columns: Option<usize>, indent: usize) -> Vec<String> {
     )
 }
 
-/// The line, broken between words; what goes on begins `indent` further in. A word that is too long is
-/// broken too. Colours take no room.
+/// The line, broken between words; continuation lines are indented by `indent`. A word that is too long is broken too.
+/// Colours take no room.
 pub fn wrapped(line: &str, columns: usize, indent: usize) -> Vec<String> {
     let indent = " ".repeat(indent);
     let line = line.trim_end();
@@ -113,7 +113,7 @@ pub fn wrapped(line: &str, columns: usize, indent: usize) -> Vec<String> {
     lines.into_iter().map(|line| line.replace(TOGETHER, " ")).collect()
 }
 
-/// A text in one line. What a server or a robot says must not steer the terminal.
+/// A text in one line. A message from a server or a robot must not control the terminal.
 fn plain(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").chars().map(|c| if c.is_control() { '?' } else { c }).collect()

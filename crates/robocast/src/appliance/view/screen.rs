@@ -28,14 +28,14 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// The terminal on standard output; none when it is no terminal, or one that cannot be drawn over.
+    /// The terminal on standard output; `None` when it is not a terminal, or cannot be drawn over.
     pub fn of_stdout() -> Option<Self> {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let colour = std::env::var_os("NO_COLOR").is_none();
         (std::io::stdout().is_terminal() && !dumb).then_some(Self { colour, drawn: Vec::new() })
     }
 
-    /// Draws `table` over the former one, and `above` above it, to stay.
+    /// Draws `table` over the previous one, and `above` above it, to stay.
     pub fn show(&mut self, above: Option<&str>, table: &[String], room: Room) {
         let frame = self.frame(above, table, room);
         let mut out = std::io::stdout().lock();
@@ -48,8 +48,8 @@ impl Screen {
         // A terminal that became narrower has wrapped the lines on it.
         let height: usize = self.drawn.iter().map(|width| width.div_ceil(room.columns).max(1)).sum();
         if height > 0 {
-            // Down to the end of the screen is ours. The first line is emptied by itself: a whole screen that
-            // is emptied at once goes into the memory of some terminals, where each table would be left.
+            // Everything down to the end of the screen is ours. The first line is cleared separately: some terminals
+            // keep a whole screen that is cleared at once in their scrollback, where every table would remain.
             frame.push_str(&format!("\x1b[{height}A\r\x1b[K\x1b[B\x1b[J\x1b[A"));
         }
         if let Some(line) = above {
@@ -90,7 +90,7 @@ mod tests {
         (0..count).map(|number| format!("line {number}")).collect()
     }
 
-    /// By how many rows a frame goes up before it draws.
+    /// How many rows a frame moves up before it draws.
     fn up(frame: &str) -> usize {
         let up = frame.strip_prefix("\x1b[").and_then(|rest| rest.split_once('A')?.0.parse().ok());
         up.unwrap_or(0)

@@ -6,7 +6,7 @@ fn pool(own: &str) -> DhcpPool {
     DhcpPool::after(own.parse().unwrap()).unwrap()
 }
 
-/// What a client sends.
+/// A client's message.
 fn asked(mac: u8, kind: MessageType, options: &[DhcpOption]) -> Vec<u8> {
     let mut message = Message::default();
     message.set_chaddr(&[2, 0, 0, 0, 0, mac]).set_xid(7).opts_mut().insert(DhcpOption::MessageType(kind));
