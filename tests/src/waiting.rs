@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// How often a state is looked at.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long a healthy but busy machine may take for one step.
-pub const SOON: Duration = Duration::from_secs(15);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// Calls `look` again and again until it returns `Ok`. Its `Err` is what was seen instead.
 ///

@@ -183,7 +183,7 @@ async fn follow_once(
             && let Ok(owner) = dbus.get_name_owner(name.as_ref()).await
         {
             let has_status = read(&Remote::on_bus(&bus, service.clone()), snapshot).await;
-            owners.insert(owner.to_string(), (service, has_status));
+            owners.insert((owner.to_string(), service.path().to_string()), (service, has_status));
         }
     }
     loop {
@@ -198,7 +198,7 @@ async fn follow_once(
                 match arguments.new_owner.as_ref() {
                     Some(owner) => {
                         let has_status = read(&Remote::on_bus(&bus, service.clone()), snapshot).await;
-                        owners.insert(owner.to_string(), (service, has_status));
+                        owners.insert((owner.to_string(), service.path().to_string()), (service, has_status));
                     }
                     None => update(snapshot, |now| now.remove(&service)),
                 }
@@ -206,7 +206,9 @@ async fn follow_once(
             message = property_changes.next() => {
                 let Some(message) = message.transpose()? else { return Ok(()) };
                 let sender = message.header().sender().map(ToString::to_string).unwrap_or_default();
-                let Some((service, has_status)) = owners.get(&sender) else { continue };
+                // One connection may serve several objects.
+                let path = message.header().path().map(ToString::to_string).unwrap_or_default();
+                let Some((service, has_status)) = owners.get(&(sender, path)) else { continue };
                 let remote = Remote::on_bus(&bus, service.clone());
                 if *has_status {
                     take_change(&remote, message, snapshot).await?;
