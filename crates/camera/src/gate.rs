@@ -107,14 +107,12 @@ fn with_sets(data: &[u8], sets: &ParameterSets) -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use robocast_video::h264::samples;
 
-    const SPS: &[u8] = &[
-        0x67, 0x4d, 0x40, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xec, 0x04, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00,
-        0x00, 0x0c, 0x83, 0xc6, 0x0c, 0xa8,
-    ];
-    const PPS: &[u8] = &[0x68, 0xef, 0x3c, 0x80];
-    const IDR: &[u8] = &[0x65, 0x88, 0x84];
-    const SLICE: &[u8] = &[0x41, 0x9a, 0x02];
+    const SPS: &[u8] = &samples::SPS;
+    const PPS: &[u8] = &samples::PPS;
+    const IDR: &[u8] = &samples::IDR;
+    const SLICE: &[u8] = &samples::SLICE;
 
     fn unit(nals: &[&[u8]]) -> Vec<u8> {
         let mut data = Vec::new();

@@ -85,7 +85,7 @@ pub async fn run_gate(patience: Duration, settings: &Path, state: &Path) -> Resu
     let requirement = if before { Requirement::Nothing } else { load_requirement(settings)? };
     tracing::info!(slot = slot.name, "{}", describe(&requirement));
     let (gate, first) = SlotGate::new(requirement.clone());
-    let mut runner = GateRunner { bus, rauc, good_slots, gate, seen: HashMap::new() };
+    let mut runner = GateRunner { bus, rauc, good_slots, gate, seen: SeenStatuses::default() };
     let verdict = match runner.carry_out(first).await {
         Some(verdict) => verdict,
         None => runner.run(&requirement, deadline).await?,
@@ -155,8 +155,25 @@ struct GateRunner {
     rauc: Rauc,
     good_slots: GoodSlotsFile,
     gate: SlotGate,
-    /// By stream, the last status of its push program, and when it was new.
-    seen: HashMap<String, (PushStatus, Instant)>,
+    seen: SeenStatuses,
+}
+
+/// By stream, the last status of its push program, and when it was new. Pure.
+#[derive(Debug, Default)]
+struct SeenStatuses(HashMap<String, (PushStatus, Instant)>);
+
+impl SeenStatuses {
+    /// Whether a status says something: it is another than the last, or still the same after so long that a program whose
+    /// frames flow would have had another.
+    fn is_news(&mut self, stream: &str, status: &PushStatus, now: Instant) -> bool {
+        match self.0.get(stream) {
+            Some((last, at)) if last == status => now.duration_since(*at) >= NEW_WITHIN,
+            _ => {
+                self.0.insert(stream.to_owned(), (status.clone(), now));
+                true
+            }
+        }
+    }
 }
 
 impl GateRunner {
@@ -222,12 +239,7 @@ impl GateRunner {
     async fn query_push(&mut self, stream: &str) -> Option<PushStatus> {
         // One that leaves the bus meanwhile is reported as vanished.
         let status = timeout(PATIENCE, client::push_status(&self.bus, stream)).await.ok()?.ok()?;
-        match self.seen.get(stream) {
-            Some((last, at)) if *last == status && at.elapsed() < NEW_WITHIN => return None,
-            Some((last, _)) if *last == status => {}
-            _ => drop(self.seen.insert(stream.to_owned(), (status.clone(), Instant::now()))),
-        }
-        Some(status)
+        self.seen.is_news(stream, &status, Instant::now()).then_some(status)
     }
 
     async fn mark_good(&self) -> GateEvent {
@@ -246,6 +258,27 @@ impl GateRunner {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_status_asked_for_twice_is_news_only_once_it_is_old() {
+        let (mut seen, began) = (SeenStatuses::default(), Instant::now());
+        let status = |ms: f64| PushStatus { latency_ms: Some(ms), ..PushStatus::default() };
+        let mut news = |at: u64, stream: &str, ms: f64| {
+            seen.is_news(stream, &status(ms), began + Duration::from_millis(at))
+        };
+        for (at, stream, ms, expected) in [
+            (0, "a", 1.0, true),
+            (10, "a", 1.0, false),
+            (20, "b", 1.0, true),
+            (900, "a", 1.0, false),
+            (1_000, "a", 2.0, true),
+            (2_400, "a", 2.0, false),
+            (2_500, "a", 2.0, true),
+            (2_600, "a", 2.0, true),
+        ] {
+            assert_eq!(news(at, stream, ms), expected, "{at} {stream} {ms}");
+        }
+    }
 
     #[test]
     fn a_stream_that_waits_to_be_asked_or_has_no_server_is_not_expected_to_push() {

@@ -179,6 +179,7 @@ mod tests {
     use crate::source::Attempt;
     use crate::source::testing::context;
     use robocast_gst::encoder::EncodingTarget;
+    use robocast_video::h264::samples;
     use std::time::Duration;
 
     #[test]
@@ -234,14 +235,7 @@ mod tests {
         let robot = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         robot.connect(source.socket.local_addr().unwrap()).await.unwrap();
         // The parameter sets of 720p25 footage and the beginning of an IDR slice, in one packet (STAP-A).
-        let nals: [&[u8]; 3] = [
-            &[
-                0x67, 0x4d, 0x40, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xec, 0x04, 0x40, 0x00, 0x00, 0x03, 0x00,
-                0x40, 0x00, 0x00, 0x0c, 0x83, 0xc6, 0x0c, 0xa8,
-            ],
-            &[0x68, 0xef, 0x3c, 0x80],
-            &[0x65, 0x88, 0x84],
-        ];
+        let nals: [&[u8]; 3] = [&samples::SPS, &samples::PPS, &samples::IDR];
         let mut keyframe = vec![24];
         for nal in nals {
             keyframe.extend(u16::try_from(nal.len()).unwrap().to_be_bytes());

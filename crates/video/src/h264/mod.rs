@@ -2,6 +2,8 @@
 
 mod nal;
 mod parameter_sets;
+#[cfg(any(test, feature = "test-util"))]
+pub mod samples;
 
 pub use nal::{NalKind, nals, push_nal, starts_picture};
 pub use parameter_sets::{ParameterSets, VideoFormat};

@@ -159,16 +159,10 @@ fn read_pps_id(nal: &[u8]) -> Option<u8> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
+    use crate::h264::samples::{PPS, SPS};
     use proptest::prelude::*;
-
-    /// The sets of the 720p25 footage.
-    pub(crate) const SPS: [u8; 23] = [
-        0x67, 0x4d, 0x40, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xec, 0x04, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00,
-        0x00, 0x0c, 0x83, 0xc6, 0x0c, 0xa8,
-    ];
-    pub(crate) const PPS: [u8; 4] = [0x68, 0xef, 0x3c, 0x80];
 
     #[test]
     fn the_picture_is_read_from_the_sets() {

@@ -9,21 +9,15 @@ use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::messages::RtmpMessage;
 use rml_rtmp::time::RtmpTimestamp;
 use robocast_video::clock::MonoTime;
-use robocast_video::h264::{AccessUnit, push_nal};
+use robocast_video::h264::{AccessUnit, push_nal, samples};
 use std::collections::HashMap;
-
-const SPS: [u8; 23] = [
-    0x67, 0x4d, 0x40, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xec, 0x04, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00,
-    0x00, 0x0c, 0x83, 0xc6, 0x0c, 0xa8,
-];
-const PPS: [u8; 4] = [0x68, 0xef, 0x3c, 0x80];
 
 /// An access unit of 1280x720.
 pub fn unit(keyframe: bool, bytes: usize) -> AccessUnit {
     let mut data = Vec::new();
     if keyframe {
-        push_nal(&mut data, &SPS);
-        push_nal(&mut data, &PPS);
+        push_nal(&mut data, &samples::SPS);
+        push_nal(&mut data, &samples::PPS);
     }
     let mut slice = vec![if keyframe { 0x65 } else { 0x41 }];
     slice.resize(bytes.max(2), 0x99);
